@@ -1,0 +1,143 @@
+"""The contracts between the rooms: what a frame is, where frames come from and where they go.
+
+A source is opened by its plugin, iterated once and closed. A sink is opened with the stream's description,
+written to, and then either closed (the result appears under its final name) or aborted (it does not).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+
+@dataclass(slots=True)
+class Frame:
+    """One picture of a stream.
+
+    `image`     HxW (grey), HxWx3 (BGR) or HxWx4 (BGRA, alpha not premultiplied), uint8
+    `pts`       when it is shown, in units of the stream's time base
+    `duration`  how long, in the same units; None where the stream does not say
+    `captured`  `time.monotonic()` at capture, in seconds; None for files
+    """
+
+    image: np.ndarray
+    pts: int = 0
+    duration: int | None = None
+    captured: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream before its first frame; what a file's header claims may be wrong.
+
+    `width`, `height`  in pixels, as shown (rotation applied)
+    `time_base`        seconds per unit of `Frame.pts`
+    `rate`             nominal frames a second; None for a still picture
+    `frames`           how many frames to expect; None when unknown
+    `live`             whether frames arrive whether or not they are wanted
+    `origin`           the file whose sound, subtitles and tags belong to this stream
+    `details`          whatever else a plugin's source wants its own sink to know
+    """
+
+    width: int
+    height: int
+    time_base: Fraction = Fraction(1, 30)
+    rate: Fraction | None = None
+    frames: int | None = None
+    live: bool = False
+    origin: Path | None = None
+    details: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def still(self) -> bool:
+        """Whether this is a single picture and not a video."""
+        return self.rate is None and not self.live
+
+
+class Source(ABC):
+    """Frames, in order, once. `info` is known as soon as the source is open; `warnings` fills while it is
+    read, with one line for each thing the user should know (frames that could not be decoded, say)."""
+
+    info: StreamInfo
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames():
+            if self.closed:
+                return
+            yield frame
+
+    @abstractmethod
+    def _frames(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:
+        """Let go of files and devices. Safe to call twice, and from another thread than the reader's."""
+        if not self.closed:
+            self.closed = True
+            self._close()
+
+    def _close(self) -> None:  # noqa: B027  (nothing to let go of is a valid answer)
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Sink(ABC):
+    """Where frames go. Between `open` and `close` a sink has made nothing under its final name."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.state = "new"
+
+    def open(self, info: StreamInfo) -> None:
+        """Get ready for frames of `info.width` x `info.height`. Raises `SinkError`."""
+        if self.state != "new":
+            raise ValueError(f"a {self.state} sink cannot be opened again")
+        self._open(info)
+        self.state = "open"
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame. The image is the sink's to keep: the caller does not write to it again."""
+        if self.state != "open":
+            raise ValueError(f"a {self.state} sink cannot be written to")
+        self._write(frame)
+
+    def close(self) -> None:
+        """Finish: the result appears under its final name. Safe to call twice."""
+        if self.state == "open":
+            self._close()
+            self.state = "closed"
+
+    def abort(self) -> Path | None:
+        """Stop early. Nothing appears under the final name; where a finished part is of use on its own it is
+        kept beside it, and its path is returned."""
+        if self.state != "open":
+            return None
+        self.state = "aborted"
+        return self._abort()
+
+    @abstractmethod
+    def _open(self, info: StreamInfo) -> None: ...
+
+    @abstractmethod
+    def _write(self, frame: Frame) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    def _abort(self) -> Path | None:
+        return None
