@@ -1,7 +1,7 @@
 """Everything nstfilter raises on purpose.
 
     NstfilterError              exit code 1: something in the world is not as it must be
-    ├── UsageError              exit code 2: the request itself cannot be meant
+    ├── UsageError              exit code 2: the request itself cannot be meant (also a ValueError)
     │   └── UnknownNameError    a name nobody registered; carries the nearest known ones
     ├── FrameError              an array that is not a frame (also a ValueError)
     ├── SourceError             an input that cannot be opened or read
@@ -26,7 +26,7 @@ class NstfilterError(Exception):
     exit_code = 1
 
 
-class UsageError(NstfilterError):
+class UsageError(NstfilterError, ValueError):
     exit_code = 2
 
 

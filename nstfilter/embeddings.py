@@ -1,0 +1,78 @@
+"""Style embeddings, computed once: kept in memory, then on disk.
+
+A cache entry is one .npy file named after the model's fingerprint and the picture's hash. Entries appear
+whole or not at all, so processes may share the folder; one that cannot be read is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from nstfilter.models import StyleModel
+
+
+def cache_folder() -> Path:
+    """Where nstfilter keeps what it can make again; NSTFILTER_CACHE_DIR moves it."""
+    return Path(os.environ.get("NSTFILTER_CACHE_DIR") or platformdirs.user_cache_dir("nstfilter", appauthor=False))
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def picture_hash(picture: np.ndarray) -> str:
+    shape = repr((picture.shape, picture.dtype.str)).encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(picture).tobytes()).hexdigest()[:32]
+
+
+class EmbeddingCache:
+    """`folder` is where entries live on disk; by default in the user's cache folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "embeddings"
+        self._memory: dict[str, np.ndarray] = {}
+
+    def get(self, model: StyleModel, picture: str, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """The embedding, by `model`, of the picture whose hash is `picture`; `read` gives the picture
+        (HxWx3 BGR uint8) and is called only when nobody has embedded it before."""
+        key = f"{model.fingerprint}-{picture}"
+        if key not in self._memory:
+            path = self.folder / f"{key}.npy"
+            embedding = _load(path)
+            if embedding is None:
+                embedding = model.embed(read())
+                _save(path, embedding)
+            self._memory[key] = embedding
+        return self._memory[key]
+
+
+def _load(path: Path) -> np.ndarray | None:
+    try:
+        embedding: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    usable = embedding.dtype == np.float32 and embedding.size > 0 and bool(np.isfinite(embedding).all())
+    return embedding if usable else None
+
+
+def _save(path: Path, embedding: np.ndarray) -> None:
+    # a cache that cannot be written (full disk, read-only home) costs time, not the picture
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, embedding, allow_pickle=False)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise

@@ -1,0 +1,210 @@
+"""StyleFilter: a BGR uint8 frame in, the painted BGR uint8 frame out, the same size."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from nstfilter.embeddings import EmbeddingCache, file_hash, picture_hash
+from nstfilter.errors import FrameError, ModelError, StyleError, UsageError
+from nstfilter.manager import open_model, open_source
+from nstfilter.models import DEFAULT_MODEL, StyleModel, TilingModel
+from nstfilter.opencv import cv2
+from nstfilter.style import Style, StyleMix, parse_style
+from nstfilter.tiles import stylize_in_tiles
+
+DEFAULT_SIZE = 480
+# above this many pixels a network's activations no longer fit beside everything else in a laptop's memory
+ONE_PIECE = 6_000_000
+# how much of the detail between the network's size and the frame's own is given back
+DETAIL = 0.6
+
+
+class StyleFilter:
+    """Paints frames in a style.
+
+        paint = StyleFilter("mosaic", strength=0.8)
+        out = paint(cv2.imread("photo.jpg"))
+        paint.style = "wave:0.7+mosaic:0.3"
+
+    `style`        a name, `pack/name`, a picture's path, a mix such as "wave:0.7+mosaic:0.3" (mixed as
+                   embeddings), a `Style` or `StyleMix`, or a picture (HxWx3 BGR uint8)
+    `strength`     0 gives the frame back, 1 the full style
+    `keep_colors`  keep the frame's own colours and take only the light and the strokes from the style
+    `model`        a name, path or Hub handle, or a `StyleModel`
+    `size`         the shorter side, in pixels, that the network works at; None for `DEFAULT_SIZE`. Frames
+                   smaller than that are painted at their own size; the result always has the frame's size
+    `threads`      how many threads the model may use; None leaves it to the model
+    `cache`        where embeddings are kept
+
+    All but `model`, `threads` and `cache` can be set between two frames and take effect on the next. Raises
+    `UsageError`, `StyleError` or `ModelError`. One filter serves one thread at a time.
+    """
+
+    def __init__(
+        self,
+        style: str | os.PathLike[str] | Style | StyleMix | np.ndarray,
+        *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        model: str | os.PathLike[str] | StyleModel = DEFAULT_MODEL,
+        size: int | None = None,
+        threads: int | None = None,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
+        self.strength = strength
+        self.keep_colors = keep_colors
+        self.size = size
+        mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
+        self.model: StyleModel
+        if isinstance(model, str | os.PathLike):
+            options: dict[str, Any] = {} if threads is None else {"threads": threads}
+            self.model = open_model(model, **options)
+        else:
+            self.model = model
+        self.cache = cache or EmbeddingCache()
+        self.style = mix
+
+    @property
+    def style(self) -> StyleMix | np.ndarray:
+        return self._style
+
+    @style.setter
+    def style(self, style: str | os.PathLike[str] | Style | StyleMix | np.ndarray) -> None:
+        if isinstance(style, np.ndarray):
+            picture, _ = _as_bgr(style)
+            self.embedding = self.cache.get(self.model, picture_hash(picture), lambda: picture)
+            self._style: StyleMix | np.ndarray = style
+        else:
+            mix = _mix(style)
+            self.embedding = self._embed(mix)
+            self._style = mix
+
+    @property
+    def strength(self) -> float:
+        return self._strength
+
+    @strength.setter
+    def strength(self, strength: float) -> None:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength is {strength}; expected a number from 0 to 1")
+        self._strength = float(strength)
+
+    @property
+    def size(self) -> int | None:
+        return self._size
+
+    @size.setter
+    def size(self, size: int | None) -> None:
+        if size is not None and not 16 <= size <= 16384:
+            raise UsageError(f"size is {size}; expected 16 to 16384 pixels")
+        self._size = size
+
+    def __call__(self, frame: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+        """Paint one frame.
+
+        `frame` is HxW or HxWx1 (grey), HxWx3 (BGR) or HxWx4 (BGRA, alpha kept), uint8, of any size from
+        1x1 up and any memory layout. The result has the same shape; it is `out` where that is given, which
+        may be `frame` itself. Raises `FrameError` for anything else.
+        """
+        if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
+            raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
+        image, alpha = _as_bgr(frame)
+        if self._strength == 0:
+            result = frame.copy()
+        else:
+            result = _like(frame, self._paint(image), alpha)
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
+
+    def _paint(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        scale = (self._size or DEFAULT_SIZE) / min(height, width)
+        if scale < 1:
+            small = cv2.resize(
+                image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+            )
+            painted = cv2.resize(self._stylize(small), (width, height), interpolation=cv2.INTER_CUBIC)
+            blurred = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+            detail = cv2.addWeighted(image, DETAIL, blurred, -DETAIL, 128, dst=blurred)
+            painted = cv2.addWeighted(painted, 1, detail, 1, -128, dst=painted)
+        else:
+            painted = self._stylize(image)
+        if self.keep_colors:
+            light = cv2.cvtColor(painted, cv2.COLOR_BGR2YCrCb)
+            colors = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
+            cv2.mixChannels([light], [colors], [0, 0])
+            painted = cv2.cvtColor(colors, cv2.COLOR_YCrCb2BGR, dst=painted)
+        if self._strength < 1:
+            painted = cv2.addWeighted(image, 1 - self._strength, painted, self._strength, 0, dst=painted)
+        return painted
+
+    def _stylize(self, image: np.ndarray) -> np.ndarray:
+        pixels = image.shape[0] * image.shape[1]
+        if pixels <= ONE_PIECE:
+            return self.model.stylize(image, self.embedding)
+        if isinstance(self.model, TilingModel):
+            return stylize_in_tiles(self.model, image, self.embedding)
+        raise ModelError(
+            f"{self.model.name} cannot paint {image.shape[1]}x{image.shape[0]} in one piece; "
+            f"choose a --size of at most {int(ONE_PIECE**0.5)}, or the model pocket, which paints in tiles"
+        )
+
+    def _embed(self, mix: StyleMix) -> np.ndarray:
+        if len(mix.parts) > 1 and not self.model.mixes:
+            raise UsageError(f"{self.model.name} cannot mix styles: it has no embedding of its own; name one style")
+        embeddings = [
+            self.cache.get(self.model, file_hash(style.path), lambda style=style: read_picture(style))
+            for style, _ in mix.parts
+        ]
+        if len(embeddings) == 1:
+            return embeddings[0]
+        weights = np.array([weight for _, weight in mix.parts], np.float32)
+        return np.tensordot(weights, np.stack(embeddings), axes=1).astype(np.float32)
+
+
+def read_picture(style: Style) -> np.ndarray:
+    """The style's picture, HxWx3 BGR uint8. Raises `StyleError` when it cannot be read."""
+    try:
+        with open_source(style.path) as source:
+            for frame in source:
+                return _as_bgr(frame.image)[0]
+    except UsageError as error:
+        raise StyleError(f"{style.path} cannot be a style: {error}") from None
+    raise StyleError(f"{style.path} cannot be a style: it has no picture in it")
+
+
+def _mix(style: str | os.PathLike[str] | Style | StyleMix) -> StyleMix:
+    if isinstance(style, StyleMix):
+        return style
+    return StyleMix(((style, 1.0),)) if isinstance(style, Style) else parse_style(style)
+
+
+def _as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The frame as contiguous HxWx3, and its alpha as HxW if it has one."""
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+        kind = f"{frame.dtype} array" if isinstance(frame, np.ndarray) else type(frame).__name__
+        hint = " (cv2.imread gives None for a file it cannot read)" if frame is None else ""
+        raise FrameError(f"the frame is a {kind}; expected a uint8 array of shape HxWx3 (BGR){hint}")
+    channels = frame.shape[2] if frame.ndim == 3 else 1
+    if frame.ndim not in (2, 3) or channels not in (1, 3, 4) or 0 in frame.shape:
+        raise FrameError(f"the frame's shape is {frame.shape}; expected HxW, HxWx3 (BGR) or HxWx4 (BGRA)")
+    frame = np.ascontiguousarray(frame)
+    if channels == 1:
+        return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), None
+    if channels == 4:
+        return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR), frame[:, :, 3]
+    return frame, None
+
+
+def _like(frame: np.ndarray, painted: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    if alpha is not None:
+        painted = cv2.cvtColor(painted, cv2.COLOR_BGR2BGRA)
+        painted[:, :, 3] = alpha
+    elif frame.ndim == 2 or frame.shape[2] == 1:
+        painted = cv2.cvtColor(painted, cv2.COLOR_BGR2GRAY).reshape(frame.shape)
+    return painted

@@ -1,0 +1,188 @@
+"""The one way through the house: source -> filter -> sinks.
+
+Reading, filtering and writing overlap, each in a thread of its own with a few frames between them, so that
+a run costs little more than its slowest part. Every frame of the source reaches every sink, in order.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nstfilter.streams import Frame, Sink, Source
+
+# frames waiting between two threads: enough to even out their paces, few enough to weigh little
+DEPTH = 4
+Filter = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run went: `frames` written to each sink, `seconds` in all, `filtering` the seconds spent inside
+    the filter, `warnings` what the source and the sinks had to say."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    filtering: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+
+def run(
+    source: Source,
+    filter: Filter,
+    sinks: Sink | Sequence[Sink],
+    *,
+    on_frame: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Report:
+    """Take every frame of `source` through `filter` (BGR uint8 in and out, same shape) to every sink.
+
+    Opens the sinks, and closes source and sinks when the frames are done or `stop` is set: results then
+    appear under their final names. On any error, Ctrl-C included, the sinks are aborted and the error is
+    raised with a note for each finished part that was kept. `on_frame` is called with the number of frames
+    filtered so far. Raises whatever source, filter or sinks raise.
+    """
+    sinks = [sinks] if isinstance(sinks, Sink) else list(sinks)
+    stop = stop or threading.Event()
+    report = Report()
+    started = time.perf_counter()
+    with source:
+        try:
+            for sink in sinks:
+                sink.open(source.info)
+            with ExitStack() as threads:
+                reader = _Reader(source)
+                threads.callback(reader.stop)
+                writers = [_Writer(sink) for sink in sinks]
+                for writer in writers:
+                    threads.callback(writer.stop)
+                for frame in reader:
+                    before = time.perf_counter()
+                    painted = replace(frame, image=filter(frame.image))
+                    report.filtering += time.perf_counter() - before
+                    for writer in writers:
+                        writer.put(painted)
+                    report.frames += 1
+                    if on_frame:
+                        on_frame(report.frames)
+                    if stop.is_set():
+                        break
+                for writer in writers:
+                    writer.finish()
+            for sink in sinks:
+                sink.close()
+        except BaseException as error:
+            for sink in sinks:
+                kept = _abort(sink, error)
+                if kept:
+                    error.add_note(f"the finished part is kept in {kept}")
+            raise
+        finally:
+            report.seconds = time.perf_counter() - started
+            for part in (source, *sinks):
+                report.warnings += part.warnings
+    return report
+
+
+def _abort(sink: Sink, error: BaseException) -> Path | None:
+    try:
+        return sink.abort()
+    except Exception as second:
+        error.add_note(f"and the unfinished output could not be cleared away: {second}")
+        return None
+
+
+class _Hand:
+    """A queue between two threads. Either side may end it, and the other is told at its next move."""
+
+    def __init__(self) -> None:
+        self.queue: queue.Queue[Any] = queue.Queue(DEPTH)
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+
+    def put(self, item: Any) -> bool:
+        """False when the other side has ended."""
+        while not self.ended.is_set():
+            try:
+                self.queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+
+class _Reader:
+    """Reads ahead of the filter."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.hand = _Hand()
+        self.thread = threading.Thread(target=self._read, name="nstfilter-read", daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        try:
+            for frame in self.source:
+                if not self.hand.put(frame):
+                    return
+        except BaseException as error:
+            self.hand.error = error
+        self.hand.put(None)
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self.hand.queue.get()) is not None:
+            yield frame
+        if self.hand.error:
+            raise self.hand.error
+
+    def stop(self) -> None:
+        self.hand.ended.set()
+        self.thread.join()
+
+
+class _Writer:
+    """Writes behind the filter."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.hand = _Hand()
+        self.thread = threading.Thread(target=self._write, name="nstfilter-write", daemon=True)
+        self.thread.start()
+
+    def _write(self) -> None:
+        try:
+            while (frame := self.hand.queue.get()) is not None:
+                self.sink.write(frame)
+        except BaseException as error:
+            self.hand.error = error
+        self.hand.ended.set()
+
+    def put(self, frame: Frame) -> None:
+        if not self.hand.put(frame):
+            raise self.hand.error or RuntimeError("the writer ended early")
+
+    def finish(self) -> None:
+        """Wait until every frame is written."""
+        self.hand.put(None)
+        self.thread.join()
+        if self.hand.error:
+            raise self.hand.error
+
+    def stop(self) -> None:
+        """End without waiting for the frames that are still queued."""
+        if self.thread.is_alive():
+            while not self.hand.queue.empty():
+                try:
+                    self.hand.queue.get_nowait()
+                except queue.Empty:
+                    break
+            self.hand.put(None)
+            self.thread.join()
