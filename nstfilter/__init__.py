@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nstfilter.models import StyleModel
     from nstfilter.pipeline import Report, run
     from nstfilter.streams import Frame, Sink, Source, StreamInfo
-    from nstfilter.style import Style, StyleMix, StylePack, styles
+    from nstfilter.style import Style, StyleMix, StylePack, list_styles
 
 # where each public name lives: resolved on first use, so that importing nstfilter loads nothing heavy
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
     "models": ["StyleModel"],
     "pipeline": ["Report", "run"],
     "streams": ["Frame", "Sink", "Source", "StreamInfo"],
-    "style": ["Style", "StyleMix", "StylePack", "styles"],
+    "style": ["Style", "StyleMix", "StylePack", "list_styles"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -77,11 +77,11 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "hookimpl",
+    "list_styles",
     "open_model",
     "open_sink",
     "open_source",
     "run",
-    "styles",
 ]
 
 

@@ -85,16 +85,19 @@ class Registry:
             raise UnknownNameError(self.kind, target, self.names())
         return claims[0], target
 
+    def options(self, target: str) -> list[str]:
+        """The options that whoever opens `target` takes."""
+        return list(inspect.signature(self.resolve(target)[0].open).parameters)[1:]
+
     def open(self, target: str, contract: type, options: dict[str, Any]) -> Any:
         """Open `target`, which must give an instance of `contract`. Raises `UsageError` for an option that
         its plugin does not take."""
         registration, rest = self.resolve(target)
-        taken = inspect.signature(registration.open).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-            for option in options:
-                if option not in taken:
-                    names = ", ".join(list(taken)[1:]) or "none"
-                    raise UsageError(f"{self.kind} {registration.name!r} has no option {option!r}; it takes: {names}")
+        known = self.options(target)
+        for option in options:
+            if option not in known:
+                names = ", ".join(known) or "none"
+                raise UsageError(f"{self.kind} {registration.name!r} has no option {option!r}; it takes: {names}")
         opened = registration.open(rest, **options)
         if not isinstance(opened, contract):
             raise PluginError(

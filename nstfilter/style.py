@@ -146,7 +146,7 @@ def read_packs() -> Iterable[tuple[StylePack | StyleError, str]]:
         yield pack, origin
 
 
-def styles() -> list[Style]:
+def list_styles() -> list[Style]:
     """Every style of every pack."""
     return [style for pack in packs().values() for style in pack.styles]
 
@@ -157,7 +157,7 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     Raises `UnknownNameError` with the nearest names, or `UsageError` where several packs have the name.
     """
     text = os.fspath(text)
-    known = styles()
+    known = list_styles()
     matches = [style for style in known if text in (style.name, f"{style.pack}/{style.name}")]
     if len(matches) == 1:
         return matches[0]

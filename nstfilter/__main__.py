@@ -1,0 +1,30 @@
+"""`nstfilter` and `python -m nstfilter`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line. Expected errors become one line on stderr and their exit code."""
+    # a creator's terminal is no place for a library's diary; whoever wants it sets the variable
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from nstfilter.errors import NstfilterError
+
+    try:
+        from nstfilter.cli.app import build_app
+
+        build_app()()
+    except NstfilterError as error:
+        print("error:", "; ".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # whoever read our output has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

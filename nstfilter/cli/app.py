@@ -1,0 +1,40 @@
+"""The commands, put together: our own, then those of plugins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nstfilter.cli import models, plugins, styles
+from nstfilter.cli.apply import apply
+from nstfilter.manager import manager
+
+
+def build_app() -> typer.Typer:
+    app = typer.Typer(
+        name="nstfilter",
+        help="Neural style transfer as a filter: on pictures and on recordings.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    app.command(no_args_is_help=True)(apply)
+    app.add_typer(styles.app, name="styles")
+    app.add_typer(models.app, name="models")
+    app.command("plugins")(plugins.plugins)
+    manager().add_commands(app)
+    return app
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"nstfilter {installed('nstfilter')}")
+        raise typer.Exit

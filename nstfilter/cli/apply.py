@@ -1,0 +1,127 @@
+"""nstfilter apply: pictures, folders and videos through the filter."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nstfilter.cli.output import progress, warn
+from nstfilter.errors import NstfilterError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from nstfilter.filter import StyleFilter
+    from nstfilter.pipeline import Report
+    from nstfilter.render import Job
+
+INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+
+
+def apply(
+    inputs: Annotated[list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT...")],
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="Where the result goes; by default beside the input as NAME-STYLE."),
+    ] = None,
+    style: Annotated[
+        str, typer.Option("-s", "--style", help="A style's name, pack/name, a picture, or a mix: wave:0.7+mosaic:0.3.")
+    ] = "mosaic",
+    strength: Annotated[float, typer.Option(help="0 gives the input back, 1 the full style.")] = 1.0,
+    keep_colors: Annotated[bool, typer.Option("--keep-colors", help="Keep the input's own colours.")] = False,
+    model: Annotated[str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")] = "pocket",
+    size: Annotated[int | None, typer.Option(help="The shorter side the network works at, in pixels.")] = None,
+    threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
+    quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
+    crf: Annotated[int | None, typer.Option(help="Constant rate factor of the video: smaller is better.")] = None,
+    codec: Annotated[str | None, typer.Option(help="The video codec: h264, hevc, av1, vp9, prores.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Paint pictures, folders and videos in a style."""
+    from nstfilter.filter import StyleFilter
+    from nstfilter.render import check_options, plan
+    from nstfilter.style import parse_style
+
+    mix = parse_style(style)
+    jobs = plan(inputs, output, mix)
+    options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
+    check_options(jobs, options)
+    paint = StyleFilter(mix, strength=strength, keep_colors=keep_colors, model=model, size=size, threads=threads)
+    results: list[dict[str, Any]] = []
+    try:
+        with progress() as bars:
+            total = bars.add_task("files", total=len(jobs), speed="", visible=len(jobs) > 1)
+            for job in jobs:
+                results.append(_one(job, paint, bars, overwrite=overwrite, options=options, alone=len(jobs) == 1))
+                bars.advance(total)
+    except KeyboardInterrupt as stop:
+        notes = getattr(stop, "__notes__", [])
+        print("; ".join([f"stopped with {len(results)} of {len(jobs)} done", *notes]), file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        if as_json:
+            print(json.dumps({"style": str(mix), "model": paint.model.name, "results": results}, indent=2))
+    failed = sum("error" in result for result in results)
+    if not as_json:
+        for result in results:
+            if "error" not in result:
+                print(_summary(result))
+    if failed:
+        if len(jobs) > 1:
+            print(f"{failed} of {len(jobs)} failed; the rest is done", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _one(
+    job: Job, paint: StyleFilter, bars: Progress, *, overwrite: bool, options: dict[str, Any], alone: bool
+) -> dict[str, Any]:
+    from nstfilter.render import render
+
+    bar = bars.add_task(job.input.name, total=None, speed="", visible=False)
+    started = time.perf_counter()
+
+    def show(frames: int) -> None:
+        bars.update(bar, completed=frames, speed=f"{frames / (time.perf_counter() - started):.1f} frames/s")
+
+    result: dict[str, Any] = {"input": str(job.input), "output": str(job.output)}
+    try:
+        report = render(
+            job,
+            paint,
+            overwrite=overwrite,
+            options=options,
+            on_open=lambda info: bars.update(bar, total=info.frames, visible=not info.still),
+            on_frame=show,
+        )
+    except NstfilterError as error:
+        if alone:
+            raise
+        result["error"] = "; ".join([str(error), *getattr(error, "__notes__", [])])
+        print(f"error: {job.input}: {result['error']}", file=sys.stderr)
+        return result
+    finally:
+        bars.remove_task(bar)
+    for warning in report.warnings:
+        warn(f"{job.input}: {warning}")
+    return result | _figures(report)
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    return {
+        "frames": report.frames,
+        "seconds": round(report.seconds, 3),
+        "filter_seconds": round(report.filtering, 3),
+        "frames_per_second": round(report.frames / report.seconds, 2),
+        "warnings": report.warnings,
+    }
+
+
+def _summary(result: dict[str, Any]) -> str:
+    if result["frames"] == 1:
+        return f"{result['output']}  ({result['seconds']:.1f} s)"
+    return f"{result['output']}  ({result['frames']} frames, {result['frames_per_second']:.1f} a second)"

@@ -1,0 +1,38 @@
+"""nstfilter plugins: who is here, what they do, and who failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from nstfilter.cli.output import table
+from nstfilter.manager import HOOKS, manager
+
+
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List plugins: name, distribution, version, hooks and errors, and what each registered."""
+    found = manager()
+    registered = {
+        status.name: [
+            {"kind": registry.kind, "name": r.name, "help": r.help}
+            for registry in found.registries.values()
+            for r in registry.registrations
+            if r.plugin == status.name
+        ]
+        for status in found.statuses
+    }
+    if as_json:
+        listing = [asdict(status) | {"registered": registered[status.name]} for status in found.statuses]
+        print(json.dumps({"plugins": listing, "hooks": HOOKS}, indent=2))
+        return
+    rows = []
+    for status in found.statuses:
+        things = "; ".join(f"{thing['kind']} {thing['name']}" for thing in registered[status.name])
+        hooks = ", ".join(hook.removeprefix("register_") for hook in status.hooks)
+        rows.append([status.name, f"{status.distribution} {status.version}", hooks, status.error or things])
+    table(["plugin", "from", "hooks", "registered, or what went wrong"], rows)

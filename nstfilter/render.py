@@ -1,0 +1,131 @@
+"""Files in, files out: which result each input gets, and the making of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.manager import manager, open_sink, open_source
+from nstfilter.pipeline import Report, run
+from nstfilter.streams import StreamInfo
+from nstfilter.style import StyleMix
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input and where its result goes. `folder` is one that may be made for it; its parent must exist."""
+
+    input: Path
+    output: Path
+    folder: Path | None = None
+
+
+def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job]:
+    """What to make of `inputs` (files and folders).
+
+    Without `output`, a file's result lies beside it as NAME-STYLE.ext, and a folder's in FOLDER-STYLE under
+    the files' own names. With it, one file's result is `output`, unless that is a folder; several inputs need
+    a folder. Raises `UsageError` for what cannot be meant, `SourceError` for what is not there.
+    """
+    label = "+".join(part.name for part, _ in style.parts)
+    into = Path(output) if output is not None else None
+    into_folder = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+    if into and not into_folder and len(inputs) > 1:
+        raise UsageError(f"several inputs need a folder to go to; write {output}/ with a slash at its end")
+    jobs = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            root = into or path.resolve().with_name(f"{path.resolve().name}-{label}")
+            if len(inputs) > 1 and into:
+                root = into / path.resolve().name
+            found = [Job(file, root / file.relative_to(path), root) for file in _files(path, skip=root)]
+            if not found:
+                raise SourceError(f"there is no picture or video in {text}")
+            jobs += found
+        elif into is None:
+            jobs.append(Job(path, path.with_name(f"{path.stem}-{label}{path.suffix}")))
+        else:
+            jobs.append(Job(path, into / path.name, into) if into_folder else Job(path, into))
+    for job in jobs:
+        if job.output.exists() and job.input.exists() and job.output.samefile(job.input):
+            raise UsageError(f"{job.input} would be its own output; choose another place with -o")
+    outputs = [job.output for job in jobs]
+    for job in jobs:
+        if outputs.count(job.output) > 1:
+            raise UsageError(f"several inputs would become {job.output}; give them different names")
+    return jobs
+
+
+def _files(folder: Path, skip: Path) -> Iterator[Path]:
+    """The files below `folder` that some plugin reads, in order; neither hidden ones nor earlier results."""
+    registrations = manager().registries["register_sources"].registrations
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != skip.resolve()
+        )
+        for name in sorted(names):
+            path = Path(parent, name)
+            hidden = name.startswith(".") or ".partial." in name
+            if not hidden and any(r.accepts and r.accepts(str(path)) for r in registrations):
+                yield path
+
+
+def check_options(jobs: Sequence[Job], options: dict[str, Any]) -> None:
+    """Raises `UsageError` for an option that is of no use to any result, and for results nobody can write."""
+    sinks = manager().registries["register_sinks"]
+    taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
+    for option in options:
+        if option not in taken:
+            raise UsageError(f"--{option} is of no use here: {jobs[0].output.suffix} files have no such setting")
+
+
+def render(
+    job: Job,
+    filter: Callable[[np.ndarray], np.ndarray],
+    *,
+    overwrite: bool = False,
+    options: dict[str, Any] | None = None,
+    on_open: Callable[[StreamInfo], None] | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> Report:
+    """Make one result. Of `options`, the sink gets those it knows; `on_open` is told what the input is.
+
+    Raises `SourceError` or `SinkError`; nothing is then left under the output's name.
+    """
+    if job.output.exists() and not overwrite:
+        raise SinkError(f"{job.output} exists; choose another name with -o, or --overwrite it")
+    if not job.input.exists():
+        raise SourceError(f"there is no file {job.input}")
+    known = manager().registries["register_sinks"].options(str(job.output))
+    with open_source(job.input) as source, _folder_for(job):
+        chosen = {name: value for name, value in (options or {}).items() if name in known}
+        sink = open_sink(job.output, overwrite=overwrite, **chosen)
+        if on_open:
+            on_open(source.info)
+        return run(source, filter, sink, on_frame=on_frame)
+
+
+@contextmanager
+def _folder_for(job: Job) -> Iterator[None]:
+    """The output's folder, made where it may be, and taken away again if nothing came to lie in it."""
+    if job.folder:
+        if not job.folder.parent.is_dir():
+            raise SinkError(f"there is no folder {job.folder.parent}; make it first")
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if job.folder:
+            for folder in [job.output.parent, *job.output.parent.parents]:
+                if not folder.is_relative_to(job.folder) or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        raise
