@@ -1,8 +1,8 @@
 """Neural style transfer as a filter: on pictures, on recordings, in the manner of OpenCV.
 
-    import cv2, nstfilter
-    paint = nstfilter.StyleFilter("mosaic", strength=0.8)
-    out = paint(cv2.imread("photo.jpg"))        # BGR uint8 in, BGR uint8 out, same shape
+import cv2, nstfilter
+paint = nstfilter.StyleFilter("mosaic", strength=0.8)
+out = paint(cv2.imread("photo.jpg"))        # BGR uint8 in, BGR uint8 out, same shape
 """
 
 from __future__ import annotations

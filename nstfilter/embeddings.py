@@ -21,7 +21,9 @@ from nstfilter.models import StyleModel
 
 def cache_folder() -> Path:
     """Where nstfilter keeps what it can make again; NSTFILTER_CACHE_DIR moves it."""
-    return Path(os.environ.get("NSTFILTER_CACHE_DIR") or platformdirs.user_cache_dir("nstfilter", appauthor=False))
+    return Path(
+        os.environ.get("NSTFILTER_CACHE_DIR") or platformdirs.user_cache_dir("nstfilter", appauthor=False)
+    )
 
 
 def file_hash(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,10 +113,7 @@ class StyleFilter:
         if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
             raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
         image, alpha = _as_bgr(frame)
-        if self._strength == 0:
-            result = frame.copy()
-        else:
-            result = _like(frame, self._paint(image), alpha)
+        result = frame.copy() if self._strength == 0 else _like(frame, self._paint(image), alpha)
         if out is None:
             return result
         np.copyto(out, result)
@@ -126,7 +124,9 @@ class StyleFilter:
         scale = (self._size or DEFAULT_SIZE) / min(height, width)
         if scale < 1:
             small = cv2.resize(
-                image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+                image,
+                (max(1, round(width * scale)), max(1, round(height * scale))),
+                interpolation=cv2.INTER_AREA,
             )
             painted = cv2.resize(self._stylize(small), (width, height), interpolation=cv2.INTER_CUBIC)
             blurred = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -156,9 +156,11 @@ class StyleFilter:
 
     def _embed(self, mix: StyleMix) -> np.ndarray:
         if len(mix.parts) > 1 and not self.model.mixes:
-            raise UsageError(f"{self.model.name} cannot mix styles: it has no embedding of its own; name one style")
+            raise UsageError(
+                f"{self.model.name} cannot mix styles: it has no embedding of its own; name one style"
+            )
         embeddings = [
-            self.cache.get(self.model, file_hash(style.path), lambda style=style: read_picture(style))
+            self.cache.get(self.model, file_hash(style.path), partial(read_picture, style))
             for style, _ in mix.parts
         ]
         if len(embeddings) == 1:

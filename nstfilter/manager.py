@@ -58,7 +58,9 @@ class Registry:
             raise PluginError(f"{registration.name!r} cannot name a {self.kind}: it is empty or has a colon")
         for other in self.registrations:
             if other.name == registration.name:
-                raise PluginError(f"{self.kind} {other.name!r} is already registered by plugin {other.plugin!r}")
+                raise PluginError(
+                    f"{self.kind} {other.name!r} is already registered by plugin {other.plugin!r}"
+                )
         self.registrations.append(registration)
 
     def drop(self, plugin: str) -> None:
@@ -80,7 +82,9 @@ class Registry:
         claims = [r for r in self.registrations if r.accepts and r.accepts(target)]
         if len(claims) > 1:
             who = " and ".join(f"{r.name} (plugin {r.plugin})" for r in claims)
-            raise UsageError(f"{target!r} is claimed by {who}; choose one with a prefix, as in {claims[0].name}:{target}")
+            raise UsageError(
+                f"{target!r} is claimed by {who}; choose one with a prefix, as in {claims[0].name}:{target}"
+            )
         if not claims:
             raise UnknownNameError(self.kind, target, self.names())
         return claims[0], target
@@ -97,11 +101,13 @@ class Registry:
         for option in options:
             if option not in known:
                 names = ", ".join(known) or "none"
-                raise UsageError(f"{self.kind} {registration.name!r} has no option {option!r}; it takes: {names}")
+                raise UsageError(
+                    f"{self.kind} {registration.name!r} has no option {option!r}; it takes: {names}"
+                )
         opened = registration.open(rest, **options)
         if not isinstance(opened, contract):
             raise PluginError(
-                f"plugin {registration.plugin!r} gave a {type(opened).__name__} where a {self.kind} was expected"
+                f"plugin {registration.plugin!r} gave a {type(opened).__name__}; expected a {self.kind}"
             )
         return opened
 
@@ -120,13 +126,17 @@ class PluginManager:
             "register_styles": Registry("style pack"),
         }
 
-    def load(self, name: str, load: Callable[[], Any], distribution: str = "", version: str = "") -> PluginStatus:
+    def load(
+        self, name: str, load: Callable[[], Any], distribution: str = "", version: str = ""
+    ) -> PluginStatus:
         """Let in the plugin that `load` imports, or note why not: a bad plugin costs only itself."""
         status = PluginStatus(name, distribution, version)
         taken = next((s for s in self.statuses if s.name == name and s.error is None), None)
         self.statuses.append(status)
         if taken:
-            status.error = f"another plugin is called {name!r} too; it came with {taken.distribution or 'this program'}"
+            status.error = (
+                f"another plugin is called {name!r} too; it came with {taken.distribution or 'this program'}"
+            )
             return status
         try:
             plugin = load()
@@ -177,7 +187,10 @@ def _register(registry: Registry, plugin: str) -> hookspecs.Register:
 def discover() -> list[tuple[EntryPoint, Distribution | None]]:
     """Installed plugins: our own distribution first, then by name."""
     found = [(point, point.dist) for point in entry_points(group=hookspecs.PROJECT)]
-    return sorted(found, key=lambda f: (f[1] is None or f[1].name != hookspecs.PROJECT, f[0].name, f[1].name if f[1] else ""))
+    return sorted(
+        found,
+        key=lambda f: (f[1] is None or f[1].name != hookspecs.PROJECT, f[0].name, f[1].name if f[1] else ""),
+    )
 
 
 def build_manager(plugins: Iterable[tuple[EntryPoint, Distribution | None]] | None = None) -> PluginManager:

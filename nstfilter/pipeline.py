@@ -87,8 +87,9 @@ def run(
             raise
         finally:
             report.seconds = time.perf_counter() - started
-            for part in (source, *sinks):
-                report.warnings += part.warnings
+            report.warnings += source.warnings
+            for sink in sinks:
+                report.warnings += sink.warnings
     return report
 
 

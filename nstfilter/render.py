@@ -69,7 +69,9 @@ def _files(folder: Path, skip: Path) -> Iterator[Path]:
     registrations = manager().registries["register_sources"].registrations
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != skip.resolve()
+            name
+            for name in folders
+            if not name.startswith(".") and Path(parent, name).resolve() != skip.resolve()
         )
         for name in sorted(names):
             path = Path(parent, name)
@@ -84,7 +86,9 @@ def check_options(jobs: Sequence[Job], options: dict[str, Any]) -> None:
     taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
     for option in options:
         if option not in taken:
-            raise UsageError(f"--{option} is of no use here: {jobs[0].output.suffix} files have no such setting")
+            raise UsageError(
+                f"--{option} is of no use here: {jobs[0].output.suffix} files have no such setting"
+            )
 
 
 def render(

@@ -107,7 +107,15 @@ class StylePack:
                 raise StyleError(f"{path}: style {entry.name!r} names {entry.picture}, which is not there")
             fields = entry.model_dump(exclude={"picture"})
             styles.append(Style(path=picture, pack=about.name, **fields))
-        return cls(about.name, folder, about.version, about.title or about.name, about.author, about.licence, tuple(styles))
+        return cls(
+            about.name,
+            folder,
+            about.version,
+            about.title or about.name,
+            about.author,
+            about.licence,
+            tuple(styles),
+        )
 
 
 def user_packs_folder() -> Path:
@@ -130,7 +138,9 @@ def read_packs() -> Iterable[tuple[StylePack | StyleError, str]]:
         try:
             candidates.append((registration.open(""), f"plugin {registration.plugin}"))
         except Exception as error:
-            candidates.append((StyleError(f"style pack {registration.name!r} failed: {error}"), registration.plugin))
+            candidates.append(
+                (StyleError(f"style pack {registration.name!r} failed: {error}"), registration.plugin)
+            )
     folder = user_packs_folder()
     if folder.is_dir():
         candidates += [(path.parent, str(path.parent)) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
@@ -138,7 +148,9 @@ def read_packs() -> Iterable[tuple[StylePack | StyleError, str]]:
         try:
             pack = StylePack.load(found) if isinstance(found, Path) else found
             if isinstance(pack, StylePack) and pack.name in seen:
-                raise StyleError(f"style pack {pack.name!r} of {origin} is hidden by that of {seen[pack.name]}")
+                raise StyleError(
+                    f"style pack {pack.name!r} of {origin} is hidden by that of {seen[pack.name]}"
+                )
         except StyleError as error:
             pack = error
         if isinstance(pack, StylePack):
@@ -172,7 +184,10 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     if path.suffix and (len(path.parts) > 1 or path.suffix.lower() in _PICTURE_SUFFIXES):
         raise StyleError(f"there is no style picture at {text}")
     raise UnknownNameError(
-        "style", text, [s.name for s in known], "(nstfilter styles lists them; the path of a picture works too)"
+        "style",
+        text,
+        [s.name for s in known],
+        "(nstfilter styles lists them; the path of a picture works too)",
     )
 
 
@@ -199,7 +214,9 @@ def parse_style(text: str | os.PathLike[str]) -> StyleMix:
         try:
             value = 1.0 if weight is None else float(weight)
         except ValueError:
-            raise UsageError(f"{weight!r} in {text!r} is not a weight; expected a number such as 0.7") from None
+            raise UsageError(
+                f"{weight!r} in {text!r} is not a weight; expected a number such as 0.7"
+            ) from None
         if not 0 < value < float("inf"):
             raise UsageError(f"the weight {weight} in {text!r} must be greater than 0")
         parts.append((find_style(name), value))

@@ -28,7 +28,9 @@ class FakeModel:
         self.embedded += 1
         return picture.reshape(-1, 3).mean(axis=0).astype(np.float32)
 
-    def stylize(self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+    def stylize(
+        self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
         painted = np.rint((frame.astype(np.float32) + embedding) / 2).astype(np.uint8)
         if out is None:
             return painted
@@ -40,7 +42,11 @@ class MemorySource(Source):
     """Frames from a list of images; `error` is raised after the last one."""
 
     def __init__(
-        self, images: Iterable[np.ndarray], *, rate: Fraction | None = Fraction(30), error: Exception | None = None
+        self,
+        images: Iterable[np.ndarray],
+        *,
+        rate: Fraction | None = Fraction(30),
+        error: Exception | None = None,
     ) -> None:
         super().__init__()
         self.images = list(images)

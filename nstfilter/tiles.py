@@ -37,6 +37,7 @@ def stylize_in_tiles(model: TilingModel, image: np.ndarray, embedding: np.ndarra
 def _patches(image: np.ndarray) -> np.ndarray:
     """Nx256x256x3: patches on an even grid, touching the picture's edges."""
     corners = [
-        np.unique(np.linspace(0, side - PATCH, min(PATCHES, -(-side // PATCH))).astype(int)) for side in image.shape[:2]
+        np.unique(np.linspace(0, side - PATCH, min(PATCHES, -(-side // PATCH))).astype(int))
+        for side in image.shape[:2]
     ]
     return np.stack([image[y : y + PATCH, x : x + PATCH] for y in corners[0] for x in corners[1]])

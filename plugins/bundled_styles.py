@@ -10,4 +10,8 @@ from nstfilter.hookspecs import Register, hookimpl
 
 @hookimpl
 def register_styles(register: Register) -> None:
-    register("atelier", lambda _: Path(str(files("nstfilter.styles") / "atelier")), help="drawn by nstfilter's own code")
+    register(
+        "atelier",
+        lambda _: Path(str(files("nstfilter.styles") / "atelier")),
+        help="drawn by nstfilter's own code",
+    )

@@ -23,21 +23,34 @@ INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 def apply(
-    inputs: Annotated[list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT...")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT...")
+    ],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="Where the result goes; by default beside the input as NAME-STYLE."),
+        typer.Option(
+            "-o", "--output", help="Where the result goes; by default beside the input as NAME-STYLE."
+        ),
     ] = None,
     style: Annotated[
-        str, typer.Option("-s", "--style", help="A style's name, pack/name, a picture, or a mix: wave:0.7+mosaic:0.3.")
+        str,
+        typer.Option(
+            "-s", "--style", help="A style's name, pack/name, a picture, or a mix: wave:0.7+mosaic:0.3."
+        ),
     ] = "mosaic",
     strength: Annotated[float, typer.Option(help="0 gives the input back, 1 the full style.")] = 1.0,
     keep_colors: Annotated[bool, typer.Option("--keep-colors", help="Keep the input's own colours.")] = False,
-    model: Annotated[str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")] = "pocket",
-    size: Annotated[int | None, typer.Option(help="The shorter side the network works at, in pixels.")] = None,
+    model: Annotated[
+        str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")
+    ] = "pocket",
+    size: Annotated[
+        int | None, typer.Option(help="The shorter side the network works at, in pixels.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
-    crf: Annotated[int | None, typer.Option(help="Constant rate factor of the video: smaller is better.")] = None,
+    crf: Annotated[
+        int | None, typer.Option(help="Constant rate factor of the video: smaller is better.")
+    ] = None,
     codec: Annotated[str | None, typer.Option(help="The video codec: h264, hevc, av1, vp9, prores.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
@@ -51,13 +64,17 @@ def apply(
     jobs = plan(inputs, output, mix)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
     check_options(jobs, options)
-    paint = StyleFilter(mix, strength=strength, keep_colors=keep_colors, model=model, size=size, threads=threads)
+    paint = StyleFilter(
+        mix, strength=strength, keep_colors=keep_colors, model=model, size=size, threads=threads
+    )
     results: list[dict[str, Any]] = []
     try:
         with progress() as bars:
             total = bars.add_task("files", total=len(jobs), speed="", visible=len(jobs) > 1)
             for job in jobs:
-                results.append(_one(job, paint, bars, overwrite=overwrite, options=options, alone=len(jobs) == 1))
+                results.append(
+                    _one(job, paint, bars, overwrite=overwrite, options=options, alone=len(jobs) == 1)
+                )
                 bars.advance(total)
     except KeyboardInterrupt as stop:
         notes = getattr(stop, "__notes__", [])

@@ -24,7 +24,11 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     """List the models that --model takes by name."""
     registrations = manager().registries["register_models"].registrations
     if as_json:
-        print(json.dumps([{"name": r.name, "plugin": r.plugin, "help": r.help} for r in registrations], indent=2))
+        print(
+            json.dumps(
+                [{"name": r.name, "plugin": r.plugin, "help": r.help} for r in registrations], indent=2
+            )
+        )
         return
     table(["model", "plugin", "what it is"], [[r.name, r.plugin, r.help] for r in registrations])
 

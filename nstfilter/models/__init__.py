@@ -29,7 +29,9 @@ class StyleModel(Protocol):
         """The embedding, float32 of any one fixed shape, of a style picture: HxWx3 BGR uint8, any size."""
         ...
 
-    def stylize(self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+    def stylize(
+        self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """The painted frame. `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up; the result has
         the same shape and dtype, and is `out` when that is given."""
         ...
@@ -45,7 +47,12 @@ class TilingModel(StyleModel, Protocol):
         ...
 
     def stylize(
-        self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None, statistics: Any = None
+        self,
+        frame: np.ndarray,
+        embedding: np.ndarray,
+        *,
+        out: np.ndarray | None = None,
+        statistics: Any = None,
     ) -> np.ndarray:
         """As `StyleModel.stylize`, normalised with `statistics` in place of the frame's own."""
         ...
