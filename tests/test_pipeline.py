@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from nstfilter.errors import SinkError, SourceError
+from nstfilter.pipeline import run
+from nstfilter.testing import MemorySink, MemorySource
+
+
+def frames(count):
+    return [np.full((4, 6, 3), index, np.uint8) for index in range(count)]
+
+
+def invert(image):
+    return 255 - image
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left_behind():
+    before = set(threading.enumerate())
+    yield
+    assert not [t for t in threading.enumerate() if t not in before and t.name.startswith("nstfilter")]
+
+
+def test_every_frame_reaches_every_sink_in_order_with_its_timestamp():
+    sinks = [MemorySink(), MemorySink()]
+    report = run(MemorySource(frames(50), rate=Fraction(25)), invert, sinks)
+    for sink in sinks:
+        assert [frame.image[0, 0, 0] for frame in sink.frames] == [255 - i for i in range(50)]
+        assert [frame.pts for frame in sink.frames] == list(range(50))
+        assert sink.finished
+        assert sink.info.rate == 25
+    assert report.frames == 50
+    assert 0 < report.filtering <= report.seconds
+
+
+def test_the_parts_overlap():
+    """The filter may not wait for the sink: it gets further frames while one is being written."""
+    written, filtered_second = threading.Event(), threading.Event()
+
+    class Waiting(MemorySink):
+        def _write(self, frame):
+            if not self.frames:
+                assert filtered_second.wait(10), "the filter waited for the sink"
+            super()._write(frame)
+            written.set()
+
+    def watching(image):
+        if image[0, 0, 0] == 1:
+            filtered_second.set()
+        return image
+
+    run(MemorySource(frames(3)), watching, Waiting())
+    assert written.is_set()
+
+
+def test_few_frames_wait_between_the_parts():
+    read = []
+
+    class Counting(MemorySource):
+        def _frames(self):
+            for frame in super()._frames():
+                read.append(frame.pts)
+                yield frame
+
+    ahead = []
+
+    def slow(image):
+        threading.Event().wait(0.005)
+        ahead.append(len(read) - int(image[0, 0, 0]))
+        return image
+
+    run(Counting(frames(60)), slow, MemorySink())
+    assert max(ahead) <= 8
+
+
+def test_a_source_that_fails_leaves_nothing_under_the_final_name(tmp_path):
+    sink = MemorySink(kept=tmp_path / "part")
+    with pytest.raises(SourceError, match="cable") as caught:
+        run(MemorySource(frames(5), error=SourceError("the cable is out")), invert, sink)
+    assert not sink.finished
+    assert sink.state == "aborted"
+    assert caught.value.__notes__ == [f"the finished part is kept in {tmp_path / 'part'}"]
+
+
+@pytest.mark.parametrize("fail_at", [0, 30])
+def test_a_sink_that_fails_ends_the_run_and_the_other_sinks(fail_at):
+    good, bad = MemorySink(), MemorySink(error=SinkError("the disk is full"), fail_at=fail_at)
+    source = MemorySource(frames(200))
+    with pytest.raises(SinkError, match="disk is full"):
+        run(source, invert, [good, bad])
+    assert source.closed
+    assert (good.state, bad.state) == ("aborted", "aborted")
+
+
+def test_a_sink_that_fails_on_the_last_frame_is_noticed():
+    with pytest.raises(SinkError):
+        run(MemorySource(frames(3)), invert, MemorySink(error=SinkError("full"), fail_at=2))
+
+
+def test_a_filter_that_fails_ends_the_run():
+    sink, source = MemorySink(), MemorySource(frames(200))
+
+    def failing(image):
+        if image[0, 0, 0] == 20:
+            raise ZeroDivisionError
+        return image
+
+    with pytest.raises(ZeroDivisionError):
+        run(source, failing, sink)
+    assert sink.state == "aborted"
+    assert source.closed
+
+
+def test_ctrl_c_keeps_the_finished_part(tmp_path):
+    sink = MemorySink(kept=tmp_path / "part")
+
+    def interrupted(image):
+        if image[0, 0, 0] == 7:
+            raise KeyboardInterrupt
+        return image
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(MemorySource(frames(9)), interrupted, sink)
+    assert "the finished part is kept" in caught.value.__notes__[0]
+
+
+def test_a_sink_that_cannot_be_cleared_away_does_not_hide_the_first_error():
+    class Stuck(MemorySink):
+        def _abort(self):
+            raise OSError("stuck")
+
+    with pytest.raises(SourceError, match="first") as caught:
+        run(MemorySource(frames(2), error=SourceError("first")), invert, Stuck())
+    assert "stuck" in caught.value.__notes__[0]
+
+
+def test_stopping_from_outside_finishes_what_was_done():
+    stop, sink = threading.Event(), MemorySink()
+    report = run(
+        MemorySource(frames(200)), invert, sink, stop=stop, on_frame=lambda n: stop.set() if n == 10 else None
+    )
+    assert report.frames == 10
+    assert len(sink.frames) == 10
+    assert sink.finished
+
+
+def test_warnings_of_all_parts_are_in_the_report():
+    source, sink = MemorySource(frames(2)), MemorySink()
+    source.warnings.append("three frames were damaged")
+    sink.warnings.append("the subtitles were left out")
+    assert run(source, invert, sink).warnings == ["three frames were damaged", "the subtitles were left out"]
+
+
+def test_an_empty_source_makes_an_empty_run():
+    sink = MemorySink()
+    assert run(MemorySource([]), invert, sink).frames == 0
+    assert sink.finished
