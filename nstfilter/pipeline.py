@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nstfilter.streams import Frame, Sink, Source
 
+if TYPE_CHECKING:
+    import numpy as np
+
 # frames waiting between two threads: enough to even out their paces, few enough to weigh little
 DEPTH = 4
-Filter = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Report:
 
 def run(
     source: Source,
-    filter: Filter,
+    filter: Callable[[np.ndarray], np.ndarray],
     sinks: Sink | Sequence[Sink],
     *,
     on_frame: Callable[[int], None] | None = None,
