@@ -19,7 +19,7 @@ from typing import Any
 from nstfilter.errors import MissingLibraryError
 
 # absl's own notice, and log lines of level I, W and E: I0000 00:00:1795181338.921382    5719 port.cc:153] ...
-_CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
+_CHATTER = re.compile(rb"WARNING: All log messages before absl::|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 
 
 @contextlib.contextmanager
@@ -58,11 +58,12 @@ def _import() -> Any:
             import tensorflow
         except ImportError as error:
             raise MissingLibraryError(
-                f"TensorFlow cannot be loaded ({str(error).splitlines()[0]}); try: pip install --force-reinstall tensorflow"
+                f"TensorFlow cannot be loaded ({str(error).splitlines()[0]}); "
+                "try: pip install --force-reinstall tensorflow"
             ) from error
         if quiet:
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
-            tensorflow.config.list_physical_devices()  # looks for graphics cards, and says so when there are none
+            tensorflow.config.list_physical_devices()  # says so when there is no graphics card
     return tensorflow
 
 

@@ -11,6 +11,10 @@ describe the network of the published model; its bottleneck is 100 numbers.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+import zipfile
 from collections import defaultdict
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -18,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from nstfilter.errors import ModelError
 from nstfilter.tensorflow import tf
@@ -32,7 +37,7 @@ class Network:
     """A frozen graph (`tf.compat.v1.GraphDef`) and the names of its tensors.
 
     Pictures are float32 RGB in [0, 1], [1, h, w, 3]; a style is [1, 256, 256, 3]. Where no bottleneck was
-    found `bottleneck` is the style picture itself, and `cut` is False.
+    found `bottleneck` is the style picture itself, and `cut` is False. `shape` is that of the bottleneck.
     """
 
     graph: Any
@@ -40,6 +45,7 @@ class Network:
     style: str
     output: str
     bottleneck: str
+    shape: tuple[int, ...]
 
     @property
     def cut(self) -> bool:
@@ -56,15 +62,40 @@ class Network:
         return _run(self.graph, {self.content: content, self.bottleneck: bottleneck}, self.output)
 
 
+def load(folder: Path, cached: Path) -> Network:
+    """As `freeze`, read from the file `cached` where that is whole, and kept there where it is not."""
+    try:
+        with np.load(cached, allow_pickle=False) as file:
+            content, style, output, bottleneck = map(str, file["names"])
+            graph = tf.compat.v1.GraphDef.FromString(file["graph"].tobytes())
+            return Network(graph, content, style, output, bottleneck, tuple(file["shape"].tolist()))
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, DecodeError):
+        network = freeze(folder)
+    # a cache that cannot be written costs time, not the picture
+    with contextlib.suppress(OSError):
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=cached.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                graph = np.frombuffer(network.graph.SerializeToString(), np.uint8)
+                names = [network.content, network.style, network.output, network.bottleneck]
+                np.savez(file, graph=graph, names=names, shape=network.shape)
+            os.replace(temporary, cached)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    return network
+
+
 def freeze(folder: Path) -> Network:
     """Load the SavedModel in `folder`, make its variables constants, and find where to cut it.
 
     Raises `ModelError` when it is no SavedModel, or none that paints one picture in the style of another.
     """
     try:
-        # whatever a damaged file makes TensorFlow raise
-        loaded = tf.saved_model.load(str(folder))  # kept until it is frozen: its functions do not own its variables
-    except Exception as error:
+        # held until it is frozen: the functions in it do not own their variables
+        loaded = tf.saved_model.load(str(folder))
+    except Exception as error:  # whatever a damaged file makes TensorFlow raise
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"{folder} cannot be loaded as a SavedModel ({reason}); download it again, all of its files"
@@ -86,11 +117,11 @@ def freeze(folder: Path) -> Network:
         node.attr.pop("_class", None)
     _check_weights(folder, graph)
 
-    content, style = (tensor.name for tensor in frozen.inputs)
     output = frozen.outputs[0].name
-    content, style, shapes = _orient(folder, graph, content, style, output)
-    bottlenecks = [t for t in single_tensors(graph, content, style, output) if _is_small(shapes[t])]
-    return Network(graph, content, style, output, bottlenecks[-1] if bottlenecks else style)
+    content, style, tensors = _orient(folder, graph, [tensor.name for tensor in frozen.inputs], output)
+    small = [t for t in single_tensors(graph, content, style, output) if _is_small(tensors[t])]
+    bottleneck = small[-1] if small else style
+    return Network(graph, content, style, output, bottleneck, tuple(tensors[bottleneck].shape.as_list()))
 
 
 def single_tensors(graph: Any, content: str, style: str, output: str) -> list[str]:
@@ -127,8 +158,8 @@ def _check_signature(folder: Path, signature: Any) -> None:
     outputs = signature.structured_outputs
     if len(inputs) != 2 or len(outputs) != 1:
         raise ModelError(
-            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(inputs) or 'none'}) and gives "
-            f"{len(outputs)}; expected a content and a style picture in, one picture out"
+            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(inputs) or 'none'}) "
+            f"and gives {len(outputs)}; expected a content and a style picture in, one picture out"
         )
     for name, spec in [*inputs.items(), *outputs.items()]:
         if spec.dtype != tf.float32 or not spec.shape.is_compatible_with([1, None, None, 3]):
@@ -140,39 +171,42 @@ def _check_signature(folder: Path, signature: Any) -> None:
 
 def _check_weights(folder: Path, graph: Any) -> None:
     for node in graph.node:
-        if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum:
-            if not np.isfinite(tf.make_ndarray(node.attr["value"].tensor)).all():
-                raise ModelError(f"the weights of {folder} are damaged ({node.name} is not a number); get it again")
+        is_float = node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum
+        if is_float and not np.isfinite(tf.make_ndarray(node.attr["value"].tensor)).all():
+            raise ModelError(
+                f"the weights of {folder} are damaged: {node.name} is not finite; download it again"
+            )
 
 
-def _orient(folder: Path, graph: Any, first: str, second: str, output: str) -> tuple[str, str, dict[str, Any]]:
-    """Which input is content and which is style, and the shape of every tensor.
+def _orient(folder: Path, graph: Any, inputs: list[str], output: str) -> tuple[str, str, dict[str, Any]]:
+    """Which input is content and which is style, and a sample of every tensor, for its shape.
 
     The output has the content's size: two sizes that differ tell the inputs apart, whatever their names.
     """
     size = (64, 96)
-    pairs = [(first, second), (second, first)]
-    if "style" in first.lower() or "content" in second.lower():
-        pairs.reverse()
-    for content, style in pairs:
-        pictures = {content: [1, *size, 3], style: [1, STYLE_SIZE, STYLE_SIZE, 3]}
+    if "style" in inputs[0].lower() or "content" in inputs[1].lower():
+        inputs = inputs[::-1]
+    for content, style in (inputs, inputs[::-1]):
         with tf.Graph().as_default() as trial:
-            placeholders = {name: tf.compat.v1.placeholder(tf.float32, shape) for name, shape in pictures.items()}
+            feeds = {
+                content: tf.compat.v1.placeholder(tf.float32, [1, *size, 3]),
+                style: tf.compat.v1.placeholder(tf.float32, [1, STYLE_SIZE, STYLE_SIZE, 3]),
+            }
             try:
-                painted = _run(graph, placeholders, output)
+                painted = _run(graph, feeds, output)
             except ValueError:  # these shapes do not fit
                 continue
             if painted.shape.is_compatible_with([1, *size, 3]):
                 prefix = painted.name.removesuffix(output)
-                shapes = {
+                tensors = {
                     tensor.name.removeprefix(prefix): tensor
                     for operation in trial.get_operations()
                     for tensor in operation.outputs
                 }
-                return content, style, shapes
+                return content, style, {**tensors, style: feeds[style]}
     raise ModelError(
-        f"{folder} is no style model: for a content picture of 96x64 and a style of {STYLE_SIZE}x{STYLE_SIZE} "
-        "it does not give a picture of 96x64"
+        f"{folder} is no style model: with a style of {STYLE_SIZE}x{STYLE_SIZE} "
+        "a content picture of 96x64 does not become a painting of 96x64"
     )
 
 
@@ -185,8 +219,7 @@ def _run(graph: Any, feeds: dict[str, Any], fetch: str) -> Any:
     """The part of `graph` that computes `fetch` from `feeds`, added to the function being traced."""
     nodes = {node.name: node for node in graph.node}
     parents = {
-        name: [_node(t) for t in node.input if _tensor(t) not in feeds]
-        for name, node in nodes.items()
+        name: [_node(t) for t in node.input if _tensor(t) not in feeds] for name, node in nodes.items()
     }
     part = tf.compat.v1.GraphDef(versions=graph.versions, library=graph.library)
     part.node.extend(nodes[name] for name in _reach(parents, _node(fetch)))
