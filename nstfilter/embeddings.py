@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from nstfilter.errors import StyleError
 from nstfilter.models import StyleModel
 
 
@@ -27,8 +28,12 @@ def cache_folder() -> Path:
 
 
 def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    """Raises `StyleError` when the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise StyleError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def picture_hash(picture: np.ndarray) -> str:
@@ -59,8 +64,11 @@ class EmbeddingCache:
 
 def _load(path: Path) -> np.ndarray | None:
     try:
-        embedding: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            embedding: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    except (
+        Exception
+    ):  # a damaged header fails in many ways (tokenize.TokenError, MemoryError), all the same to us
         return None
     usable = embedding.dtype == np.float32 and embedding.size > 0 and bool(np.isfinite(embedding).all())
     return embedding if usable else None
@@ -76,5 +84,6 @@ def _save(path: Path, embedding: np.ndarray) -> None:
                 np.save(file, embedding, allow_pickle=False)
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise

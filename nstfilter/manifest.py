@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nstfilter.style import NAME_PATTERN
+from nstfilter.errors import StyleError
+
+# what a style or pack may be called: safe in file names, in mixes (`a:1+b:2`) and in `pack/name`
+NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,63}"
+MAX_STYLES = 1000
 
 
-def _inside_the_pack(picture: str) -> str:
+def _name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(f"{name!r} cannot be a name; expected small letters, digits and hyphens, 64 at most")
+    return name
+
+
+def inside_the_pack(picture: str) -> str:
+    """`picture`, where it is a path that stays in its folder on every system; else `ValueError`."""
     path = PurePosixPath(picture)
-    if path.is_absolute() or "\\" in picture or ":" in picture or ".." in path.parts:
-        raise ValueError("a picture must lie inside the pack's folder; expected something like wave.jpg")
+    if path.is_absolute() or ".." in path.parts or re.search(r"[\\:\0-\x1f\x7f\ud800-\udfff]", picture):
+        raise ValueError(
+            f"{picture!r} does not lie inside the pack's folder; expected something like wave.jpg"
+        )
     return picture
 
 
-Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+Name = Annotated[str, AfterValidator(_name)]
 Line = Annotated[str, Field(min_length=1, max_length=2000)]
-Picture = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_inside_the_pack)]
+Picture = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(inside_the_pack)]
 
 
 class _Strict(BaseModel):
@@ -47,7 +62,7 @@ class StyleEntry(_Strict):
 
 class Manifest(_Strict):
     pack: About
-    styles: Annotated[list[StyleEntry], Field(min_length=1)]
+    styles: Annotated[list[StyleEntry], Field(min_length=1, max_length=MAX_STYLES)]
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Manifest:
@@ -58,10 +73,19 @@ class Manifest(_Strict):
         return self
 
 
-def first_problem(error: ValueError) -> str:
-    """The first thing wrong with a manifest, in one line: where, and what was expected."""
-    if not isinstance(error, ValidationError):
-        return str(error).splitlines()[0]
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where + ': ' if where else ''}{first['msg']}"
+def parse(data: bytes, where: object) -> Manifest:
+    """The manifest whose file holds `data`. Raises `StyleError` with the first thing that is wrong, one line
+    that begins with `where`."""
+    try:
+        return Manifest.model_validate(tomllib.loads(data.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        raise StyleError(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StyleError(f"{where} is not TOML: {error}") from None
+    except RecursionError:
+        raise StyleError(f"{where} is not a manifest: it is nested too deeply") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        place = ".".join(str(part) for part in first["loc"])
+        raise StyleError(f"{where}: {place + ': ' if place else ''}{message}") from None

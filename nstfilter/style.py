@@ -22,11 +22,10 @@ A pack is a folder with a pack.toml and its pictures:
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import platformdirs
@@ -35,8 +34,6 @@ from nstfilter.errors import StyleError, UnknownNameError, UsageError
 from nstfilter.manager import manager
 
 MANIFEST = "pack.toml"
-# what a style or pack may be called: safe in file names, in mixes (`a:1+b:2`) and in `pack/name`
-NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +85,20 @@ class StylePack:
     @classmethod
     def load(cls, folder: Path) -> StylePack:
         """Read `folder`/pack.toml strictly. Raises `StyleError` with the first thing that is wrong."""
-        from nstfilter.manifest import Manifest, first_problem
+        from nstfilter.manifest import parse
 
         path = folder / MANIFEST
         try:
-            manifest = Manifest.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except FileNotFoundError:
+            manifest = parse(path.read_bytes(), path)
+        except (FileNotFoundError, NotADirectoryError):
             raise StyleError(f"{folder} is not a style pack: it has no {MANIFEST}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise StyleError(f"{path} cannot be read: {error}") from None
-        except ValueError as error:
-            raise StyleError(f"{path}: {first_problem(error)}") from None
+        except OSError as error:
+            raise StyleError(f"{path} cannot be read: {error.strerror}") from None
         about = manifest.pack
         styles = []
         for entry in manifest.styles:
             picture = folder / entry.picture
-            if not picture.is_file():
+            if not os.path.isfile(picture):
                 raise StyleError(f"{path}: style {entry.name!r} names {entry.picture}, which is not there")
             fields = entry.model_dump(exclude={"picture"})
             styles.append(Style(path=picture, pack=about.name, **fields))
@@ -124,38 +119,55 @@ def user_packs_folder() -> Path:
     return Path(base) / "styles"
 
 
+def user_pack_folders() -> list[Path]:
+    """The folders there that have a manifest. Hidden ones are packs on their way in or out."""
+    return [
+        path.parent
+        for path in sorted(user_packs_folder().glob(f"*/{MANIFEST}"))
+        if not path.parent.name.startswith(".")
+    ]
+
+
 @cache
 def packs() -> dict[str, StylePack]:
     """All packs by name: those of plugins, then the user's own. A broken one costs only itself."""
     return {pack.name: pack for pack, _ in read_packs() if isinstance(pack, StylePack)}
 
 
-def read_packs() -> Iterable[tuple[StylePack | StyleError, str]]:
-    """Every pack, or what is wrong with it, with the plugin or folder that brought it."""
+def read_packs() -> Iterator[tuple[StylePack | StyleError, str]]:
+    """Every pack, or what is wrong with it, with who brought it: `plugin NAME`, or the user's folder."""
     seen: dict[str, str] = {}
-    candidates: list[tuple[Path | StylePack | StyleError, str]] = []
-    for registration in manager().registries["register_styles"].registrations:
-        try:
-            candidates.append((registration.open(""), f"plugin {registration.plugin}"))
-        except Exception as error:
-            candidates.append(
-                (StyleError(f"style pack {registration.name!r} failed: {error}"), registration.plugin)
-            )
-    folder = user_packs_folder()
-    if folder.is_dir():
-        candidates += [(path.parent, str(path.parent)) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
-    for found, origin in candidates:
-        try:
-            pack = StylePack.load(found) if isinstance(found, Path) else found
-            if isinstance(pack, StylePack) and pack.name in seen:
-                raise StyleError(
-                    f"style pack {pack.name!r} of {origin} is hidden by that of {seen[pack.name]}"
-                )
-        except StyleError as error:
-            pack = error
-        if isinstance(pack, StylePack):
+    for pack, origin in chain(_packs_of_plugins(), _packs_of_the_user()):
+        if isinstance(pack, StyleError):
+            yield pack, origin
+        elif pack.name in seen:
+            hidden = f"style pack {pack.name!r} of {origin} is hidden by that of {seen[pack.name]}"
+            yield StyleError(hidden), origin
+        else:
             seen[pack.name] = origin
-        yield pack, origin
+            yield pack, origin
+
+
+def _packs_of_plugins() -> Iterator[tuple[StylePack | StyleError, str]]:
+    for registration in manager().registries["register_styles"].registrations:
+        origin = f"plugin {registration.plugin}"
+        try:
+            found = registration.open("")
+            pack = StylePack.load(found) if isinstance(found, Path) else found
+            if not isinstance(pack, StylePack):
+                raise StyleError(f"expected a StylePack or a folder's Path, not a {type(pack).__name__}")
+            yield pack, origin
+        except Exception as error:
+            what = str(error) if isinstance(error, StyleError) else f"{type(error).__name__}: {error}"
+            yield StyleError(f"style pack {registration.name!r} of {origin}: {what}"), origin
+
+
+def _packs_of_the_user() -> Iterator[tuple[StylePack | StyleError, str]]:
+    for folder in user_pack_folders():
+        try:
+            yield StylePack.load(folder), str(folder)
+        except StyleError as error:
+            yield error, str(folder)
 
 
 def list_styles() -> list[Style]:
@@ -176,49 +188,67 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     if matches:
         choices = " or ".join(f"{style.pack}/{style.name}" for style in matches)
         raise UsageError(f"several packs have a style {text!r}; say {choices}")
-    path = Path(text).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(text))
+    if os.path.isdir(path):
         raise UsageError(f"{text} is a folder where a style picture was expected")
-    if path.exists():
+    if os.path.isfile(path):
         return Style(path.stem, path.resolve(), title=path.name)
     if path.suffix and (len(path.parts) > 1 or path.suffix.lower() in _PICTURE_SUFFIXES):
         raise StyleError(f"there is no style picture at {text}")
     raise UnknownNameError(
         "style",
         text,
-        [s.name for s in known],
+        [f"{s.pack}/{s.name}" if "/" in text else s.name for s in known],
         "(nstfilter styles lists them; the path of a picture works too)",
     )
 
 
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+# beyond this, weights are a slip of the finger, and their sum could overflow
+_MAX_WEIGHT = 1e6
 
 
 def parse_style(text: str | os.PathLike[str]) -> StyleMix:
     """What the user means by `wave`, `atelier/wave`, `photo.jpg` or `wave:0.7+mosaic:0.3`.
 
-    Parts without a weight count 1; weights are scaled to sum to 1. Raises as `find_style` does, and
-    `UsageError` for weights that are not positive.
+    Parts without a weight count 1; weights are scaled to sum to 1. A path may have `+` and `:` in it. Raises
+    as `find_style` does, and `UsageError` for weights that are not positive.
     """
     text = os.fspath(text).strip()
     if not text:
         raise UsageError("the style is empty; nstfilter styles lists the names")
-    if Path(text).expanduser().exists():
-        return StyleMix(((find_style(text), 1.0),))
+    pieces = text.split("+")
     parts = []
-    for part in text.split("+"):
-        match = re.fullmatch(r"(.+?)(?::([0-9.eE+-]+))?", part.strip())
-        if not match:
+    while pieces:
+        # the longest run of pieces that is a file, whose name may have a + in it; else one piece
+        runs = ["+".join(pieces[:count]) for count in range(len(pieces), 1, -1)]
+        part = next((run for run in runs if _is_path(_weighed(run)[0])), pieces[0])
+        del pieces[: part.count("+") + 1]
+        name, weight = _weighed(part.strip())
+        if not name:
             raise UsageError(f"{text!r} is not a mix of styles; expected something like wave:0.7+mosaic:0.3")
-        name, weight = match[1], match[2]
-        try:
-            value = 1.0 if weight is None else float(weight)
-        except ValueError:
+        if not 0 < weight <= _MAX_WEIGHT:
             raise UsageError(
-                f"{weight!r} in {text!r} is not a weight; expected a number such as 0.7"
-            ) from None
-        if not 0 < value < float("inf"):
-            raise UsageError(f"the weight {weight} in {text!r} must be greater than 0")
-        parts.append((find_style(name), value))
+                f"the weight {weight:g} in {text!r} must be greater than 0 and not beyond a million"
+            )
+        parts.append((find_style(name), weight))
     total = sum(weight for _, weight in parts)
     return StyleMix(tuple((style, weight / total) for style, weight in parts))
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    """`wave:0.7` as its name and weight. What is not a number is part of the name, as in C:\\wave.jpg."""
+    name, colon, weight = part.rpartition(":")
+    if colon and not _is_path(part):
+        try:
+            return name, float(weight)
+        except ValueError:
+            if any(name in (style.name, f"{style.pack}/{style.name}") for style in list_styles()):
+                raise UsageError(
+                    f"{weight!r} in {part!r} is not a weight; expected a number such as 0.7"
+                ) from None
+    return part, 1.0
+
+
+def _is_path(text: str) -> bool:
+    return os.path.exists(os.path.expanduser(text))

@@ -1,0 +1,169 @@
+"""nstfilter styles: look at styles, and make, add and remove packs of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nstfilter.cli.output import progress, table, warn
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nstfilter.style import Style
+
+app = typer.Typer(help="List, show, add and make styles.", invoke_without_command=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def styles(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_styles()
+
+
+@app.command("list")
+def list_styles(as_json: AsJson = False) -> None:
+    """List the styles of every pack."""
+    from nstfilter.errors import StyleError
+    from nstfilter.style import read_packs
+
+    found: list[Style] = []
+    for pack, _ in read_packs():
+        if isinstance(pack, StyleError):
+            warn(str(pack))
+        else:
+            found += pack.styles
+    if as_json:
+        print(json.dumps([_facts(style) for style in found], indent=2))
+    else:
+        table(["pack", "style", "title", "licence"], [[s.pack, s.name, s.title, s.licence] for s in found])
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A style, as NAME or PACK/NAME.")], as_json: AsJson = False
+) -> None:
+    """Show everything known of a style."""
+    from nstfilter.style import find_style
+
+    facts = _facts(find_style(name))
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    for key, value in facts.items():
+        if value not in ("", None):
+            print(f"{key + ':':9}{value}")
+
+
+@app.command()
+def sheet(
+    picture: Annotated[
+        str, typer.Argument(help="The picture to paint; by default a frame of the demo.")
+    ] = "demo",
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the sheet goes.")] = Path(
+        "styles.jpg"
+    ),
+    model: Annotated[str, typer.Option(help="The model to paint with.")] = "pocket",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a sheet that exists.")] = False,
+) -> None:
+    """Paint one picture in every style, side by side."""
+    from nstfilter.errors import SinkError, StyleError
+    from nstfilter.filter import StyleFilter
+    from nstfilter.manager import open_model, open_sink
+    from nstfilter.sheet import contact_sheet
+    from nstfilter.streams import Frame, StreamInfo
+    from nstfilter.style import list_styles
+
+    if output.exists() and not overwrite:
+        raise SinkError(f"{output} exists; choose another name with -o, or --overwrite it")
+    sink = open_sink(output, overwrite=overwrite)
+    found = list_styles()
+    image = _first_frame(picture)
+    painter = open_model(model)
+    tiles: list[tuple[str, np.ndarray]] = [("", image)]
+    with progress() as bars:
+        bar = bars.add_task("styles", total=len(found), speed="")
+        for style in found:
+            try:
+                tiles.append((_label(style, found), StyleFilter(style, model=painter)(image)))
+            except StyleError as error:
+                warn(str(error))
+            bars.advance(bar)
+    page = contact_sheet(tiles)
+    try:
+        sink.open(StreamInfo(page.shape[1], page.shape[0], frames=1))
+        sink.write(Frame(page))
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise
+    print(output)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures.")],
+    name: Annotated[str | None, typer.Option(help="The pack's name; by default the folder's.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who put the pack together.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="The licence of the pack and its pictures, such as CC0-1.0.")
+    ] = None,
+) -> None:
+    """Make a pack out of a folder of pictures."""
+    from nstfilter.draft import create_pack
+
+    draft = create_pack(folder, name=name, author=author, licence=licence)
+    for reason in draft.left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    print(f"{draft.manifest}: {len(draft.styles)} styles: {', '.join(draft.styles)}")
+    if draft.unknown:
+        print("still to fill in:")
+        for number, line in draft.unknown:
+            print(f"{number:5}: {line}")
+
+
+@app.command()
+def add(
+    pack: Annotated[Path, typer.Argument(help="A pack: its folder, or a .zip of it.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack of the same name.")] = False,
+) -> None:
+    """Add a pack to your styles."""
+    from nstfilter.packs import add_pack
+
+    added = add_pack(pack, overwrite=overwrite)
+    print(f"added {added.name}: {', '.join(style.name for style in added.styles)}")
+
+
+@app.command()
+def remove(pack: Annotated[str, typer.Argument(help="The name of a pack that was added.")]) -> None:
+    """Remove a pack that was added."""
+    from nstfilter.packs import remove_pack
+
+    print(f"removed {remove_pack(pack)}")
+
+
+def _facts(style: Style) -> dict[str, Any]:
+    facts = asdict(style)
+    return {key: str(facts[key]) if key == "path" else facts[key] for key in ("pack", *facts)}
+
+
+def _label(style: Style, found: list[Style]) -> str:
+    alone = [other.name for other in found].count(style.name) == 1
+    return style.name if alone else f"{style.pack}/{style.name}"
+
+
+def _first_frame(target: str) -> np.ndarray:
+    from nstfilter.errors import SourceError
+    from nstfilter.manager import open_source
+
+    with open_source(target) as source:
+        for frame in source:
+            return frame.image
+    raise SourceError(f"{target} has no picture in it")
