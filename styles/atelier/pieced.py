@@ -1,0 +1,254 @@
+"""Styles put together from pieces: tesserae, glass, facets, planes, leaf gold and inlay."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from fields import (
+    SIZE,
+    Field,
+    Picture,
+    Points,
+    blend,
+    cell_centres,
+    contour_flow,
+    equalise,
+    grid,
+    noise,
+    palette,
+    ramp,
+    relax,
+    sample,
+    scatter,
+    seam_distance,
+    smoothstep,
+    voronoi,
+)
+from scenes import glow, hills
+from strokes import fixed, paper, relief, to_bytes, to_floats
+
+
+def polygon(picture: np.ndarray, corners: Points, ink: object) -> None:
+    """Fill a polygon, with soft edges where the picture has colours."""
+    smooth = cv2.LINE_AA if picture.ndim == 3 else cv2.LINE_8
+    cv2.fillPoly(picture, [fixed(corners)], ink, smooth, 4)
+
+
+def tesserae(points: Points, angle: Field, side: float, rounds: int) -> Points:
+    """Points moved until squares of this side, turned along the flow, fit around them.
+
+    Hausner 2001, "Simulating decorative mosaics": Lloyd's method with the distance of a turned square.
+    """
+    reach = int(side * 1.4)
+    offsets = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
+    for _ in range(rounds):
+        nearest = np.full((SIZE + 2 * reach + 2, SIZE + 2 * reach + 2), np.inf, np.float32)
+        owner = np.zeros(nearest.shape, np.int32)
+        for n, (place, turn) in enumerate(zip(points, sample(angle, points), strict=True)):
+            column, row = np.clip(place.astype(int), 0, SIZE - 1)
+            along = np.abs(offsets[1] * np.cos(turn) + offsets[0] * np.sin(turn))
+            across = np.abs(offsets[0] * np.cos(turn) - offsets[1] * np.sin(turn))
+            distance = np.maximum(along, across)
+            window = (slice(row, row + 2 * reach + 1), slice(column, column + 2 * reach + 1))
+            closer = distance < nearest[window]
+            nearest[window][closer] = distance[closer]
+            owner[window][closer] = n
+        moved, area = cell_centres(owner[reach : reach + SIZE, reach : reach + SIZE], len(points))
+        points = moved[area > 0]
+    return points
+
+
+def mosaic() -> Picture:
+    """A golden sun over a lapis sea in glass tesserae, set along the lines of the drawing.
+
+    Squares of three sizes' worth of tone in gold, terracotta, cream and blue, tilted each a little in
+    dark grout: the tiles turn with every contour, so a face is drawn by its own rows of tiles.
+    """
+    rng = np.random.default_rng(547)
+    x, y = grid()
+    centre = np.hypot(x - 0.5, y - 0.44)
+    rays = np.cos(16 * np.arctan2(y - 0.44, x - 0.5) + 2.2 * np.sin(14 * centre))
+    swell = y + 0.05 * np.sin(9 * x + 1) + 0.03 * np.sin(21 * x)
+    field = np.where(swell > 0.74, 3 * swell, 3 * centre).astype(np.float32)
+    picture = blend(palette("#123a7a")[0], palette("#2f86b8")[0], (rays > 0.1).astype(np.float32))
+    picture = blend(picture, palette("#e9b437")[0], ((rays > 0.1) & (centre < 0.4)).astype(np.float32))
+    picture = blend(picture, palette("#b9402a")[0], ((rays < 0.1) & (centre < 0.34)).astype(np.float32))
+    for radius, ink in ((0.21, "#f4e8c8"), (0.175, "#e9b437"), (0.13, "#d9822b"), (0.075, "#8a1f24")):
+        picture = blend(picture, palette(ink)[0], (centre < radius).astype(np.float32))
+    bands = ramp(np.mod(5 * swell, 1), palette("#0b1f4d #155e8a #37a6a8 #f1e7c9 #12306a"))
+    picture = blend(picture, bands, (swell > 0.74).astype(np.float32))
+    angle = contour_flow(field, 4)
+    side = 40
+    points = tesserae(scatter(rng, side * 0.98, 0.3), angle, side, 8)
+    tiles = to_bytes(np.broadcast_to(palette("#1d1712")[0], (SIZE, SIZE, 3))).copy()
+    height = np.zeros((SIZE, SIZE), np.uint8)
+    for place, colour, turn in zip(points, sample(picture, points), sample(angle, points), strict=True):
+        along = np.array([np.cos(turn), np.sin(turn)])
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.84, 1, (4, 2)) * side * 0.47
+        square = place + corners @ np.stack([along, [-along[1], along[0]]])
+        ink = np.clip((colour + rng.normal(0, 0.025, 3)) * rng.normal(1, 0.17), 0, 1)
+        polygon(tiles, square, (ink * 255).tolist())
+        polygon(height, square, int(rng.integers(110, 220)))
+    return relief(to_floats(tiles), to_floats(height), 0.9, 1.6)
+
+
+def stained_glass() -> Picture:
+    """A sunrise window: amber rays, blue sky, green hills and a river between black leads.
+
+    Long flowing panes, alike in colour to their neighbours and lit from behind, with leads of two
+    strengths: bold drawing around pure colour, and large enough to leave a face in one piece.
+    """
+    rng = np.random.default_rng(1220)
+    x, y = grid()
+    radius, turn = np.hypot(x - 0.6, y - 0.4), np.arctan2(y - 0.4, x - 0.6)
+    ring = np.digitize(radius, [0.12, 0.25, 0.42, 0.62])
+    ray = np.floor((turn / (2 * np.pi) + 0.5) * 14 + 0.5 * (ring % 2) + 0.6 * radius * np.sin(9 * radius))
+    region, pane = np.where(ring == 0, 0, ring), np.where(ring == 0, 0, ring * 20 + ray)
+    for n, (level, swing, pitch) in enumerate(((0.5, 0.06, 7), (0.6, 0.07, 5), (0.72, 0.06, 6), (0.87, 0.05, 8))):
+        below = y > level + swing * np.sin(pitch * x + 2.2 * n)
+        cut = np.floor((x + (0.9 - 0.6 * n) * (y - level)) * (4 + n % 2) + 0.37 * n)
+        region, pane = np.where(below, 5 + n, region), np.where(below, 200 + 40 * n + cut, pane)
+    glass = [palette(text) for text in (
+        "#fff1b8 #ffe48a", "#ffc22e #ff9d1f #ffd75a", "#f56a1c #e8431c #ff9838", "#2f8fe0 #6fc0f2 #d8375a",
+        "#1457c4 #0f3a9c #3f7fe0", "#167a4a #2fa35a #7fc043", "#1fa0b8 #1580d0 #7fd8e0", "#0f5f3a #5fa82f #b8c832",
+        "#8a1240 #c8183a #5b1f86",
+    )]
+    numbers, panes = np.unique(pane, return_inverse=True)
+    panes = panes.reshape(SIZE, SIZE).astype(np.int32)
+    owner = np.zeros(len(numbers), int)
+    owner[panes.ravel()] = region.ravel()
+    colours = np.stack([glass[area][rng.integers(len(glass[area]))] for area in owner])
+    edge, border = seam_distance(panes), seam_distance(region.astype(np.int32))
+    light = (0.55 + 0.6 * noise(rng, 5)) * (0.6 + 0.5 * smoothstep(0, 60, edge)) + 0.3 * glow(0.6, 0.4, 0.4)
+    streaks = 1 + 0.3 * (noise(rng, 16, 3, stretch=0.3) - 0.5)
+    picture = np.clip(colours[panes] * (1.15 * light * streaks)[..., None], 0, 1)
+    lead = np.maximum(smoothstep(6, 4, edge), smoothstep(10, 8, border))
+    shine = 0.05 + 0.14 * smoothstep(5, 0, border) * noise(rng, 40, 1)
+    return blend(picture, shine[..., None] * np.ones(3, np.float32), lead)
+
+
+def low_poly() -> Picture:
+    """A mountain evening folded from paper: flat triangles, each with its own light.
+
+    The triangles are small where the picture changes and large where it rests; coral against slate blue
+    keeps skin warm and shadows cool.
+    """
+    rng = np.random.default_rng(3)
+    picture = hills(rng, palette("#2b2f77 #8a4a9e #f0708a #ffb87a #ffe6a8"),
+                    palette("#8a5aa8 #3f4f9c #1f7f8c #17405f #0d1b3a"), 0.5, 0.5)
+    edges = cv2.GaussianBlur(np.abs(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.CV_32F, ksize=5)),
+                             (0, 0), 6)
+    points = np.concatenate([scatter(rng, 84), (dense := scatter(rng, 34))[sample(edges, dense) > 0.08]])
+    mesh = cv2.Subdiv2D((-200, -200, SIZE + 400, SIZE + 400))
+    for place in points:
+        mesh.insert((float(place[0]), float(place[1])))
+    facets = to_bytes(picture)
+    for corners in mesh.getTriangleList().reshape(-1, 3, 2):
+        colour = sample(picture, corners.mean(axis=0, keepdims=True))[0]
+        lean = (corners[:, 0] @ [1, -1, 0] + corners[:, 1] @ [0, 1, -1]) / 300
+        ink = np.clip(colour * (1 + np.clip(0.5 * lean, -0.3, 0.3) + rng.normal(0, 0.07)) , 0, 1)
+        polygon(facets, corners, (ink * 255).tolist())
+    return to_floats(facets)
+
+
+def cubist() -> Picture:
+    """A table with a guitar and a bottle, broken into overlapping planes.
+
+    Each plane is shaded from one edge to the other and drawn round in dark umber; ochre, sienna and bone
+    with slate blue and bottle green. Long straight cuts and soft gradients turn heads into facets.
+    """
+    rng = np.random.default_rng(1910)
+    x, y = grid()
+    browns = palette("#f0dcae #d99a45 #a85a2a #fff5dd #3f6a94 #27564f #cc6433 #8fb3ac #2b1a12 #f7e6bd")
+    picture = ramp(noise(rng, 3), palette("#8c6a3a #c98b3c #4a5a60"))
+    lines = np.zeros((SIZE, SIZE), np.uint8)
+    for n in range(95):
+        size = 420 * (1 - n / 95) ** 1.3 + 60
+        place = rng.normal(0.5, 0.3, 2) * SIZE
+        turn = rng.choice([0.2, 0.8, 1.75, 2.5]) + rng.normal(0, 0.12)
+        corners = np.array([[-1, -0.6], [1, -0.4], [0.8, 0.6], [-0.9, 0.4]]) * rng.uniform(0.5, 1, (4, 2)) * size
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        plane = corners @ rotation + place
+        mask = np.zeros((SIZE, SIZE, 3), np.uint8)
+        polygon(mask, plane, (255, 255, 255))
+        slope = (x * SIZE - place[0]) * np.cos(turn + 0.9) + (y * SIZE - place[1]) * np.sin(turn + 0.9)
+        shade = np.clip(1.0 + 0.42 * slope / size, 0.5, 1.35)
+        ink = np.clip(browns[rng.integers(len(browns))] * shade[..., None], 0, 1)
+        cover = to_floats(mask[..., 0])
+        picture = blend(picture, ink, cover * rng.uniform(0.75, 1))
+        lines[mask[..., 0] > 200] = (lines[mask[..., 0] > 200] * 0.35).astype(np.uint8)
+        cv2.polylines(lines, [fixed(plane)], True, 255, int(rng.integers(3, 8)), cv2.LINE_AA, 4)
+    for radius in (0.1, 0.17, 0.18):
+        cv2.ellipse(lines, (560, 600), (int(radius * SIZE), int(radius * SIZE)), 0, 30, 250, 255, 6, cv2.LINE_AA)
+    for n in range(6):
+        cv2.line(lines, (300 + 14 * n, 180), (540 + 14 * n, 800), 235, 3, cv2.LINE_AA)
+    picture = blend(picture, palette("#170f0b")[0], to_floats(lines) * 0.92)
+    dabs = noise(rng, 60, 2) - 0.5
+    return paper(rng, np.clip(picture * (1 + 0.3 * dabs[..., None]), 0, 1), 0.1)
+
+
+def gilded() -> Picture:
+    """Gold leaf with spirals, eyes and little coloured tiles, over bronze.
+
+    Curling dark and pale lines on shimmering gold with lapis, emerald and vermilion insets: rich and warm
+    everywhere, with a sinuous line that follows hair and cloth.
+    """
+    rng = np.random.default_rng(1907)
+    leaf = ramp(equalise(noise(rng, 7)), palette("#5a3410 #a8741a #d9a62c #f2cf63 #fff0b0"))
+    flakes = voronoi(scatter(rng, 90))
+    leaf = np.clip(leaf * rng.uniform(0.75, 1.15, flakes.max() + 1).astype(np.float32)[flakes][..., None], 0, 1)
+    sheet = to_bytes(leaf)
+    height = np.zeros((SIZE, SIZE), np.uint8)
+    jewels = to_bytes(palette("#123a86 #0f7a58 #c23a22 #f5ead0 #1a1410 #6a2a78 #2fa0a8"))
+    inlaid = noise(rng, 3) > 0.56
+    for place in scatter(rng, 40, 0.2):
+        if not sample(inlaid.astype(np.float32), place[None])[0]:
+            continue
+        size, ink = rng.uniform(10, 22, 2), jewels[rng.integers(len(jewels))].tolist()
+        box = place + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size
+        polygon(sheet, box, ink)
+        polygon(height, box, 170)
+        if rng.random() < 0.5:
+            cv2.circle(sheet, fixed(place).tolist(), int(size.min() * 8), jewels[3].tolist(), -1, cv2.LINE_AA, 4)
+    turns = np.linspace(0, 1, 160)
+    for place in relax(scatter(rng, 150, 0.4), 1):
+        if sample(inlaid.astype(np.float32), place[None])[0]:
+            continue
+        theta = turns * rng.choice([-1, 1]) * 15 + rng.uniform(0, 6.3)
+        reach = (turns**0.8 * rng.uniform(55, 82))[:, None]
+        spiral = place + reach * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+        dark = jewels[4].tolist() if rng.random() < 0.8 else jewels[0].tolist()
+        cv2.polylines(sheet, [fixed(spiral)], False, dark, 11, cv2.LINE_AA, 4)
+        cv2.polylines(sheet, [fixed(spiral - 2)], False, (150, 225, 250), 3, cv2.LINE_AA, 4)
+        cv2.polylines(height, [fixed(spiral)], False, 220, 11, cv2.LINE_8, 4)
+    return relief(to_floats(sheet), to_floats(height), 0.9, 2)
+
+
+def art_deco() -> Picture:
+    """Fans of gold over black and emerald, the lobby of a grand hotel.
+
+    Large overlapping scallops with a gradient and gold ribs in each: few hard lines, deep darks and a warm
+    metal light.
+    """
+    rng = np.random.default_rng(1925)
+    x, y = grid()
+    picture = np.zeros((SIZE, SIZE, 3), np.float32)
+    fills = palette("#0d0f14 #0b4a45 #10243f #f3e6c4 #7a1f2b #0f6b5c")
+    gold = ramp(np.mod(1.5 * (x + y) + 0.3 * noise(rng, 3), 1), palette("#6b4512 #c9962f #f7e3a0 #c9962f #7a4f16"))
+    width = 0.25
+    for row in range(-1, 11):
+        for column in range(-1, 6):
+            centre_x = (column + 0.5 * (row % 2)) * width
+            centre_y = row * width * 0.5 + 0.1
+            radius = np.hypot(x - centre_x, y - centre_y) / (width * 0.5)
+            turn = np.arctan2(y - centre_y, x - centre_x)
+            fill = fills[rng.integers(len(fills))]
+            body = np.clip(fill * (0.45 + 0.75 * radius)[..., None] + 0.02, 0, 1)
+            ribs = np.exp(-((np.sin(turn * 8) / (0.13 / np.maximum(radius, 0.2))) ** 2)) * (radius > 0.28)
+            rings = sum(np.exp(-(((radius - edge) / thick) ** 2)) for edge, thick in ((0.97, 0.035), (0.62, 0.02)))
+            fan = blend(body, gold, np.clip(0.8 * ribs + rings + (radius < 0.24), 0, 1))
+            picture = blend(picture, fan, smoothstep(1.0, 0.985, radius))
+    return picture
+
+
+__all__ = ["art_deco", "cubist", "gilded", "low_poly", "mosaic", "stained_glass"]
