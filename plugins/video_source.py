@@ -1,0 +1,307 @@
+"""Reads a video file frame by frame, believing the frames and not the header."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+
+from nstfilter.errors import SourceError
+from nstfilter.streams import Frame, Source, StreamInfo
+
+# swscale's default rounds by up to five levels; this stays within three
+CONVERSION = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+
+# the matrices swscale knows, by their numbers in ITU-T H.273
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+RGB, UNTAGGED = 0, 2
+HDR = {ColorTrc.SMPTE2084.value: "PQ", ColorTrc.ARIB_STD_B67.value: "HLG"}
+TONE_MAP = "zscale=t=linear:npl=100,tonemap=hable:desat=0,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p"
+
+IMPATIENCE = 64  # failed reads in a row, after which the rest of a file is given up
+DECODING_THREADS = 4
+
+
+def usual_colour(width: int, height: int) -> dict[str, int]:
+    """How a video of this size is meant that does not say: BT.709 from HD upwards, BT.601 below.
+
+    The numbers are those of ITU-T H.273, the names those of FFmpeg's codec context.
+    """
+    tag = 1 if width >= 1280 or height >= 720 else 6
+    return {"colorspace": tag, "color_primaries": tag, "color_trc": tag, "color_range": ColorRange.MPEG.value}
+
+
+def warn_once(warnings: list[str], line: str) -> None:
+    if line not in warnings:
+        warnings.append(line)
+
+
+def open_container(path: Path) -> av.container.InputContainer:
+    """FFmpeg's view of a local file. The prefix keeps a colon in its name from being taken for a protocol,
+    and the whitelist keeps a playlist in disguise from opening anything else."""
+    return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+
+
+class VideoSource(Source):
+    """The first real video stream of a file, as BGR uint8 frames with the stream's own timestamps.
+
+    `info.details` carries `video_index` (which stream it is), `colour` (H.273 tags for the output, by
+    FFmpeg's names) and `sample_aspect_ratio`. Raises `SourceError` when the file is missing or nothing in it
+    decodes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._reformatter = VideoReformatter()
+        self._container = self._open()
+        try:
+            self._stream = self._choose_stream()
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                raise SourceError(
+                    f"no frame of {self.path} can be decoded: it is empty, damaged or encrypted; "
+                    "check that it plays, or export it again"
+                )
+            self._describe(self._first)
+        except BaseException:
+            self.closed = True
+            self._container.close()
+            raise
+
+    # -- opening --
+
+    def _open(self) -> av.container.InputContainer:
+        if self.path.is_dir():
+            raise SourceError(f"{self.path} is a folder, not a video file; give the file itself")
+        if not self.path.exists():
+            raise SourceError(f"there is no file {self.path}; check the name")
+        if self.path.is_file() and self.path.stat().st_size == 0:
+            raise SourceError(f"{self.path} is empty (0 bytes); copy or download it again")
+        try:
+            return open_container(self.path)
+        except PermissionError as error:
+            raise SourceError(f"{self.path} may not be read: permission denied") from error
+        except av.FFmpegError as error:
+            if "moov atom not found" in str(error):
+                raise SourceError(
+                    f"{self.path} ends before its index (moov): its recording or download was cut short; "
+                    "copy it again, or repair it with a tool such as untrunc"
+                ) from error
+            raise SourceError(
+                f"{self.path} is not a video FFmpeg can read ({error.strerror or error}); "
+                "it may be damaged, or another kind of file under this name"
+            ) from error
+
+    def _choose_stream(self) -> av.VideoStream:
+        pictures = Disposition.attached_pic | Disposition.timed_thumbnails
+        videos = [s for s in self._container.streams.video if not s.disposition & pictures]
+        if not videos:
+            held = ", ".join(sorted({s.type for s in self._container.streams})) or "nothing"
+            raise SourceError(f"{self.path} holds no video, only {held}; give a file with a picture")
+        stream = videos[0]
+        if stream.codec_context is None:
+            raise SourceError(
+                f"no decoder is available for the video in {self.path}; convert it to H.264 first"
+            )
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(DECODING_THREADS, os.cpu_count() or 1)
+        return stream
+
+    def _describe(self, first: av.VideoFrame) -> None:
+        stream = self._stream
+        if first.color_trc in HDR:
+            raise SourceError(
+                f"{self.path} is HDR ({HDR[first.color_trc]}), which needs tone mapping first: "
+                f'ffmpeg -i "{self.path}" -vf {TONE_MAP} -c:a copy "{self.path.stem}-sdr.mp4"'
+            )
+        if max(component.bits for component in first.format.components) > 8:
+            self.warnings.append("colours are brought down to 8 bits a channel")
+        if first.interlaced_frame:
+            self.warnings.append("the video is interlaced; its fields are kept woven together")
+        if len(self._container.streams.video) > 1:
+            others = [s for s in self._container.streams.video if s is not stream]
+            if any(not s.disposition & Disposition.attached_pic for s in others):
+                self.warnings.append(f"there are several video streams; number {stream.index} is used")
+
+        self._size = first.width, first.height
+        self._orientation = self._read_orientation(first)
+        transposed = self._orientation[0]
+        width, height = reversed(self._size) if transposed else self._size
+        self._usual = usual_colour(width, height)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+        time_base = stream.time_base or 1 / rate
+        self._step = max(1, round(1 / (rate * time_base)))
+        self.info = StreamInfo(
+            width=width,
+            height=height,
+            time_base=time_base,
+            rate=rate,
+            frames=self._expected_frames(rate, time_base),
+            origin=self.path,
+            details={
+                "video_index": stream.index,
+                "colour": self._colour(first),
+                "sample_aspect_ratio": 1 / aspect if transposed else aspect,
+            },
+        )
+
+    def _expected_frames(self, rate: Fraction, time_base: Fraction) -> int | None:
+        if self._stream.frames:
+            return self._stream.frames
+        if self._stream.duration:
+            return max(1, round(self._stream.duration * time_base * rate))
+        if self._container.duration:
+            return max(1, round(Fraction(self._container.duration, av.time_base) * rate))
+        return None
+
+    def _read_orientation(self, frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+        """Whether to transpose, then mirror left-right, then mirror top-bottom, by the display matrix:
+        (x', y') = (a x + c y, b x + d y)."""
+        from av.sidedata.sidedata import Type
+
+        side_data: Any = frame.side_data
+        if Type.DISPLAYMATRIX not in side_data:
+            return False, False, False
+        matrix = struct.unpack("=9i", bytes(side_data[Type.DISPLAYMATRIX]))
+        a, b, c, d = (round(matrix[i] / 65536) for i in (0, 1, 3, 4))
+        if a and d and not b and not c:
+            return False, a < 0, d < 0
+        if b and c and not a and not d:
+            return True, c < 0, b < 0
+        self.warnings.append("the file asks for a rotation that is no quarter turn; it is not applied")
+        return False, False, False
+
+    def _colour(self, frame: av.VideoFrame) -> dict[str, int]:
+        """The tags the output should carry: the input's own, or what such a video usually means."""
+        if frame.colorspace not in MATRICES:
+            return dict(self._usual)
+        return {
+            "colorspace": frame.colorspace,
+            "color_primaries": frame.color_primaries,
+            "color_trc": frame.color_trc,
+            "color_range": frame.color_range or ColorRange.MPEG.value,
+        }
+
+    # -- reading --
+
+    def _packets(self) -> Iterator[av.Packet[Any] | None]:
+        failures = 0
+        while failures < IMPATIENCE:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    yield packet
+                return
+            except av.FFmpegError:
+                failures += 1
+        self.warnings.append("the end of the file could not be read")
+        yield None
+
+    def _decode(self) -> Generator[av.VideoFrame, None, None]:
+        """Every frame that decodes, each with a pts."""
+        # dts of what has gone in and not come out: where frames have no pts, the k-th out gets the k-th dts
+        waiting: list[int] = []
+        skipped = repaired = filled = 0
+        last: int | None = None
+        try:
+            for packet in self._packets():
+                if packet is not None and packet.size and packet.dts is not None:
+                    heappush(waiting, packet.dts)
+                try:
+                    frames = self._stream.decode(packet)
+                except av.EOFError:
+                    continue
+                except av.FFmpegError:
+                    skipped += 1
+                    continue
+                for frame in frames:
+                    decoding_time = heappop(waiting) if waiting else None
+                    repaired += frame.is_corrupt
+                    if frame.pts is None:
+                        filled += 1
+                        if decoding_time is not None and (last is None or decoding_time > last):
+                            frame.pts = decoding_time
+                        else:
+                            frame.pts = 0 if last is None else last + self._step
+                    last = frame.pts
+                    yield frame
+        finally:
+            if skipped:
+                self.warnings.append(f"{_count(skipped, 'damaged frame')} skipped")
+            if repaired:
+                self.warnings.append(f"{_count(repaired, 'damaged frame')} kept, repaired as far as possible")
+            if filled:
+                self.warnings.append(
+                    f"{_count(filled, 'frame')} without a timestamp; the frame rate stood in"
+                )
+
+    def _next_frame(self) -> Frame | None:
+        decoded, self._first = self._first or next(self._decoded, None), None
+        if decoded is None:
+            return None
+        if (decoded.width, decoded.height) != self._size:
+            change = f"{decoded.width}x{decoded.height}"
+            size = f"{self._size[0]}x{self._size[1]}"
+            warn_once(self.warnings, f"the picture changes to {change} on the way; it is scaled to {size}")
+        return Frame(self._image(decoded), decoded.pts or 0, decoded.duration or None)
+
+    def _image(self, decoded: av.VideoFrame) -> np.ndarray:
+        if decoded.colorspace != RGB:
+            if decoded.colorspace not in MATRICES:
+                decoded.colorspace = self._usual["colorspace"]
+            if decoded.color_range == ColorRange.UNSPECIFIED:
+                decoded.color_range = ColorRange.MPEG
+        width, height = self._size
+        bgr = self._reformatter.reformat(decoded, width, height, "bgr24", interpolation=CONVERSION, threads=1)
+        image = bgr.to_ndarray()
+        if any(self._orientation):
+            image = _turned(image, *self._orientation)
+        return image
+
+    def _frames(self) -> Iterator[Frame]:
+        while True:
+            with self._lock:  # close() waits for the frame being decoded: FFmpeg would not survive it
+                frame = None if self.closed else self._next_frame()
+            if frame is None:
+                return
+            yield frame
+
+    def _close(self) -> None:
+        with self._lock:
+            self._decoded.close()
+            self._container.close()
+
+
+def _turned(image: np.ndarray, transpose: bool, mirror: bool, flip: bool) -> np.ndarray:
+    import cv2
+
+    if transpose:
+        image = cv2.transpose(image)
+    if mirror or flip:
+        image = cv2.flip(image, {(True, False): 1, (False, True): 0, (True, True): -1}[mirror, flip])
+    return image
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
