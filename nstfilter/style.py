@@ -222,7 +222,7 @@ def parse_style(text: str | os.PathLike[str]) -> StyleMix:
     while pieces:
         # the longest run of pieces that is a file, whose name may have a + in it; else one piece
         runs = ["+".join(pieces[:count]) for count in range(len(pieces), 1, -1)]
-        part = next((run for run in runs if _is_path(_weighed(run)[0])), pieces[0])
+        part = next((r for r in runs if _is_path(r) or _is_path(r.rpartition(":")[0])), pieces[0])
         del pieces[: part.count("+") + 1]
         name, weight = _weighed(part.strip())
         if not name:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nstfilter.manager import manager
@@ -29,6 +30,37 @@ def fresh_manager() -> Iterator[None]:
     manager.cache_clear()
     yield
     manager.cache_clear()
+
+
+@pytest.fixture
+def own_packs_only(monkeypatch: pytest.MonkeyPatch, fresh_manager: None) -> None:
+    """For a test that counts on its packs' style names being the only ones."""
+    monkeypatch.setenv("NSTFILTER_DISABLE_PLUGINS", "bundled_styles")
+
+
+MakePack = Callable[..., Path]
+
+
+@pytest.fixture
+def make_pack() -> MakePack:
+    """Makes a pack of tiny PNGs in a folder."""
+
+    def make(folder: Path, *styles: str, name: str = "mine") -> Path:
+        from nstfilter.opencv import cv2
+
+        folder.mkdir(parents=True)
+        text = f'[pack]\nname = "{name}"\nversion = "1.0"\nauthor = "A. Author"\nlicence = "CC0-1.0"\n'
+        for number, style in enumerate(styles):
+            picture = np.full((8, 8, 3), (number * 40 % 256, 90, 200), np.uint8)
+            assert cv2.imwrite(str(folder / f"{style}.png"), picture)
+            text += (
+                f'\n[[styles]]\nname = "{style}"\ntitle = "{style.title()}"\npicture = "{style}.png"\n'
+                'artist = "B. Artist"\nyear = 2026\nlicence = "CC0-1.0"\nsource = "made for a test"\n'
+            )
+        (folder / "pack.toml").write_text(text, "utf-8")
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
