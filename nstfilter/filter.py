@@ -13,6 +13,7 @@ from nstfilter.errors import FrameError, ModelError, StyleError, UsageError
 from nstfilter.manager import open_model, open_source
 from nstfilter.models import DEFAULT_MODEL, StyleModel, TilingModel
 from nstfilter.opencv import cv2
+from nstfilter.stability import Stabilizer
 from nstfilter.style import Style, StyleMix, parse_style
 from nstfilter.tiles import stylize_in_tiles
 
@@ -37,6 +38,8 @@ class StyleFilter:
     `model`        a name, path or Hub handle, or a `StyleModel`
     `size`         the shorter side, in pixels, that the network works at; None for `DEFAULT_SIZE`. Frames
                    smaller than that are painted at their own size; the result always has the frame's size
+    `stability`    for videos, 0 to 1: 0 paints every frame on its own, 1 is as calm as it gets. The filter
+                   then remembers the frame before; `reset` starts a new stream
     `threads`      how many threads the model may use; None leaves it to the model
     `cache`        where embeddings are kept
 
@@ -52,12 +55,15 @@ class StyleFilter:
         keep_colors: bool = False,
         model: str | os.PathLike[str] | StyleModel = DEFAULT_MODEL,
         size: int | None = None,
+        stability: float = 0.0,
         threads: int | None = None,
         cache: EmbeddingCache | None = None,
     ) -> None:
         self.strength = strength
         self.keep_colors = keep_colors
         self.size = size
+        self.stability = stability
+        self._stabilizer = Stabilizer()
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
         self.model: StyleModel
         if isinstance(model, str | os.PathLike):
@@ -92,6 +98,20 @@ class StyleFilter:
         if not 0 <= strength <= 1:
             raise UsageError(f"strength is {strength}; expected a number from 0 to 1")
         self._strength = float(strength)
+
+    @property
+    def stability(self) -> float:
+        return self._stability
+
+    @stability.setter
+    def stability(self, stability: float) -> None:
+        if not 0 <= stability <= 1:
+            raise UsageError(f"stability is {stability}; expected a number from 0 to 1")
+        self._stability = float(stability)
+
+    def reset(self) -> None:
+        """Forget the frame before: the next one begins a new stream."""
+        self._stabilizer.reset()
 
     @property
     def size(self) -> int | None:
@@ -146,7 +166,8 @@ class StyleFilter:
     def _stylize(self, image: np.ndarray) -> np.ndarray:
         pixels = image.shape[0] * image.shape[1]
         if pixels <= ONE_PIECE:
-            return self.model.stylize(image, self.embedding)
+            painted = self.model.stylize(image, self.embedding)
+            return self._stabilizer(image, painted, self._stability) if self._stability else painted
         if isinstance(self.model, TilingModel):
             return stylize_in_tiles(self.model, image, self.embedding)
         raise ModelError(

@@ -1,0 +1,95 @@
+"""Calm for videos: paint that stays on what it was painted on.
+
+A style model paints every frame afresh, and small changes of the input move its strokes: the result
+flickers. Here the last painted frame is carried along the motion of the input, found by dense optical flow
+(DIS: Kroeger et al. 2016, arXiv 1603.03590), and mixed with the new one where the carried *input* still
+looks like the new input. Mixing strokes that do not match softens them, so the lost local contrast is given
+back. The new frame always has its share: nothing drifts, and a cut starts afresh.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nstfilter.opencv import cv2
+
+# the largest share of the carried frame; the rest anchors the result to the new one
+CARRIED = 0.95
+# grey levels of difference, after blurring, at which trust in the carried frame has fallen to 1/e
+TOLERANCE = 15.0
+# the same for the carried and the new painting, blurred until strokes no longer count
+PAINT_TOLERANCE = 30.0
+# below this mean trust the scene has changed
+CUT = 0.35
+# the most that local contrast is raised
+GAIN = 1.5
+# the shorter side, in pixels, below which there is too little to find motion in
+SMALLEST = 32
+
+
+class Stabilizer:
+    """Carries the painting from frame to frame. Frames are HxWx3 BGR uint8 and come in order."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._trust = np.exp(-((np.arange(256, dtype=np.float32) / TOLERANCE) ** 2))
+        self._paint_trust = np.exp(-((np.arange(256, dtype=np.float32) / PAINT_TOLERANCE) ** 2))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next frame is the first of its stream."""
+        self._frame: np.ndarray | None = None
+
+    def __call__(self, frame: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
+        """The calm version of `painted`, which the model made of `frame`; both HxWx3 BGR uint8.
+
+        `stability` goes from 0 (`painted` itself) to 1 (as calm as it gets). A frame of another size than
+        the one before starts a new stream.
+        """
+        if min(frame.shape[:2]) < SMALLEST:
+            return painted
+        half = cv2.resize(
+            cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+        )
+        if self._frame is not None and self._frame.shape == frame.shape and stability > 0:
+            painted = self._mix(frame, half, painted, stability)
+        self._frame, self._half, self._painted = frame, half, painted
+        return painted
+
+    def _mix(self, frame: np.ndarray, half: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
+        height, width = frame.shape[:2]
+        flow = self._flow.calc(half, self._half, None)
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+        flow *= np.float32([width / half.shape[1], height / half.shape[0]])
+        flow[..., 0] += np.arange(width, dtype=np.float32)
+        flow[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+        inputs = cv2.remap(self._frame, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried = cv2.remap(self._painted, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        trust = cv2.LUT(_difference(frame, inputs, 5), self._trust)
+        trust *= cv2.LUT(_difference(painted, carried, 15), self._paint_trust)
+        if cv2.mean(trust)[0] < CUT:
+            return painted
+        trust *= CARRIED * stability
+        mixed = cv2.blendLinear(carried, painted, trust, 1 - trust)
+        return _with_contrast_of(painted, mixed)
+
+
+def _difference(one: np.ndarray, other: np.ndarray, width: int) -> np.ndarray:
+    """How far apart two pictures are once blurred: HxW uint8, the largest of the three channels."""
+    one, other = cv2.blur(one, (width, width)), cv2.blur(other, (width, width))
+    blue, green, red = cv2.split(cv2.absdiff(one, other))
+    return cv2.max(cv2.max(blue, green), red)
+
+
+def _with_contrast_of(painted: np.ndarray, mixed: np.ndarray) -> np.ndarray:
+    """`mixed` with its local contrast raised to that of `painted`, where it has lost some."""
+    soft = cv2.GaussianBlur(mixed, (7, 7), 1.5)
+    wanted = _contrast(painted, cv2.GaussianBlur(painted, (7, 7), 1.5))
+    gain = cv2.divide(wanted, _contrast(mixed, soft))
+    cv2.min(cv2.max(gain, 1.0, dst=gain), GAIN, dst=gain)
+    return cv2.blendLinear(mixed, soft, gain, 1 - gain)
+
+
+def _contrast(image: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    fine = cv2.cvtColor(cv2.absdiff(image, soft), cv2.COLOR_BGR2GRAY)
+    return cv2.boxFilter(fine, cv2.CV_32F, (25, 25)) + np.float32(0.5)

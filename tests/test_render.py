@@ -1,0 +1,143 @@
+"""Planning and making results, with real picture files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from nstfilter.errors import SinkError, SourceError, UnknownNameError, UsageError
+from nstfilter.render import Job, check_options, plan, render
+from nstfilter.style import Style, StyleMix
+
+WAVE = Style("wave", None, "atelier")
+STYLE = StyleMix(((WAVE, 1.0),))
+MIX = StyleMix(((WAVE, 0.7), (Style("mosaic", None, "atelier"), 0.3)))
+
+
+def picture(path, value=90):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((20, 30, 3), value, np.uint8))
+    return path
+
+
+def invert(image):
+    return 255 - image
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_result_lies_beside_its_input():
+    assert plan(["a/photo.jpg"], None, STYLE)[0].output.as_posix() == "a/photo-wave.jpg"
+
+
+def test_a_mix_makes_a_name_that_every_system_takes():
+    assert plan(["photo.png"], None, MIX)[0].output.name == "photo-wave+mosaic.png"
+
+
+def test_output_names_the_result_or_its_folder(tmp_path):
+    (tmp_path / "there").mkdir()
+    assert plan(["a.jpg"], "b.png", STYLE)[0].output.name == "b.png"
+    assert plan(["a.jpg"], "there", STYLE)[0].output.as_posix() == "there/a.jpg"
+    assert plan(["a.jpg"], "new/", STYLE)[0].output.as_posix() == "new/a.jpg"
+    assert [job.output.as_posix() for job in plan(["a.jpg", "b.jpg"], "new/", STYLE)] == [
+        "new/a.jpg",
+        "new/b.jpg",
+    ]
+
+
+def test_several_inputs_need_a_folder():
+    with pytest.raises(UsageError, match=r"out\.jpg/ with a slash"):
+        plan(["a.jpg", "b.jpg"], "out.jpg", STYLE)
+
+
+def test_a_folder_gives_a_folder_with_the_same_names(tmp_path):
+    for name in ("b.png", "a.JPG", "deep/er/c.webp", ".hidden.png", "notes.txt", "x.partial.png"):
+        picture(tmp_path / "in" / name.replace("txt", "png")).rename(tmp_path / "in" / name)
+    jobs = plan(["in"], None, STYLE)
+    made = [job.output.relative_to(tmp_path).as_posix() for job in jobs]
+    assert made == ["in-wave/a.JPG", "in-wave/b.png", "in-wave/deep/er/c.webp"]
+
+
+def test_results_inside_the_folder_itself_are_not_taken_as_inputs(tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "painted" / "a.png")
+    assert [job.input.as_posix() for job in plan(["in"], "in/painted", STYLE)] == ["in/a.png"]
+
+
+def test_a_folder_without_pictures_says_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(SourceError, match="no picture or video in in"):
+        plan(["in"], None, STYLE)
+
+
+def test_an_input_is_never_its_own_output(tmp_path):
+    picture(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "same.png")
+    for output in ("a.png", "same.png", "./a.png"):
+        with pytest.raises(UsageError, match="its own output"):
+            plan(["a.png"], output, STYLE)
+
+
+def test_two_inputs_with_one_result_are_refused():
+    with pytest.raises(UsageError, match="several inputs would become"):
+        plan(["x/a.png", "y/a.png"], "out/", STYLE)
+
+
+def test_an_option_that_no_result_knows_is_refused():
+    jobs = [Job(Path("a.png"), Path("b.png")), Job(Path("c.png"), Path("d.jpg"))]
+    check_options(jobs, {"quality": 80})
+    with pytest.raises(UsageError, match="--crf is of no use here"):
+        check_options(jobs, {"crf": 18})
+
+
+def test_a_result_that_nobody_can_write_is_refused():
+    with pytest.raises(UnknownNameError, match=r"b\.xyz"):
+        check_options([Job(Path("a.png"), Path("b.xyz"))], {})
+
+
+def test_a_picture_is_rendered(tmp_path):
+    job = Job(picture(tmp_path / "a.png", 90), tmp_path / "b.png")
+    seen = []
+    report = render(job, invert, on_open=seen.append)
+    assert cv2.imread(str(job.output)).max() == 165
+    assert report.frames == 1
+    assert seen[0].still
+
+
+def test_an_existing_result_stays_unless_overwriting(tmp_path):
+    job = Job(picture(tmp_path / "a.png", 90), picture(tmp_path / "b.png", 7))
+    with pytest.raises(SinkError, match=r"b\.png exists; choose another name with -o, or --overwrite"):
+        render(job, invert)
+    assert cv2.imread(str(job.output)).max() == 7
+    render(job, invert, overwrite=True)
+    assert cv2.imread(str(job.output)).max() == 165
+
+
+def test_a_missing_input_is_one_clear_line(tmp_path):
+    with pytest.raises(SourceError, match="there is no file"):
+        render(Job(tmp_path / "no.png", tmp_path / "b.png"), invert)
+
+
+def test_a_folder_is_made_for_results_but_not_its_parents(tmp_path):
+    a = picture(tmp_path / "a.png")
+    render(Job(a, tmp_path / "new" / "deep" / "a.png", tmp_path / "new"), invert)
+    assert (tmp_path / "new" / "deep" / "a.png").exists()
+    with pytest.raises(SinkError, match="there is no folder"):
+        render(Job(a, tmp_path / "far" / "new" / "a.png", tmp_path / "far" / "new"), invert)
+    assert not (tmp_path / "far").exists()
+
+
+def test_a_failed_result_leaves_neither_file_nor_folder(tmp_path):
+    def failing(image):
+        raise SinkError("no")
+
+    with pytest.raises(SinkError):
+        render(Job(picture(tmp_path / "a.png"), tmp_path / "new" / "d" / "a.png", tmp_path / "new"), failing)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from nstfilter.errors import UsageError
+from nstfilter.filter import StyleFilter
+from nstfilter.stability import Stabilizer
+from nstfilter.testing import FakeModel
+
+HEIGHT, WIDTH = 120, 160
+
+
+def scene(seed, shift=0):
+    """A soft random picture, moved to the right by `shift` pixels."""
+    noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH + 40, 3), np.uint8)
+    soft = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 5), None, 0, 255, cv2.NORM_MINMAX)
+    return np.ascontiguousarray(soft[:, 20 - shift : 20 - shift + WIDTH])
+
+
+def strokes(frame, seed):
+    """A painting that flickers: the frame under strokes that are new in every frame."""
+    noise = np.random.default_rng(seed).normal(0, 25, frame.shape)
+    return np.clip(frame + cv2.GaussianBlur(noise, (0, 0), 1.5) * 5, 0, 255).astype(np.uint8)
+
+
+def change(one, other):
+    return float(np.abs(one.astype(int) - other)[20:-20, 20:-20].mean())
+
+
+def run(stability, frames):
+    calm = Stabilizer()
+    return [calm(frame, strokes(frame, index), stability) for index, frame in enumerate(frames)]
+
+
+def test_more_stability_is_calmer():
+    frames = [scene(1)] * 6
+    changes = [
+        change(painted[-2], painted[-1]) for painted in (run(dial, frames) for dial in (0, 0.4, 0.7, 1))
+    ]
+    assert changes == sorted(changes, reverse=True)
+    assert changes[-1] < 0.4 * changes[0]
+
+
+def test_without_stability_frames_are_as_the_model_painted_them():
+    frames = [scene(1)] * 3
+    for index, painted in enumerate(run(0, frames)):
+        assert np.array_equal(painted, strokes(frames[index], index))
+
+
+def test_paint_moves_with_the_picture():
+    frames = [scene(1, shift) for shift in range(0, 12, 2)]
+    painted = run(1, frames)
+    moved = np.roll(painted[-2], 2, axis=1)
+    assert change(moved, painted[-1]) < 0.5 * change(painted[-2], painted[-1])
+
+
+def test_a_cut_starts_afresh():
+    frames = [scene(1)] * 4 + [scene(2)]
+    painted = run(1, frames)
+    assert change(painted[-1], strokes(frames[-1], 4)) < 6
+
+
+def test_nothing_drifts():
+    """After many frames the mean colour is still that of the model's own painting."""
+    frames = [scene(1, shift % 7) for shift in range(40)]
+    painted = run(1, frames)
+    assert abs(painted[-1].mean() - strokes(frames[-1], 39).mean()) < 3
+
+
+def test_contrast_is_kept():
+    frames = [scene(1)] * 10
+    sharpness = [cv2.Laplacian(run(dial, frames)[-1], cv2.CV_32F).std() for dial in (0, 1)]
+    assert sharpness[1] > 0.7 * sharpness[0]
+
+
+def test_another_size_or_a_reset_is_another_stream():
+    calm = Stabilizer()
+    calm(scene(1), strokes(scene(1), 1), 1)
+    small = scene(1)[:60]
+    assert np.array_equal(calm(small, strokes(small, 2), 1), strokes(small, 2))
+    calm.reset()
+    assert np.array_equal(calm(small, strokes(small, 3), 1), strokes(small, 3))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 200), (17, 31), (33, 47)])
+def test_tiny_and_odd_sizes(shape):
+    calm = Stabilizer()
+    for seed in range(3):
+        frame = np.ascontiguousarray(np.resize(scene(1), (*shape, 3)))
+        assert calm(frame, strokes(frame, seed), 1).shape == frame.shape
+
+
+def test_the_filter_has_the_dial():
+    paint = StyleFilter(scene(9), model=FakeModel(), stability=0.9)
+    assert paint(scene(1)).shape == (HEIGHT, WIDTH, 3)
+    paint.reset()
+    with pytest.raises(UsageError, match="expected a number from 0 to 1"):
+        paint.stability = 2
