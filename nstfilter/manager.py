@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
@@ -26,18 +26,19 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One thing a plugin can open; `plugin` names who registered it."""
+    """One thing a plugin can open; `plugin` names who registered it, `options` what `open` takes by name."""
 
     name: str
     open: Callable[..., Any]
     accepts: Callable[[str], bool] | None
     help: str
     plugin: str
+    options: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class PluginStatus:
-    """How one plugin fared: the hooks it implements, or the error that kept it out."""
+    """How one plugin fared: the hooks it implements, and the error, if any, that kept it out."""
 
     name: str
     distribution: str
@@ -54,12 +55,15 @@ class Registry:
         self.registrations: list[Registration] = []
 
     def add(self, registration: Registration) -> None:
-        if not registration.name or ":" in registration.name:
-            raise PluginError(f"{registration.name!r} cannot name a {self.kind}: it is empty or has a colon")
+        # one letter and a colon are a drive on Windows
+        if len(registration.name) < 2 or ":" in registration.name:
+            raise PluginError(
+                f"{registration.name!r} cannot name a {self.kind}; expected two letters or more and no colon"
+            )
         for other in self.registrations:
             if other.name == registration.name:
                 raise PluginError(
-                    f"{self.kind} {other.name!r} is already registered by plugin {other.plugin!r}"
+                    f"its {self.kind} {other.name!r} is already registered by plugin {other.plugin!r}"
                 )
         self.registrations.append(registration)
 
@@ -68,6 +72,21 @@ class Registry:
 
     def names(self) -> list[str]:
         return sorted(r.name for r in self.registrations)
+
+    def claims(self, target: str) -> list[Registration]:
+        """Those who accept `target`."""
+        return self._ask(target)[0]
+
+    def _ask(self, target: str) -> tuple[list[Registration], list[str]]:
+        """Those who accept `target`, and what went wrong with those who failed when asked."""
+        claims, failures = [], []
+        for registration in self.registrations:
+            try:
+                if registration.accepts and registration.accepts(target):
+                    claims.append(registration)
+            except Exception as error:
+                failures.append(f"plugin {registration.plugin!r} failed when asked: {_one_line(error)}")
+        return claims, failures
 
     def resolve(self, target: str) -> tuple[Registration, str]:
         """The registration that opens `target`, and what to call its `open` with.
@@ -79,35 +98,39 @@ class Registry:
         for registration in self.registrations:
             if registration.name == prefix:
                 return registration, rest
-        claims = [r for r in self.registrations if r.accepts and r.accepts(target)]
+        claims, failures = self._ask(target)
         if len(claims) > 1:
-            who = " and ".join(f"{r.name} (plugin {r.plugin})" for r in claims)
+            who = " and ".join(sorted(f"{r.name} (plugin {r.plugin})" for r in claims))
             raise UsageError(
-                f"{target!r} is claimed by {who}; choose one with a prefix, as in {claims[0].name}:{target}"
+                f"{target!r} is claimed by {who}; choose one with a prefix, as in "
+                f"{min(r.name for r in claims)}:{target}"
             )
         if not claims:
-            raise UnknownNameError(self.kind, target, self.names())
+            unknown = UnknownNameError(self.kind, target, self.names())
+            for failure in failures:
+                unknown.add_note(failure)
+            raise unknown
         return claims[0], target
 
-    def options(self, target: str) -> list[str]:
+    def options(self, target: str) -> tuple[str, ...]:
         """The options that whoever opens `target` takes."""
-        return list(inspect.signature(self.resolve(target)[0].open).parameters)[1:]
+        return self.resolve(target)[0].options
 
     def open(self, target: str, contract: type, options: dict[str, Any]) -> Any:
         """Open `target`, which must give an instance of `contract`. Raises `UsageError` for an option that
-        its plugin does not take."""
+        its plugin does not take, `PluginError` when it gives something else."""
         registration, rest = self.resolve(target)
-        known = self.options(target)
         for option in options:
-            if option not in known:
-                names = ", ".join(known) or "none"
+            if option not in registration.options:
+                names = ", ".join(registration.options) or "none"
                 raise UsageError(
                     f"{self.kind} {registration.name!r} has no option {option!r}; it takes: {names}"
                 )
         opened = registration.open(rest, **options)
         if not isinstance(opened, contract):
             raise PluginError(
-                f"plugin {registration.plugin!r} gave a {type(opened).__name__}; expected a {self.kind}"
+                f"plugin {registration.plugin!r} gave a {type(opened).__name__} for {target!r}; "
+                f"expected a {contract.__name__}"
             )
         return opened
 
@@ -134,9 +157,7 @@ class PluginManager:
         taken = next((s for s in self.statuses if s.name == name and s.error is None), None)
         self.statuses.append(status)
         if taken:
-            status.error = (
-                f"another plugin is called {name!r} too; it came with {taken.distribution or 'this program'}"
-            )
+            status.error = f"{taken.distribution or 'this program'} has a plugin called {name!r} already"
             return status
         try:
             plugin = load()
@@ -146,61 +167,82 @@ class PluginManager:
             for hook, registry in self.registries.items():
                 self._call_one(plugin, hook, register=_register(registry, name))
         except (Exception, SystemExit) as error:
-            status.error = _one_line(error)
-            for registry in self.registries.values():
-                registry.drop(name)
-            if self.pluggy.has_plugin(name):
-                self.pluggy.unregister(name=name)
+            self._keep_out(status, error)
         return status
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Let every plugin add its commands to `app`."""
-        for status in self.statuses:
-            plugin = self.pluggy.get_plugin(status.name) if status.error is None else None
-            if plugin is None:
-                continue
-            groups, commands = list(app.registered_groups), list(app.registered_commands)
+        """Let every plugin add its commands to `app`. One that fails leaves `app` as it was."""
+        willing = [s for s in self.statuses if s.error is None and "register_commands" in s.hooks]
+        if not willing:
+            return
+        from typer import Typer
+        from typer.main import get_group
+
+        taken = dict.fromkeys(get_group(app).commands, "of nstfilter itself")
+        for status in willing:
+            own = Typer()
             try:
-                self._call_one(plugin, "register_commands", app=app)
-            except Exception as error:
-                status.error = _one_line(error)
-                app.registered_groups[:], app.registered_commands[:] = groups, commands
+                self._call_one(self.pluggy.get_plugin(status.name), "register_commands", app=own)
+                # typer looks at a signature when it is asked for the command, and some it cannot read
+                for command in get_group(own).commands:
+                    if command in taken:
+                        raise PluginError(f"its command {command!r} is already one {taken[command]}")
+            except (Exception, SystemExit) as error:
+                self._keep_out(status, error)
+                continue
+            taken |= dict.fromkeys(get_group(own).commands, f"of plugin {status.name!r}")
+            app.registered_groups += own.registered_groups
+            app.registered_commands += own.registered_commands
 
     def _call_one(self, plugin: Any, hook: str, **arguments: Any) -> None:
         others = [p for p in self.pluggy.get_plugins() if p is not plugin]
         self.pluggy.subset_hook_caller(hook, others)(**arguments)
 
+    def _keep_out(self, status: PluginStatus, error: BaseException) -> None:
+        status.error = _one_line(error)
+        for registry in self.registries.values():
+            registry.drop(status.name)
+        if self.pluggy.has_plugin(status.name):
+            self.pluggy.unregister(name=status.name)
+
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _register(registry: Registry, plugin: str) -> hookspecs.Register:
     def register(
         name: str, open: Callable[..., Any], *, accepts: Callable[[str], bool] | None = None, help: str = ""
     ) -> None:
-        registry.add(Registration(name, open, accepts, help, plugin))
+        parameters = list(inspect.signature(open).parameters.values())[1:]
+        options = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+        registry.add(Registration(name, open, accepts, help, plugin, options))
 
     return register
 
 
-def discover() -> list[tuple[EntryPoint, Distribution | None]]:
-    """Installed plugins: our own distribution first, then by name."""
-    found = [(point, point.dist) for point in entry_points(group=hookspecs.PROJECT)]
-    return sorted(
-        found,
-        key=lambda f: (f[1] is None or f[1].name != hookspecs.PROJECT, f[0].name, f[1].name if f[1] else ""),
-    )
+def discover() -> list[tuple[EntryPoint, str, str]]:
+    """Installed plugins with their distribution and its version: our own first, then by name."""
+    origin = cache(_origin)
+    found = [(point, *origin(point.dist)) for point in entry_points(group=hookspecs.PROJECT)]
+    return sorted(found, key=lambda f: (f[1] != hookspecs.PROJECT, f[0].name, f[1]))
 
 
-def build_manager(plugins: Iterable[tuple[EntryPoint, Distribution | None]] | None = None) -> PluginManager:
+def _origin(distribution: Distribution | None) -> tuple[str, str]:
+    # damaged metadata has neither
+    return (distribution.name or "", distribution.version or "") if distribution else ("", "")
+
+
+def build_manager() -> PluginManager:
     """A fresh manager with every installed plugin, less those named in NSTFILTER_DISABLE_PLUGINS (commas)."""
     blocked = {name.strip() for name in os.environ.get("NSTFILTER_DISABLE_PLUGINS", "").split(",")}
     manager = PluginManager()
-    for point, distribution in discover() if plugins is None else plugins:
-        if point.name not in blocked:
-            name, version = (distribution.name, distribution.version) if distribution else ("", "")
-            manager.load(point.name, point.load, name, version)
+    for point, distribution, version in discover():
+        if point.name in blocked:
+            off = "switched off by NSTFILTER_DISABLE_PLUGINS"
+            manager.statuses.append(PluginStatus(point.name, distribution, version, error=off))
+        else:
+            manager.load(point.name, point.load, distribution, version)
     return manager
 
 
@@ -217,7 +259,7 @@ def open_source(target: str | os.PathLike[str], **options: Any) -> Source:
     """
     from nstfilter.streams import Source
 
-    source: Source = manager().registries["register_sources"].open(os.fspath(target), Source, options)
+    source: Source = _open("register_sources", target, Source, options)
     return source
 
 
@@ -228,7 +270,7 @@ def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
     """
     from nstfilter.streams import Sink
 
-    sink: Sink = manager().registries["register_sinks"].open(os.fspath(target), Sink, options)
+    sink: Sink = _open("register_sinks", target, Sink, options)
     return sink
 
 
@@ -239,5 +281,15 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
     """
     from nstfilter.models import StyleModel
 
-    model: StyleModel = manager().registries["register_models"].open(os.fspath(target), StyleModel, options)
+    model: StyleModel = _open("register_models", target, StyleModel, options)
     return model
+
+
+def _open(hook: str, target: str | os.PathLike[str], contract: type, options: dict[str, Any]) -> Any:
+    try:
+        return manager().registries[hook].open(os.fspath(target), contract, options)
+    except UnknownNameError as error:
+        absent = ", ".join(status.name for status in manager().statuses if status.error)
+        if absent:
+            error.add_note(f"plugins that could not be used: {absent} (nstfilter plugins tells why)")
+        raise

@@ -66,7 +66,7 @@ def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job
 
 def _files(folder: Path, skip: Path) -> Iterator[Path]:
     """The files below `folder` that some plugin reads, in order; neither hidden ones nor earlier results."""
-    registrations = manager().registries["register_sources"].registrations
+    sources = manager().registries["register_sources"]
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(
             name
@@ -76,7 +76,7 @@ def _files(folder: Path, skip: Path) -> Iterator[Path]:
         for name in sorted(names):
             path = Path(parent, name)
             hidden = name.startswith(".") or ".partial." in name
-            if not hidden and any(r.accepts and r.accepts(str(path)) for r in registrations):
+            if not hidden and sources.claims(str(path)):
                 yield path
 
 
