@@ -13,6 +13,8 @@ import numpy as np
 
 from nstfilter.opencv import cv2
 
+# for videos, where the user does not say
+DEFAULT_STABILITY = 0.8
 # the largest share of the carried frame; the rest anchors the result to the new one
 CARRIED = 0.95
 # grey levels of difference, after blurring, at which trust in the carried frame has fallen to 1/e

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nstfilter.filter import StyleFilter
     from nstfilter.pipeline import Report
     from nstfilter.render import Job
+    from nstfilter.streams import StreamInfo
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
@@ -46,6 +47,9 @@ def apply(
     size: Annotated[
         int | None, typer.Option(help="The shorter side the network works at, in pixels.")
     ] = None,
+    stability: Annotated[
+        float | None, typer.Option(help="How calm videos are: 0 paints every frame on its own, 1 is calmest.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
     crf: Annotated[
@@ -58,6 +62,7 @@ def apply(
     """Paint pictures, folders and videos in a style."""
     from nstfilter.filter import StyleFilter
     from nstfilter.render import check_options, plan
+    from nstfilter.stability import DEFAULT_STABILITY
     from nstfilter.style import parse_style
 
     mix = parse_style(style)
@@ -65,7 +70,13 @@ def apply(
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
     check_options(jobs, options)
     paint = StyleFilter(
-        mix, strength=strength, keep_colors=keep_colors, model=model, size=size, threads=threads
+        mix,
+        strength=strength,
+        keep_colors=keep_colors,
+        model=model,
+        size=size,
+        stability=DEFAULT_STABILITY if stability is None else stability,
+        threads=threads,
     )
     results: list[dict[str, Any]] = []
     try:
@@ -105,6 +116,10 @@ def _one(
     def show(frames: int) -> None:
         bars.update(bar, completed=frames, speed=f"{frames / (time.perf_counter() - started):.1f} frames/s")
 
+    def opened(info: StreamInfo) -> None:
+        paint.reset()
+        bars.update(bar, total=info.frames, visible=not info.still)
+
     result: dict[str, Any] = {"input": str(job.input), "output": str(job.output)}
     try:
         report = render(
@@ -112,7 +127,7 @@ def _one(
             paint,
             overwrite=overwrite,
             options=options,
-            on_open=lambda info: bars.update(bar, total=info.frames, visible=not info.still),
+            on_open=opened,
             on_frame=show,
         )
     except NstfilterError as error:
