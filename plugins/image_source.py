@@ -166,7 +166,8 @@ def _details(picture: Image.Image) -> dict[str, object]:
     with suppress(Exception):
         tags, kept = picture.getexif(), Image.Exif()
         for tag in KEPT_TAGS & set(tags):
-            kept[tag] = tags[tag]
+            # read as Latin-1, but often UTF-8, and written as ASCII: only bytes come through unharmed
+            kept[tag] = tags[tag].encode("latin-1")
         for directory in {IFD.Exif, IFD.GPSInfo} & set(tags):
             entries = tags.get_ifd(directory)
             kept[directory] = {tag: entries[tag] for tag in set(entries) - DROPPED_TAGS}

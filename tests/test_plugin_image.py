@@ -1,0 +1,684 @@
+"""Pictures in and out: real files of every kind, and a chart that shows every swap, turn and mirroring."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, JpegImagePlugin
+from PIL.ExifTags import IFD, Base
+
+from nstfilter.errors import SinkError, SourceError, UnknownNameError, UsageError
+from nstfilter.manager import manager, open_sink, open_source
+from nstfilter.pipeline import run
+from nstfilter.streams import Frame, StreamInfo
+
+# red, green, blue over yellow, white, black, 16 pixels a cell: no turn, mirroring or swap gives it again
+COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (0, 0, 0)]]
+CHART = np.array(COLOURS, np.uint8).repeat(16, axis=0).repeat(16, axis=1)  # BGR, 32x48
+LOSSLESS = [".png", ".tiff", ".tif", ".bmp"]
+LOSSY = [".jpg", ".jpeg", ".webp"]
+
+
+def pil(bgr: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(bgr[..., [2, 1, 0, 3][: bgr.shape[2]]]))
+
+
+def read(path: Path) -> np.ndarray:
+    with open_source(path) as source:
+        (frame,) = source
+        assert frame.image.dtype == np.uint8
+        assert frame.image.shape[:2] == (source.info.height, source.info.width)
+        return frame.image
+
+
+def remarks(path: Path) -> str:
+    with open_source(path) as source:
+        list(source)
+        return "; ".join(source.warnings)
+
+
+def info(image: np.ndarray, origin: Path | None = None) -> StreamInfo:
+    return StreamInfo(image.shape[1], image.shape[0], frames=1, origin=origin)
+
+
+def write(path: Path, image: np.ndarray, **options: object) -> list[str]:
+    sink = open_sink(path, **options)
+    sink.open(info(image))
+    assert not path.exists() or options.get("overwrite")
+    sink.write(Frame(image))
+    sink.close()
+    assert [p.name for p in path.parent.iterdir() if "partial" in p.name] == []
+    return sink.warnings
+
+
+def assert_close(image: np.ndarray, expected: np.ndarray, worst: int) -> None:
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).max() <= worst
+
+
+def assert_chart(image: np.ndarray) -> None:
+    """Whether the middles of the chart's cells have their colours: a lossy format blurs the edges."""
+    assert_close(image[8::16, 8::16], np.array(COLOURS), 12)
+
+
+def patched_tiff(data: bytes, tag: int, old: int, new: int) -> bytes:
+    before, after = struct.pack("<HHII", tag, 3, 1, old), struct.pack("<HHII", tag, 3, 1, new)
+    assert data.count(before) == 1
+    return data.replace(before, after)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [*LOSSLESS, ".PNG"])
+def test_lossless_pictures_are_read_exactly(tmp_path: Path, suffix: str) -> None:
+    pil(CHART).save(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(read(tmp_path / f"a{suffix}"), CHART)
+
+
+@pytest.mark.parametrize("suffix", LOSSY)
+def test_lossy_pictures_are_read_in_the_right_colours(tmp_path: Path, suffix: str) -> None:
+    pil(CHART).save(tmp_path / f"a{suffix}", quality=100)
+    assert_chart(read(tmp_path / f"a{suffix}"))
+
+
+def test_what_is_known_of_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pil(CHART).save(path)
+    with open_source(path) as source:
+        assert (source.info.width, source.info.height) == (48, 32)
+        assert source.info.still
+        assert source.info.frames == 1
+        assert source.info.origin == path
+        assert source.warnings == []
+
+
+def test_content_decides_and_not_the_name(tmp_path: Path) -> None:
+    pil(CHART).save(tmp_path / "a.jpg", format="PNG")
+    np.testing.assert_array_equal(read(tmp_path / "a.jpg"), CHART)
+
+
+STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: np.rot90,
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_exif_orientation_is_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[Base.Orientation] = orientation
+    lossless = {"lossless": True} if suffix == ".webp" else {"quality": 100, "subsampling": 0}
+    pil(STORED[orientation](CHART)).save(path, exif=exif, **lossless)
+    assert_close(read(path), CHART, 8)
+    if suffix == ".jpg":
+        assert_close(cv2.imread(str(path)), CHART, 8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_grey_is_read_as_bgr(tmp_path: Path, suffix: str) -> None:
+    ramp = np.arange(0, 256, 8, dtype=np.uint8).repeat(8).reshape(1, -1).repeat(16, axis=0)
+    Image.fromarray(ramp).save(tmp_path / f"a{suffix}", quality=100)
+    assert_close(read(tmp_path / f"a{suffix}"), np.dstack([ramp] * 3), 2)
+
+
+def test_one_bit_is_read_as_black_and_white(tmp_path: Path) -> None:
+    bits = CHART[..., 2] > 0
+    Image.fromarray(bits).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read(tmp_path / "a.png"), np.dstack([bits * np.uint8(255)] * 3))
+
+
+def test_palettes_with_and_without_transparency(tmp_path: Path) -> None:
+    indexed = pil(CHART).quantize(6)
+    indexed.save(tmp_path / "plain.png")
+    np.testing.assert_array_equal(read(tmp_path / "plain.png"), CHART)
+
+    red = int(np.asarray(indexed)[0, 0])
+    alpha = np.full((32, 48), 255, np.uint8)
+    alpha[:16, :16] = 0
+    indexed.save(tmp_path / "index.png", transparency=red)
+    np.testing.assert_array_equal(read(tmp_path / "index.png"), np.dstack([CHART, alpha]))
+
+    alpha[:16, :16] = 77
+    indexed.save(tmp_path / "table.png", transparency=bytes(77 if i == red else 255 for i in range(256)))
+    np.testing.assert_array_equal(read(tmp_path / "table.png"), np.dstack([CHART, alpha]))
+
+
+def test_a_transparent_colour_and_grey_with_alpha(tmp_path: Path) -> None:
+    pil(CHART).save(tmp_path / "key.png", transparency=(255, 0, 0))
+    image = read(tmp_path / "key.png")
+    np.testing.assert_array_equal(image[..., :3], CHART)
+    np.testing.assert_array_equal(image[..., 3] == 0, (CHART == (0, 0, 255)).all(axis=2))
+
+    Image.fromarray(np.dstack([CHART[..., 0], CHART[..., 1]]), "LA").save(tmp_path / "la.png")
+    expected = np.dstack([CHART[..., 0]] * 3 + [CHART[..., 1]])
+    np.testing.assert_array_equal(read(tmp_path / "la.png"), expected)
+
+
+INKS = np.array(  # cyan, magenta, yellow, black
+    [[(255, 0, 0, 0), (0, 255, 0, 0), (0, 0, 255, 0)], [(0, 0, 0, 0), (0, 0, 0, 255), (99, 0, 0, 99)]]
+)
+INKS = INKS.astype(np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+PRINTED = 255 - np.minimum(255, INKS[..., 2::-1].astype(int) * (255 - INKS[..., 3:]) // 255 + INKS[..., 3:])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_cmyk(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(INKS, "CMYK").save(tmp_path / f"a{suffix}", quality=100, subsampling=0)
+    assert_close(read(tmp_path / f"a{suffix}"), PRINTED, 4)
+    assert "CMYK" in remarks(tmp_path / f"a{suffix}")
+
+
+def test_ycck(tmp_path: Path) -> None:
+    """Nothing at hand writes YCCK: put luma, chroma and black into the four channels, and say so in the
+    Adobe segment, where 2 stands for YCCK and 0 for CMYK."""
+    luma = np.asarray(Image.fromarray(np.ascontiguousarray(INKS[..., :3])).convert("YCbCr"))
+    channels = np.dstack([luma, 255 - INKS[..., 3]])
+    encoded = io.BytesIO()
+    Image.fromarray(255 - channels, "CMYK").save(encoded, "JPEG", quality=100, subsampling=0)
+    data = bytearray(encoded.getvalue())
+    data[data.index(b"Adobe") + 11] = 2
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert_close(read(tmp_path / "a.jpg"), PRINTED, 8)
+    assert_close(cv2.imread(str(tmp_path / "a.jpg")), PRINTED, 8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_become_eight(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
+    for image in (deep, deep[..., :3]):
+        cv2.imwrite(str(path), image)
+        assert_close(read(path), np.round(image / 257).astype(int), 1)
+        assert "16 bits" in remarks(path)
+    cv2.imwrite(str(path), deep[..., 0])
+    np.testing.assert_array_equal(read(path), np.round(np.dstack([deep[..., 0]] * 3) / 257))
+    assert "16 bits" in remarks(path)
+
+
+def test_other_deep_tiffs_are_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
+    uncompressed = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
+
+    grey = cv2.imencode(".tif", deep[..., 0], uncompressed)[1].tobytes()
+    path.write_bytes(patched_tiff(grey, Base.PhotometricInterpretation, 1, 0))
+    np.testing.assert_array_equal(read(path)[..., 1], 255 - np.round(deep[..., 0] / 257))
+
+    colour = cv2.imencode(".tif", deep, uncompressed)[1].tobytes()
+    path.write_bytes(patched_tiff(colour, Base.PlanarConfiguration, 1, 2))
+    with pytest.raises(SourceError, match="separate planes"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_pixels_that_cannot_be_painted_are_refused(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (8, 8)).save(tmp_path / "a.tif")
+    with pytest.raises(SourceError, match=r"a\.tif has .* pixels; save it with 8 or 16 bits"):
+        open_source(tmp_path / "a.tif")
+
+
+def test_float_colours_are_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.tif"), CHART.astype(np.float32))
+    with pytest.raises(SourceError, match="of a kind that is not read"):
+        open_source(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_of_several_pictures_the_first_is_used(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    pil(CHART).save(path, save_all=True, append_images=[pil(CHART[::-1]), pil(255 - CHART)], lossless=True)
+    np.testing.assert_array_equal(read(path)[..., :3], CHART)
+    assert "the first of its 3 pictures" in remarks(path)
+
+
+def test_the_previews_in_a_phones_jpeg_are_no_second_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    pil(CHART).save(path, format="MPO", save_all=True, append_images=[pil(CHART[::-1])], quality=100)
+    assert_chart(read(path))
+    assert remarks(path) == ""
+
+
+# --- colour profiles -------------------------------------------------------------------------------------
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    pil(noise).save(tmp_path / "a.png", icc_profile=SRGB)
+    np.testing.assert_array_equal(read(tmp_path / "a.png"), noise)
+
+
+def test_colour_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
+    """With sRGB's red and blue primaries exchanged, pure red in the file is to be shown as blue."""
+    exchanged = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+    picture = pil(np.dstack([CHART, CHART[..., 1]]))
+    picture.save(tmp_path / "a.png", icc_profile=exchanged)
+    assert_close(read(tmp_path / "a.png"), np.dstack([CHART[..., ::-1], CHART[..., 1]]), 2)
+    assert remarks(tmp_path / "a.png") == ""
+
+
+def test_a_grey_profile(tmp_path: Path) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, -1).repeat(4, axis=0)
+    grey = SRGB[:16] + b"GRAY" + SRGB[20:].replace(b"rTRC", b"kTRC")
+    Image.fromarray(ramp).save(tmp_path / "a.png", icc_profile=grey)
+    assert_close(read(tmp_path / "a.png"), np.dstack([ramp] * 3), 2)
+    assert remarks(tmp_path / "a.png") == ""
+
+
+def cmyk_profile() -> bytes:
+    """A press whose cyan prints as a pure CIELAB red (L 50, a +60, b +40), whatever else is on the paper,
+    whose black is black, and whose paper is white: an ICC.1:2001 lut8Type with two grid points an ink."""
+    ramp = bytes(range(256))
+    grid = b""
+    for corner in range(16):
+        cyan, black = corner & 8, corner & 1
+        grid += bytes((0, 128, 128) if black else (128, 188, 168) if cyan else (255, 128, 128))
+    identity = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    lut = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + identity + ramp * 4 + grid + ramp * 3
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    tags = [(b"A2B0", lut + bytes(-len(lut) % 4)), (b"wtpt", white)]
+    offset, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags:
+        table += name + struct.pack(">2I", offset + len(body), len(data))
+        body += data
+    d50 = struct.pack(">3i", 63190, 65536, 54061)
+    header = b"lcms" + struct.pack(">I", 0x02400000) + b"prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28) + d50
+    header = struct.pack(">I", offset + len(body)) + header
+    return header + bytes(128 - len(header)) + table + body
+
+
+def test_a_cmyk_profile(tmp_path: Path) -> None:
+    inks = INKS.copy()
+    inks[..., 1:3] = 0
+    Image.fromarray(inks, "CMYK").save(tmp_path / "a.jpg", quality=100, icc_profile=cmyk_profile())
+    image = read(tmp_path / "a.jpg")
+    assert remarks(tmp_path / "a.jpg") == ""
+    assert image[24, 8].min() >= 253  # paper
+    assert image[24, 24].max() <= 5  # black
+    blue, green, red = image[8, 8].astype(int)  # cyan
+    assert red > 180
+    assert max(blue, green) < 90
+
+
+def test_a_profile_that_is_broken_or_for_other_colours_is_left_out(tmp_path: Path) -> None:
+    for profile in (b"nonsense" * 20, cmyk_profile()):
+        pil(CHART).save(tmp_path / "a.png", icc_profile=profile)
+        np.testing.assert_array_equal(read(tmp_path / "a.png"), CHART)
+        assert "profile is not used" in remarks(tmp_path / "a.png")
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------
+
+
+def refusal(path: Path) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SourceError) as caught:
+            open_source(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_what_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("Dear diary,\nno picture today.\n")
+    assert "there is no file" in refusal(tmp_path / "missing.png")
+    assert "is a folder" in refusal(tmp_path / "folder.png")
+    assert "is empty" in refusal(tmp_path / "empty.png")
+    assert "is not a picture" in refusal(tmp_path / "text.jpg")
+    assert "File name too long" in refusal(tmp_path / ("x" * 300 + ".png"))
+
+
+@pytest.mark.parametrize("suffix", [*LOSSLESS, *LOSSY])
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.7, 0.95])
+def test_truncated_pictures_are_refused(tmp_path: Path, suffix: str, part: float) -> None:
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    pil(noise).save(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    assert "is truncated" in refusal(path)
+
+
+def png_header(width: int, height: int) -> bytes:
+    whole = io.BytesIO()
+    Image.new("1", (8, 8)).save(whole, "PNG")
+    data = bytearray(whole.getvalue())
+    data[16:24] = struct.pack(">2I", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+def test_pictures_over_the_limit_are_refused_with_their_size(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(20_000, 20_000))
+    assert "20000x20000 pixels, 400 million; at most 300 million" in refusal(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(png_header(17_000, 17_000))
+    assert "is truncated" in refusal(tmp_path / "a.png")  # its size alone is no reason
+
+
+def test_pillows_own_limit_is_put_back(tmp_path: Path) -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    pil(CHART).save(tmp_path / "a.png")
+    threads = [threading.Thread(target=read, args=[tmp_path / "a.png"]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refusal(tmp_path / "missing.png")
+    assert before is not None
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.slow
+def test_a_picture_of_a_hundred_megapixels_opens_without_a_murmur(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 8_334), 1).save(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(tmp_path / "a.png").shape == (8_334, 12_000, 3)
+
+
+@pytest.fixture
+def ordinary_user() -> Iterator[Path]:
+    """A folder of an ordinary user's, and that user's rights: root may read and write everything."""
+    outer = Path(tempfile.mkdtemp(prefix="nstfilter-"))
+    root = os.geteuid() == 0
+    outer.chmod(0o777)
+    if root:
+        os.seteuid(65534)
+    try:
+        folder = outer / "mine"
+        folder.mkdir()
+        yield folder
+        folder.chmod(0o700)
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(outer)
+
+
+def test_forbidden_pictures_and_folders_are_refused(ordinary_user: Path) -> None:
+    path = ordinary_user / "a.png"
+    pil(CHART).save(path)
+    path.chmod(0)
+    assert "not allowed to read" in refusal(path)
+    ordinary_user.chmod(0o555)
+    with pytest.raises(SinkError, match="not allowed to write in"):
+        open_sink(ordinary_user / "b.png").open(info(CHART))
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_lossless_pictures_are_written_exactly(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write(path, CHART)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), CHART[..., ::-1])
+    np.testing.assert_array_equal(cv2.imread(str(path)), CHART)
+    write(path, CHART[..., 1], overwrite=True)
+    assert Image.open(path).mode == "L"
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), CHART[..., 1])
+
+
+@pytest.mark.parametrize("suffix", LOSSY)
+def test_lossy_pictures_are_written_in_the_right_colours(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write(path, CHART)
+    assert_chart(cv2.imread(str(path)))
+
+
+def test_views_are_written_as_they_look(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", CHART[::-1, ::2])
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png")), CHART[::-1, ::2])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_quality(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    sizes = []
+    for quality in (1, 50, None, 100):
+        write(tmp_path / f"{quality}{suffix}", noise, quality=quality)
+        sizes.append((tmp_path / f"{quality}{suffix}").stat().st_size)
+    assert sizes == sorted(sizes)
+    if suffix == ".jpg":
+        assert JpegImagePlugin.get_sampling(Image.open(tmp_path / "None.jpg")) == 0  # 4:4:4
+
+
+def test_requests_that_cannot_be_meant() -> None:
+    for quality in (0, 101, -5):
+        with pytest.raises(UsageError, match="from 1 to 100"):
+            open_sink("a.jpg", quality=quality)
+    for name in ("a.png", "a.bmp", "a.tiff"):
+        with pytest.raises(UsageError, match="have no quality"):
+            open_sink(name, quality=90)
+    with pytest.raises(UsageError, match="not named like a picture"):
+        open_sink("image:a.xyz")
+
+
+def transparent() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (32, 48, 4), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_alpha_survives_exactly(tmp_path: Path, suffix: str) -> None:
+    image = transparent()
+    image[:8, :, 3] = 0  # and the colours under it
+    assert write(tmp_path / f"a{suffix}", image) == []
+    np.testing.assert_array_equal(read(tmp_path / f"a{suffix}"), image)
+
+
+def test_alpha_survives_in_webp(tmp_path: Path) -> None:
+    image = np.dstack([CHART, transparent()[..., 3]])
+    assert write(tmp_path / "a.webp", image) == []
+    np.testing.assert_array_equal(read(tmp_path / "a.webp")[..., 3], image[..., 3])
+
+
+def test_where_there_is_no_alpha_the_picture_is_put_on_white(tmp_path: Path) -> None:
+    image = transparent()
+    (warning,) = write(tmp_path / "a.bmp", image)
+    assert "white" in warning
+    alpha = image[..., 3:] / 255
+    assert_close(cv2.imread(str(tmp_path / "a.bmp")), np.round(image[..., :3] * alpha + 255 * (1 - alpha)), 1)
+    (warning,) = write(tmp_path / "a.jpg", np.dstack([CHART, np.zeros_like(CHART[..., 0])]))
+    assert "white" in warning
+    assert cv2.imread(str(tmp_path / "a.jpg")).min() == 255
+
+    opaque = np.dstack([CHART, np.full_like(CHART[..., 0], 255)])
+    assert write(tmp_path / "b.bmp", opaque) == []
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "b.bmp")), CHART)
+
+
+@pytest.mark.parametrize(
+    "name", ["mein Bild.png", "絵画🎨.png", "Ünï côde.jpg", "n" * 251 + ".png", "é" * 125 + ".webp"]
+)
+def test_names_of_all_kinds(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / ("deep " * 20) / ("and deeper " * 20)
+    folder.mkdir(parents=True)
+    write(folder / name, CHART)
+    assert read(folder / name).shape == CHART.shape
+
+
+def sink_refusal(path: Path, image: np.ndarray = CHART, origin: Path | None = None, **options: object) -> str:
+    before = sorted(path.parent.iterdir()) if path.parent.is_dir() else None
+    with pytest.raises(SinkError) as caught:
+        open_sink(path, **options).open(info(image, origin))
+    assert (sorted(path.parent.iterdir()) if path.parent.is_dir() else None) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_targets_that_cannot_be_written_are_refused_on_opening(tmp_path: Path) -> None:
+    (tmp_path / "there.png").write_bytes(b"precious")
+    (tmp_path / "folder.png").mkdir()
+    assert "there.png exists" in sink_refusal(tmp_path / "there.png")
+    assert "is a folder" in sink_refusal(tmp_path / "folder.png", overwrite=True)
+    assert f"there is no folder {tmp_path / 'no'}" in sink_refusal(tmp_path / "no" / "a.png")
+    assert "there is no folder" in sink_refusal(tmp_path / "there.png" / "a.png")
+    assert "File name too long" in sink_refusal(tmp_path / ("x" * 300 + ".png"))
+    assert "JPEG, which ends at 65535" in sink_refusal(tmp_path / "a.jpg", np.empty((1, 65536, 3), np.uint8))
+    assert "WEBP, which ends at 16383" in sink_refusal(tmp_path / "a.webp", np.empty((16384, 1), np.uint8))
+    same = sink_refusal(tmp_path / "there.png", origin=tmp_path / "there.png", overwrite=True)
+    assert "is the picture being read" in same
+    assert (tmp_path / "there.png").read_bytes() == b"precious"
+
+
+def test_overwriting_keeps_the_old_picture_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write(path, CHART)
+    sink = open_sink(path, overwrite=True)
+    sink.open(info(CHART))
+    sink.write(Frame(255 - CHART))
+    np.testing.assert_array_equal(read(path), CHART)
+    sink.close()
+    np.testing.assert_array_equal(read(path), 255 - CHART)
+
+
+def opened(path: Path) -> object:
+    sink = open_sink(path)
+    sink.open(info(CHART))
+    return sink
+
+
+def test_a_second_frame_is_refused(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.png")
+    sink.write(Frame(CHART))
+    with pytest.raises(SinkError, match="one picture and a second one came"):
+        sink.write(Frame(CHART))
+    sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_frame_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="no picture came"):
+        opened(tmp_path / "a.png").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.png")
+    sink.write(Frame(CHART))
+    (tmp_path / "a.png").write_bytes(b"precious")
+    with pytest.raises(SinkError, match="exists"):
+        sink.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"precious"
+
+
+def test_ctrl_c_while_encoding_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    pil(CHART).save(tmp_path / "in.png")
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(open_source(tmp_path / "in.png"), np.copy, open_sink(tmp_path / "out.png"))
+    assert [p.name for p in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.bmp")
+    full = pytest.raises(SinkError, match=r"the disk that holds .* is full; a\.bmp needs 0\.1 MB")
+    with sink._file, Path("/dev/full").open("wb", buffering=0) as sink._file, full:
+        sink.write(Frame(np.zeros((200, 200, 3), np.uint8)))
+    sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- tags ------------------------------------------------------------------------------------------------
+
+
+def tagged(path: Path) -> None:
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    exif[Base.Artist] = "Lumière".encode()
+    exif[Base.DateTime] = "1895:03:22 12:00:00"
+    exif[IFD.Exif] = {
+        Base.DateTimeOriginal: "1895:03:19 12:00:00",
+        Base.MakerNote: b"secret" * 9,
+        Base.ExifImageWidth: 32,
+    }
+    exif[IFD.GPSInfo] = {1: "N", 2: (45.0, 44.0, 42.0)}
+    whole = {"tiffinfo": dict(exif)} if path.suffix == ".tif" else {"exif": exif.tobytes()}
+    pil(STORED[6](CHART)).save(path, dpi=(300, 300), **whole)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("original", [".jpg", ".tif"])
+def test_date_camera_place_and_resolution_are_kept(tmp_path: Path, original: str, suffix: str) -> None:
+    tagged(tmp_path / f"in{original}")
+    path = tmp_path / f"out{suffix}"
+    run(open_source(tmp_path / f"in{original}"), np.copy, open_sink(path))
+    with Image.open(path) as picture:
+        assert picture.size == (48, 32)
+        tags = picture.getexif()
+        assert tags[Base.Artist].encode("latin-1").decode() == "Lumière"
+        assert tags[Base.DateTime] == "1895:03:22 12:00:00"
+        assert tags.get(Base.Orientation, 1) == 1
+        if suffix != ".tif":  # Pillow writes no directories into compressed TIFFs
+            camera = tags.get_ifd(IFD.Exif)
+            assert camera[Base.DateTimeOriginal] == "1895:03:19 12:00:00"
+            assert {Base.MakerNote, Base.ExifImageWidth} & set(camera) == set()
+            assert tags.get_ifd(IFD.GPSInfo)[1] == "N"
+        if suffix != ".webp":  # has no place for it
+            assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert_chart(read(path))
+
+
+def test_broken_tags_do_not_cost_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    tagged(path)
+    whole, start = path.read_bytes(), path.read_bytes().index(b"Exif\0\0") + 6
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for where in random.integers(start, start + 120, 4):
+            data[where] = random.integers(256)
+        path.write_bytes(data)
+        run(open_source(path), np.copy, open_sink(tmp_path / "out.jpg", overwrite=True))
+
+
+# --- the door --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hook", ["register_sources", "register_sinks"])
+def test_who_is_claimed(hook: str) -> None:
+    registry = manager().registries[hook]
+    for target in ("a.png", "b.JPG", "c d.jpeg", "/x/é.webp", "a.b.TIFF", "t.tif", "x.bmp", "image:whatever"):
+        assert registry.resolve(target)[0].name == "image"
+    for target in ("a.gif", "a.mp4", "png"):
+        with suppress(UnknownNameError):
+            assert registry.resolve(target)[0].name != "image"
+
+
+def test_loading_the_plugin_loads_nothing_heavy() -> None:
+    code = "import sys, nstfilter.plugins.image; print({'PIL', 'numpy', 'cv2'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
