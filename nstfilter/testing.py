@@ -1,13 +1,14 @@
-"""Fakes, for our own tests and for those of plugin authors."""
+"""Fakes, and checks of the contracts: for our own tests and for those of plugin authors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from nstfilter.models import StyleModel
 from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 
@@ -26,12 +27,13 @@ class FakeModel:
 
     def embed(self, picture: np.ndarray) -> np.ndarray:
         self.embedded += 1
-        return picture.reshape(-1, 3).mean(axis=0).astype(np.float32)
+        mean: np.ndarray = picture.reshape(-1, 3).mean(axis=0).astype(np.float32)
+        return mean
 
     def stylize(
         self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
     ) -> np.ndarray:
-        painted = np.rint((frame.astype(np.float32) + embedding) / 2).astype(np.uint8)
+        painted: np.ndarray = np.rint((frame.astype(np.float32) + embedding) / 2).astype(np.uint8)
         if out is None:
             return painted
         np.copyto(out, painted)
@@ -89,3 +91,97 @@ class MemorySink(Sink):
 
     def _abort(self) -> Path | None:
         return self.kept
+
+
+def check_model(model: StyleModel) -> None:
+    """Assert that `model` keeps the contract of `StyleModel`. It is asked to paint a few small frames."""
+    _expect(isinstance(model, StyleModel), "a model has name, fingerprint, mixes, embed and stylize")
+    pictures = [_noise(height, width) for height, width in ((96, 64), (70, 101))]
+    embeddings = [model.embed(picture) for picture in pictures]
+    for embedding in embeddings:
+        _expect(embedding.dtype == np.float32, f"an embedding is float32, not {embedding.dtype}")
+        _expect(np.isfinite(embedding).all(), "an embedding is finite")
+    first, second = embeddings
+    _expect(first.shape == second.shape, f"embeddings have one shape, not {first.shape} and {second.shape}")
+    _expect(np.allclose(model.embed(pictures[0]), first), "a picture always has the same embedding")
+    if model.mixes:
+        first = (first + second) / 2
+    for shape in ((1, 1), (3, 2), (37, 53), (64, 48)):
+        frame = _noise(*shape)
+        before = frame.copy()
+        painted = model.stylize(frame, first)
+        _expect(painted.dtype == np.uint8, f"a painted frame is uint8, not {painted.dtype}")
+        _expect(painted.shape == frame.shape, f"a frame of {frame.shape} was painted as {painted.shape}")
+        _expect(np.array_equal(frame, before), "the frame given is not written to")
+        out = np.empty_like(frame)
+        _expect(model.stylize(frame, first, out=out) is out, "stylize returns the `out` it was given")
+        # threads may add up in another order
+        _expect(np.allclose(out, painted, atol=1), "the same frame is painted the same, into `out` too")
+
+
+def check_source(source: Source) -> None:
+    """Assert that `source`, just opened and not endless, keeps the contract of `Source`; it is read and
+    closed."""
+    _expect(isinstance(source, Source), f"a source is a Source, not a {type(source).__name__}")
+    info, count, last = source.info, 0, None
+    with source:
+        for frame in source:
+            image = frame.image
+            _expect(image.dtype == np.uint8, f"a frame is uint8, not {image.dtype}")
+            _expect(
+                image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4)),
+                f"a frame is HxW, HxWx3 or HxWx4, not {image.shape}",
+            )
+            _expect(
+                image.shape[:2] == (info.height, info.width),
+                f"a frame is {image.shape[:2]}, and info says {(info.height, info.width)}",
+            )
+            _expect(last is None or frame.pts > last, f"pts grows; {frame.pts} came after {last}")
+            _expect(frame.duration is None or frame.duration > 0, "a duration is positive or None")
+            _expect(not info.live or frame.captured is not None, "a live frame tells when it was captured")
+            count, last = count + 1, frame.pts
+    _expect(count > 0, "a source has at least one frame, or raises SourceError when it is opened")
+    _expect(not info.still or count == 1, f"a still picture is one frame, and {count} came")
+    source.close()
+    _expect(not list(source), "a closed source gives no frames")
+
+
+def check_sink(open: Callable[[], Sink], path: Path, *, frames: int = 3) -> None:
+    """Assert that the sinks which `open` makes, all for the file `path`, keep the contract of `Sink`.
+
+    They are given `frames` frames of 64x48. `path` is to be free at first, in a folder of its own, and is
+    removed in the end.
+    """
+
+    def begin() -> Sink:
+        sink = open()
+        sink.open(StreamInfo(64, 48, Fraction(1, 25), Fraction(25) if frames > 1 else None, frames))
+        for index in range(frames):
+            sink.write(Frame(_noise(48, 64), pts=index, duration=1))
+            _expect(not path.exists(), "nothing appears under the final name before close")
+        return sink
+
+    _expect(not path.exists(), f"{path} is free")
+    kept = begin().abort()
+    _expect(not path.exists(), "an aborted sink leaves nothing under the final name")
+    if kept:
+        kept.unlink()
+    _expect(not list(path.parent.iterdir()), "an aborted sink leaves nothing but the part it returns")
+    sink = begin()
+    sink.close()
+    _expect(path.is_file(), "a closed sink's result lies under its final name")
+    _expect(list(path.parent.iterdir()) == [path], "a closed sink leaves nothing beside its result")
+    sink.close()
+    sink.abort()
+    _expect(path.is_file(), "a result stays, whatever is called after close")
+    path.unlink()
+
+
+def _noise(height: int, width: int) -> np.ndarray:
+    generator = np.random.default_rng(height * 1000 + width)
+    return generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def _expect(kept: bool, rule: str) -> None:
+    if not kept:
+        raise AssertionError(f"broken contract: {rule}")
