@@ -1,0 +1,91 @@
+"""The demo: a source that draws its own moving picture, and a command that paints it.
+
+It needs no input, no camera and no network: the first thing to try, and a source for tests and benchmarks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nstfilter.errors import UsageError
+from nstfilter.hookspecs import Register, hookimpl
+from nstfilter.streams import Frame, Source, StreamInfo
+
+if TYPE_CHECKING:
+    import typer
+
+SIZE = (1280, 720)
+RATE = Fraction(30)
+SECONDS = 8.0
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register("demo", open_demo, help="a moving scene with sound, drawn by nstfilter itself: demo:640x360@30")
+
+
+@hookimpl
+def register_commands(app: typer.Typer) -> None:
+    from nstfilter.plugins.demo_command import demo
+
+    app.command()(demo)
+
+
+def open_demo(target: str, *, seconds: float = SECONDS, sound: bool = True) -> DemoSource:
+    """`target` is empty, `640x360` or `640x360@25`. Raises `UsageError` for anything else."""
+    match = re.fullmatch(r"(?:(\d{1,5})x(\d{1,5}))?(?:@(\d{1,6}(?:/\d{1,4}|\.\d{1,3})?))?", target)
+    try:
+        if not match:
+            raise ValueError
+        width, height = (int(match[1]), int(match[2])) if match[1] else SIZE
+        rate = Fraction(match[3]) if match[3] else RATE
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(
+            f"{target!r} is not a size for the demo; expected something like 640x360 or 1280x720@30"
+        ) from None
+    if not (64 <= width <= 4096 and 64 <= height <= 4096):
+        raise UsageError(f"the demo cannot be {width}x{height}; expected 64 to 4096 pixels each way")
+    if not 1 <= rate <= 240:
+        raise UsageError(f"the demo cannot have {rate} frames a second; expected 1 to 240")
+    try:
+        seconds = float(seconds)
+    except ValueError:
+        seconds = 0
+    if not 1 / rate <= seconds <= 86_400:
+        raise UsageError("seconds must be a number of seconds, at least one frame and at most a day long")
+    return DemoSource(width, height, rate, seconds, sound=sound)
+
+
+class DemoSource(Source):
+    """`seconds` of the scene, which repeats every 8; its sound lies in a temporary file, `info.origin`."""
+
+    def __init__(self, width: int, height: int, rate: Fraction, seconds: float, *, sound: bool) -> None:
+        super().__init__()
+        from tempfile import TemporaryDirectory
+
+        from nstfilter.plugins.demo_scene import Scene
+
+        self.scene = Scene(width, height)
+        frames = max(1, round(seconds * rate))
+        self.folder = TemporaryDirectory(prefix="nstfilter-demo-") if sound else None
+        origin = None
+        if self.folder:
+            from nstfilter.plugins.demo_sound import write
+
+            origin = Path(self.folder.name) / "sound.m4a"
+            write(origin, float(frames / rate))
+        # a live demo would be this source with live=True, pacing its frames by the clock
+        self.info = StreamInfo(width, height, 1 / rate, rate, frames, origin=origin)
+
+    def _frames(self) -> Iterator[Frame]:
+        assert self.info.frames is not None
+        for index in range(self.info.frames):
+            yield Frame(self.scene.draw(float(index * self.info.time_base)), pts=index, duration=1)
+
+    def _close(self) -> None:
+        if self.folder:
+            self.folder.cleanup()

@@ -1,0 +1,170 @@
+"""The brushes of the demo scene: smooth shapes, strokes and soft shadows on a picture with alpha.
+
+Everything is measured in units, 360 to the height of the frame, so that a scene looks the same at any size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from nstfilter.opencv import cv2
+
+UNITS = 360
+# pictures smaller than this are drawn larger than they are shown, and made smaller by area: clean edges
+_DRAWN_SCALE = 2.0
+_SHIFT = 4  # fractional bits of the coordinates handed to OpenCV
+
+Point = tuple[float, float]
+Colour = tuple[int, int, int]  # BGR, 0 to 255
+
+
+class Canvas:
+    """`width` x `height` units, with the point (0, 0) at `origin`; `scale` is shown pixels per unit.
+
+    `bgra` is HxWx4 uint8, premultiplied: OpenCV's anti-aliased drawing on it is then alpha compositing.
+    """
+
+    def __init__(self, width: float, height: float, scale: float, origin: Point = (0, 0)) -> None:
+        self.shown = (max(1, round(width * scale)), max(1, round(height * scale)))
+        finer = math.ceil(_DRAWN_SCALE / scale)
+        self.scale = scale * finer
+        self.origin = origin
+        self.bgra = np.zeros((self.shown[1] * finer, self.shown[0] * finer, 4), np.uint8)
+
+    def _pixels(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        return (np.asarray(points, np.float64) + self.origin) * self.scale
+
+    def _fixed(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        return np.rint(self._pixels(points) * (1 << _SHIFT)).astype(np.int32)
+
+    def polygon(self, points: Sequence[Point] | np.ndarray, colour: Colour) -> None:
+        cv2.fillPoly(self.bgra, [self._fixed(points)], (*colour, 255), cv2.LINE_AA, _SHIFT)
+
+    def blob(self, points: Sequence[Point], colour: Colour) -> None:
+        """The smooth closed curve through `points`, filled."""
+        self.polygon(spline(points), colour)
+
+    def line(
+        self, points: Sequence[Point] | np.ndarray, colour: Colour, width: float = 1, closed: bool = False
+    ) -> None:
+        thickness = max(1, round(width * self.scale))
+        cv2.polylines(
+            self.bgra, [self._fixed(points)], closed, (*colour, 255), thickness, cv2.LINE_AA, _SHIFT
+        )
+
+    def curve(self, points: Sequence[Point], colour: Colour, width: float = 1) -> None:
+        """A smooth open stroke through `points`."""
+        self.line(spline(points, closed=False), colour, width)
+
+    def disc(self, centre: Point, radius: float | Point, colour: Colour, angle: float = 0) -> None:
+        rx, ry = radius if isinstance(radius, tuple) else (radius, radius)
+        self.polygon(ellipse(centre, (rx, ry), angle), colour)
+
+    def limb(self, start: Point, end: Point, width: Point, colour: Colour) -> None:
+        """A rounded, tapering bar, `width[0]` wide at its start and `width[1]` at its end."""
+        (x0, y0), (x1, y1) = start, end
+        along = np.arctan2(y1 - y0, x1 - x0)
+        back = along + np.linspace(np.pi / 2, 3 * np.pi / 2, 12)
+        front = along + np.linspace(-np.pi / 2, np.pi / 2, 12)
+        outline = [(x0 + width[0] / 2 * np.cos(a), y0 + width[0] / 2 * np.sin(a)) for a in back]
+        outline += [(x1 + width[1] / 2 * np.cos(a), y1 + width[1] / 2 * np.sin(a)) for a in front]
+        self.polygon(outline, colour)
+
+    def soft(
+        self,
+        points: Sequence[Point] | np.ndarray,
+        colour: Colour,
+        blur: float,
+        opacity: float = 1,
+        spill: bool = False,
+    ) -> None:
+        """A blurred shape, for shadows, blushes and glows: on what is drawn already, or beyond it with `spill`."""
+        pixels = self._pixels(points)
+        margin = 3 * blur * self.scale + 2
+        height, width = self.bgra.shape[:2]
+        left, top = np.clip(np.floor(pixels.min(axis=0) - margin), 0, (width, height)).astype(int)
+        right, bottom = np.clip(np.ceil(pixels.max(axis=0) + margin), 0, (width, height)).astype(int)
+        if left >= right or top >= bottom:
+            return
+        mask = np.zeros((bottom - top, right - left), np.float32)
+        cv2.fillPoly(mask, [np.rint(pixels - (left, top)).astype(np.int32)], 1)
+        mask = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * self.scale))
+        self.tint(mask * np.float32(opacity), colour, (left, top), spill=spill)
+
+    def tint(
+        self,
+        mask: np.ndarray,
+        colour: Colour | np.ndarray,
+        corner: tuple[int, int] = (0, 0),
+        spill: bool = False,
+    ) -> None:
+        """Lay `colour` over the canvas as strongly as `mask` (HxW, 0 to 1, in drawn pixels) says."""
+        left, top = corner
+        area = self.bgra[top : top + mask.shape[0], left : left + mask.shape[1]]
+        base = area.astype(np.float32)
+        strength = mask[:, :, None]
+        over = np.empty_like(base)
+        over[:, :, :3] = colour
+        over[:, :, 3] = 255
+        if not spill:
+            over *= base[:, :, 3:] / 255
+        area[:] = np.rint(base + (over - base) * strength)
+
+    def rows(self) -> np.ndarray:
+        """The height of every drawn row, in units (Hx1)."""
+        return np.arange(self.bgra.shape[0], dtype=np.float32)[:, None] / self.scale - self.origin[1]
+
+    def picture(self) -> np.ndarray:
+        """The canvas at the size it is shown: HxWx4 BGRA uint8, premultiplied."""
+        return cv2.resize(self.bgra, self.shown, interpolation=cv2.INTER_AREA)
+
+
+def spline(points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int = 8) -> np.ndarray:
+    """Points on the Catmull-Rom curve through `points`."""
+    p = np.asarray(points, np.float64)
+    p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    pieces = [
+        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+        for a, b, c, d in zip(p[:-3], p[1:-2], p[2:-1], p[3:], strict=True)
+    ]
+    return np.concatenate(pieces if closed else [*pieces, p[-1:]])
+
+
+def ellipse(centre: Point, radius: Point, angle: float = 0, steps: int = 32) -> np.ndarray:
+    """Points on an ellipse turned by `angle` degrees."""
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    axes = np.array([(radius[0] * c, radius[0] * s), (-radius[1] * s, radius[1] * c)])
+    return _circle(steps) @ axes + centre
+
+
+@cache
+def _circle(steps: int) -> np.ndarray:
+    t = np.linspace(0, 2 * np.pi, steps, endpoint=False)
+    return np.stack([np.cos(t), np.sin(t)], axis=1)
+
+
+def noise(
+    rng: np.random.Generator, shape: tuple[int, int], units: Point, cell: Point, octaves: int = 5
+) -> np.ndarray:
+    """Cloudy noise from 0 to 1 (`shape`, float32) over `units` (width, height), with lumps of `cell` units.
+
+    A sum of random grids, each twice as fine and half as strong as the one before; the same at any size.
+    """
+    total = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        columns = round(units[0] / cell[0] * 2**octave) + 2
+        lines = round(units[1] / cell[1] * 2**octave) + 2
+        grid = rng.random((lines, columns), np.float32)
+        total += cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC) / 2**octave
+    low, high = np.percentile(total[::4, ::4], (1, 99))
+    return np.clip((total - low) / (high - low), 0, 1)
+
+
+def mirrored(points: Sequence[Point]) -> list[Point]:
+    """The closed outline of which `points` are the right half, from top to bottom, about x = 0."""
+    return [*points, *((-x, y) for x, y in reversed(points) if x)]
