@@ -66,9 +66,8 @@ def _load(path: Path) -> np.ndarray | None:
     try:
         with path.open("rb") as file:
             embedding: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    except (
-        Exception
-    ):  # a damaged header fails in many ways (tokenize.TokenError, MemoryError), all the same to us
+    except Exception:
+        # a damaged header fails in many ways (tokenize.TokenError, MemoryError), all the same to us
         return None
     usable = embedding.dtype == np.float32 and embedding.size > 0 and bool(np.isfinite(embedding).all())
     return embedding if usable else None
