@@ -92,7 +92,8 @@ class Registry:
         """The registration that opens `target`, and what to call its `open` with.
 
         An explicit prefix (`webcam:0`) wins; otherwise the one registration that accepts the target.
-        Raises `UnknownNameError` when nobody claims it, `UsageError` when several do.
+        Raises `UnknownNameError` when nobody claims it, `UsageError` when several do or for a file of no
+        known kind.
         """
         prefix, _, rest = target.partition(":")
         for registration in self.registrations:
@@ -106,7 +107,11 @@ class Registry:
                 f"{min(r.name for r in claims)}:{target}"
             )
         if not claims:
-            unknown = UnknownNameError(self.kind, target, self.names())
+            unknown: UsageError = UnknownNameError(self.kind, target, self.names())
+            suffix = os.path.splitext(target)[1]
+            if suffix and not failures:
+                known = ", ".join(self.names())
+                unknown = UsageError(f"no {self.kind} takes {suffix} files such as {target}; known: {known}")
             for failure in failures:
                 unknown.add_note(failure)
             raise unknown

@@ -80,9 +80,11 @@ def _files(folder: Path, skip: Path) -> Iterator[Path]:
                 yield path
 
 
-def check_options(jobs: Sequence[Job], options: dict[str, Any]) -> None:
-    """Raises `UsageError` for an option that is of no use to any result, and for results nobody can write."""
-    sinks = manager().registries["register_sinks"]
+def check(jobs: Sequence[Job], options: dict[str, Any]) -> None:
+    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use."""
+    sources, sinks = (manager().registries[hook] for hook in ("register_sources", "register_sinks"))
+    for job in jobs:
+        sources.resolve(str(job.input))
     taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
     for option in options:
         if option not in taken:

@@ -75,6 +75,8 @@ class VideoSink(Sink):
 
     def _open(self, info: StreamInfo) -> None:
         self._check_place()
+        if info.still:
+            raise SinkError(f"{self.path} is a video and the input a single picture; name a .png or .jpg")
         if info.origin is not None and self.path.exists() and self.path.samefile(info.origin):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
         self.partial, self._file = self._create_partial()

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.errors import SinkError, SourceError, UnknownNameError, UsageError
-from nstfilter.render import Job, check_options, plan, render
+from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.render import Job, check, plan, render
 from nstfilter.style import Style, StyleMix
 
 WAVE = Style("wave", None, "atelier")
@@ -92,14 +92,14 @@ def test_two_inputs_with_one_result_are_refused():
 
 def test_an_option_that_no_result_knows_is_refused():
     jobs = [Job(Path("a.png"), Path("b.png")), Job(Path("c.png"), Path("d.jpg"))]
-    check_options(jobs, {"quality": 80})
+    check(jobs, {"quality": 80})
     with pytest.raises(UsageError, match="--crf is of no use here"):
-        check_options(jobs, {"crf": 18})
+        check(jobs, {"crf": 18})
 
 
 def test_a_result_that_nobody_can_write_is_refused():
-    with pytest.raises(UnknownNameError, match=r"b\.xyz"):
-        check_options([Job(Path("a.png"), Path("b.xyz"))], {})
+    with pytest.raises(UsageError, match=r"no sink takes \.xyz files such as b\.xyz"):
+        check([Job(Path("a.png"), Path("b.xyz"))], {})
 
 
 def test_a_picture_is_rendered(tmp_path):

@@ -61,14 +61,14 @@ def apply(
 ) -> None:
     """Paint pictures, folders and videos in a style."""
     from nstfilter.filter import StyleFilter
-    from nstfilter.render import check_options, plan
+    from nstfilter.render import check, plan
     from nstfilter.stability import DEFAULT_STABILITY
     from nstfilter.style import parse_style
 
     mix = parse_style(style)
     jobs = plan(inputs, output, mix)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    check_options(jobs, options)
+    check(jobs, options)
     paint = StyleFilter(
         mix,
         strength=strength,

@@ -1,0 +1,158 @@
+"""`nstfilter apply`, with real files and a model that costs nothing; the real one is in test_whole.py."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nstfilter.cli.app import build_app
+from nstfilter.errors import NstfilterError
+from nstfilter.hookspecs import hookimpl
+from nstfilter.manager import manager, open_sink
+from nstfilter.pipeline import run
+from nstfilter.testing import FakeModel, MemorySource
+
+
+class CheapModel:
+    """A plugin with one model, called cheap."""
+
+    @hookimpl
+    def register_models(self, register):
+        register("cheap", lambda _, threads=None: FakeModel())
+
+
+@pytest.fixture
+def apply(tmp_path, monkeypatch, fresh_manager, make_pack):
+    """Runs `nstfilter apply` in an empty folder, with the model cheap and the styles ruby and jade."""
+    monkeypatch.setenv("NSTFILTER_DISABLE_PLUGINS", "bundled_styles")
+    make_pack(tmp_path / "user-data" / "styles" / "mine", "ruby", "jade")
+    manager().load("cheap", CheapModel)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    app, runner = build_app(), CliRunner()
+
+    def call(*words):
+        defaults = ["-s", "ruby", "--model", "cheap"]  # of an option given twice, the last counts
+        return runner.invoke(app, ["apply", *defaults, *words])
+
+    return call
+
+
+def picture(name, value=90, shape=(20, 30, 3)):
+    cv2.imwrite(name, np.full(shape, value, np.uint8))
+    return name
+
+
+def video(name, frames=12):
+    source = MemorySource([np.full((48, 64, 3), 10 * i, np.uint8) for i in range(frames)])
+    run(source, lambda image: image, open_sink(name))
+    return name
+
+
+def listing(path):
+    return sorted(p.relative_to(path).as_posix() for p in path.rglob("*"))
+
+
+def test_a_picture(apply, tmp_path):
+    result = apply(picture("a.png"))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("a-ruby.png  (")
+    assert listing(tmp_path / "here") == ["a-ruby.png", "a.png"]
+
+
+def test_a_video(apply, tmp_path):
+    result = apply(video("a.mp4"), "-o", "b.mp4", "--crf", "30")
+    assert result.exit_code == 0, result.output
+    assert "12 frames" in result.stdout
+    assert listing(tmp_path / "here") == ["a.mp4", "b.mp4"]
+
+
+def test_json_says_what_was_done(apply):
+    result = apply(picture("a.png"), video("b.mp4"), "-o", "out/", "--json")
+    said = json.loads(result.stdout)
+    assert said["style"] == "ruby"
+    assert [r["frames"] for r in said["results"]] == [1, 12]
+    assert {"input", "output", "seconds", "frames_per_second", "warnings"} <= said["results"][0].keys()
+
+
+def test_a_folder_goes_on_after_a_bad_file(apply, tmp_path):
+    (tmp_path / "here" / "in").mkdir()
+    picture("in/a.png")
+    (tmp_path / "here" / "in" / "b.png").write_text("not a picture")
+    picture("in/c.jpg")
+    result = apply("in")
+    assert result.exit_code == 1
+    assert "in/b.png" in result.stderr
+    assert "1 of 3 failed; the rest is done" in result.stderr
+    assert listing(tmp_path / "here" / "in-ruby") == ["a.png", "c.jpg"]
+
+
+def test_a_second_time_refuses_and_overwrite_replaces(apply):
+    apply(picture("a.png"))
+    before = cv2.imread("a-ruby.png")
+    picture("a.png", 200)
+    assert isinstance(apply("a.png").exception, NstfilterError)
+    assert np.array_equal(cv2.imread("a-ruby.png"), before)
+    assert apply("a.png", "--overwrite").exit_code == 0
+    assert not np.array_equal(cv2.imread("a-ruby.png"), before)
+
+
+def test_strength_and_colors_reach_the_filter(apply):
+    picture("a.png")
+    apply("a.png", "-o", "b.png", "--strength", "0")
+    assert np.array_equal(cv2.imread("a.png"), cv2.imread("b.png"))
+
+
+def test_a_mix(apply):
+    assert apply(picture("a.png"), "-s", "ruby:0.7+mine/jade").exit_code == 0
+
+
+def test_a_picture_file_is_a_style(apply):
+    assert apply(picture("a.png"), "-s", picture("s.jpg")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["none.png"], 1, "there is no file none.png"),
+        (["a.png", "-s", "rubby"], 2, "did you mean 'ruby'"),
+        (["a.png", "--strength", "1.5"], 2, "strength is 1.5; expected a number from 0 to 1"),
+        (["a.png", "--size", "3"], 2, "size is 3; expected 16"),
+        (["a.png", "--stability", "2"], 2, "stability is 2"),
+        (["a.png", "--model", "pocet"], 2, "did you mean 'pocket'"),
+        (["a.png", "-o", "a.png"], 2, "its own output"),
+        (["a.png", "-o", "a.xyz"], 2, "a.xyz"),
+        (["a.png", "-o", "missing/b.png"], 1, "missing"),
+        (["a.png", "--crf", "20"], 2, "--crf is of no use here"),
+        (["a.png", "-o", "b.jpg", "--quality", "900"], 2, "quality is 900"),
+        (["a.png", "-o", "b.mp4"], 1, "b.mp4"),
+        (["v.mp4", "-o", "v.png"], 1, "v.png"),
+        (["empty.png"], 1, "empty.png"),
+        (["renamed.jpg"], 1, "renamed.jpg"),
+        (["renamed.mp4"], 1, "renamed.mp4"),
+        (["notes.txt"], 2, "no source takes .txt files such as notes.txt"),
+        (["folder.png"], 1, "folder.png"),
+        (["a.png", "-s", "renamed.jpg"], 1, "renamed.jpg"),
+        (["a.png", "-s", "gone.jpg"], 1, "there is no style picture at gone.jpg"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_leaves_nothing(apply, tmp_path, words, code, says):
+    here = tmp_path / "here"
+    picture("a.png")
+    video("v.mp4", frames=3)
+    (here / "empty.png").touch()
+    (here / "folder.png").mkdir()
+    for name in ("renamed.jpg", "renamed.mp4", "notes.txt"):
+        (here / name).write_text("just words")
+    before = listing(here)
+    result = apply(*words)
+    assert isinstance(result.exception, NstfilterError), result.exception
+    message = str(result.exception)
+    assert says in message
+    assert "\n" not in message
+    assert result.exception.exit_code == code
+    assert listing(here) == before
