@@ -8,6 +8,7 @@ left when all fails says how to do without either.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import os
 import re
@@ -103,8 +104,9 @@ def _places(handle: str) -> list[Path]:
     """Where the files may lie already. The last is where they are put."""
     url, _ = _addresses(handle)
     folders = [Path(folder) for folder in [os.environ.get("TFHUB_CACHE_DIR")] if folder]
-    # tensorflow-hub's layout, by the handle as somebody once wrote it
-    names = [hashlib.sha1(name.encode()).hexdigest() for name in (handle, url)]
+    # tensorflow-hub's layout, by the URL as somebody may have written it
+    urls = dict.fromkeys(name for name in (handle, url) if name.startswith("http"))
+    names = [hashlib.sha1(name.encode()).hexdigest() for name in urls]
     return [folder / name for folder in [*folders, cache_folder() / "models"] for name in names]
 
 
@@ -124,7 +126,7 @@ def _download(handle: str, places: list[Path]) -> Path:
     page = KAGGLE + kaggle if kaggle else url
     raise ModelError(
         f"the model {handle} is not on this computer and could not be fetched: tried "
-        f"{', '.join(str(place) for place in dict.fromkeys(places))} (not there), {', '.join(failures)}; "
+        f"{', '.join(map(str, places))} (not there), {', '.join(failures)}; "
         f"download it with a browser from {page} and give the path of the .tar.gz as the model, "
         f"or unpack it into {final}"
     )
@@ -155,15 +157,17 @@ def _unpack(archive: Path) -> Path:
     with _scratch(final) as scratch:
         files = size = 0
         try:
-            with tarfile.open(archive, "r:gz") as tar:
+            with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
                 for member in tar:
                     files, size = files + 1, size + member.size
                     if files > _MOST_FILES or size > _MOST_BYTES:
                         raise ModelError(
-                            f"{archive} is no style model: more than {_MOST_FILES} files or {_MOST_BYTES} bytes"
+                            f"{archive} is no style model: over {_MOST_FILES} files or {_MOST_BYTES} bytes"
                         )
                     # the filter refuses devices, and whatever would land or point outside of the folder
                     tar.extract(member, scratch, filter="data")
+                while stream.read(1 << 20):  # gzip's checksum comes at the end, after tar's
+                    pass
         except tarfile.FilterError as error:
             raise ModelError(f"{archive} is not safe to unpack: {error}") from None
         except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

@@ -158,10 +158,10 @@ def _check_signature(folder: Path, signature: Any) -> None:
     outputs = signature.structured_outputs
     if len(inputs) != 2 or len(outputs) != 1:
         raise ModelError(
-            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(inputs) or 'none'}) "
+            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(sorted(inputs)) or 'none'}) "
             f"and gives {len(outputs)}; expected a content and a style picture in, one picture out"
         )
-    for name, spec in [*inputs.items(), *outputs.items()]:
+    for name, spec in sorted({**inputs, **outputs}.items()):
         if spec.dtype != tf.float32 or not spec.shape.is_compatible_with([1, None, None, 3]):
             raise ModelError(
                 f"{folder} is no style model: {name!r} is {spec.dtype.name} {spec.shape}; "
