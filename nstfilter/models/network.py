@@ -1,0 +1,111 @@
+"""The network of the pocket model, written down once in terms of operations that an engine provides.
+
+Channels of every space-to-depth and depth-to-space lie in the order (row, column, colour), so that a plain
+reshape does the work. training/network.py is the same network in PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+EPSILON = 1e-5
+FRONT, BLOCKS, WIDTH, HALF = 2, 4, 32, 16
+STAGES = ((64, 64, 24), (96, 96, 32), (128, 128, 64), (144, 144, 96), (192, 192, 160), (192, 1024))
+STRIDES = {(1, 0): 2, (2, 0): 2, (4, 0): 2}  # (stage, layer) of the encoder that halve the size
+EMBEDDING = 100
+CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 12]  # of each normalised layer, in order
+STYLED = [WIDTH] * (2 * BLOCKS) + [HALF, HALF, 3]  # the same, when phases of a sub-pixel layer count once
+
+Weights = dict[str, np.ndarray]
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    """What the weights file must hold."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i in range(FRONT):
+        shapes[f"front{i}.weight"] = (WIDTH, WIDTH if i else 48, 3, 3)
+        shapes[f"front{i}.bias"] = (WIDTH,)
+    for i in range(2 * BLOCKS):
+        shapes[f"block{i}.weight"] = (WIDTH, WIDTH, 3, 3)
+    shapes["up.weight"] = (4 * HALF, WIDTH, 3, 3)
+    shapes["paint.weight"] = (HALF, HALF, 3, 3)
+    shapes["out.weight"] = (12, HALF, 3, 3)
+    shapes["style.weight"] = (2 * sum(STYLED), EMBEDDING)
+    shapes["style.bias"] = (2 * sum(STYLED),)
+    channels = 48
+    for s, stage in enumerate(STAGES):
+        for k, width in enumerate(stage):
+            size = 1 if k and k == len(stage) - 1 else 3
+            shapes[f"stage{s}.{k}.weight"] = (width, channels, size, size)
+            shapes[f"stage{s}.{k}.bias"] = (width,)
+            channels = width
+    shapes["answer.weight"] = (EMBEDDING, channels)
+    shapes["answer.bias"] = (EMBEDDING,)
+    return shapes
+
+
+def conditions(weights: Weights, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and shift of every normalised channel, [sum(CHANNELS)] each."""
+    both = weights["style.weight"] @ embedding + weights["style.bias"]
+    rows = []
+    for half in np.split(both, 2):
+        parts = np.split(half, np.cumsum(STYLED)[:-1])
+        parts[-1] = parts[-1][::-1]  # RGB to BGR
+        rows.append(np.concatenate([np.tile(p, c // len(p)) for p, c in zip(parts, CHANNELS, strict=True)]))
+    return rows[0], rows[1]
+
+
+def number(value: float) -> np.ndarray:
+    """A constant that both engines take as float32 (OpenVINO reads numpy's own scalars as integers)."""
+    return np.array([value], np.float32)
+
+
+def paint(
+    ops: Any, weights: Weights, frame: Any, scale: Any, shift: Any, measured: bool
+) -> tuple[Any, list[Any], list[Any]]:
+    """Frames [n, h, w, 3] BGR uint8 -> painted frames, and mean and variance of each normalised layer.
+
+    With `measured`, the statistics are already part of `scale` and `shift`.
+    """
+    means: list[Any] = []
+    variances: list[Any] = []
+    scales, shifts = ops.split(scale, CHANNELS), ops.split(shift, CHANNELS)
+
+    def normalised(x: Any) -> Any:
+        gain, offset = scales[len(means)], shifts[len(means)]
+        mean = variance = None
+        if not measured:
+            mean, variance = ops.moments(x)
+            gain = gain / ops.sqrt(variance + number(EPSILON))
+            offset = offset - mean * gain
+        means.append(mean)
+        variances.append(variance)
+        return x * gain + offset
+
+    def layer(x: Any, name: str) -> Any:
+        return ops.conv(ops.mirror(x), weights[f"{name}.weight"], weights.get(f"{name}.bias"))
+
+    x = ops.unshuffle(frame, 4)
+    for i in range(FRONT):
+        x = ops.relu(layer(x, f"front{i}"))
+    for i in range(BLOCKS):
+        y = ops.relu(normalised(layer(x, f"block{2 * i}")))
+        x = x + normalised(layer(y, f"block{2 * i + 1}"))
+    x = ops.shuffle(ops.relu(normalised(layer(x, "up"))), 2)
+    x = ops.relu(normalised(layer(x, "paint")))
+    x = normalised(layer(x, "out"))
+    return ops.picture(x, 2), means, variances
+
+
+def encode(ops: Any, weights: Weights, picture: Any) -> Any:
+    """[1, 256, 256, 3] BGR uint8 -> [1, 100]."""
+    x = ops.unshuffle(picture, 4) * number(1 / 255) - number(0.5)
+    for s, stage in enumerate(STAGES):
+        for k in range(len(stage)):
+            kernel, bias = weights[f"stage{s}.{k}.weight"], weights[f"stage{s}.{k}.bias"]
+            x = ops.conv(x, kernel, bias, stride=STRIDES.get((s, k), 1), pad=kernel.shape[2] // 2)
+            if k < len(stage) - 1 or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
+                x = ops.relu(x)
+    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"])

@@ -1,0 +1,162 @@
+"""pocket: the model that is always there. Small enough to lie in the package, fast enough for live video.
+
+An encoder turns a style picture into 100 numbers, a transformer paints a frame with them. Both were distilled
+from Magenta's arbitrary style transfer network (Ghiasi et al. 2017, arXiv 1705.06830); training/ tells how.
+The network itself is in network.py, what runs it in engines.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from nstfilter.errors import ModelError, UsageError
+from nstfilter.models import network
+from nstfilter.models.engines import ENGINES, Statistics
+from nstfilter.models.network import EPSILON, HALF, Weights
+
+WEIGHTS = Path(__file__).with_name("pocket.npz")
+PICTURE = 256  # the encoder looks at style pictures at this size
+SMALLEST = 16  # frames smaller than this are mirrored up to it
+
+
+def _load(path: Path) -> Weights:
+    """The weights as float32, with colours turned from RGB, as trained, to BGR, as frames are."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = {key: file[key].astype(np.float32) for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"cannot read the pocket model's weights {path}: {error}; reinstall nstfilter"
+        ) from error
+    for key, shape in network.shapes().items():
+        if key not in weights:
+            raise ModelError(f"the pocket model's weights {path} lack {key!r}; reinstall nstfilter")
+        if weights[key].shape != shape:
+            raise ModelError(
+                f"the pocket model's weights {path}: {key!r} has shape {weights[key].shape}, expected "
+                f"{shape}; reinstall nstfilter"
+            )
+        if not np.isfinite(weights[key]).all():
+            raise ModelError(
+                f"the pocket model's weights {path}: {key!r} holds NaN or infinity; reinstall nstfilter"
+            )
+    for key in ("front0.weight", "stage0.0.weight"):
+        kernel = weights[key]
+        weights[key] = kernel.reshape(len(kernel), 16, 3, 3, 3)[:, :, ::-1].reshape(kernel.shape)
+    weights["front0.weight"] = weights["front0.weight"] / 255
+    out = weights["out.weight"]
+    weights["out.weight"] = out.reshape(4, 3, HALF, 3, 3)[:, ::-1].reshape(out.shape)
+    return weights
+
+
+class PocketModel:
+    """The embedded model. Frames and pictures are HxWx3 BGR uint8; an embedding is float32 [100].
+
+    threads    how many the engine may use; default: the variable NSTFILTER_THREADS, or the engine decides
+    engine     "openvino" or "tensorflow"; default: OpenVINO where it is installed
+    precision  "f32" or "bf16"; default: bf16 where the processor has it and the picture stays the same
+
+    Raises ModelError when the weights cannot be used, UsageError for an unknown engine or precision.
+    One caller at a time.
+    """
+
+    name = "pocket"
+    mixes = True
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        engine: str | None = None,
+        precision: str | None = None,
+        weights: Path = WEIGHTS,
+    ) -> None:
+        if threads is None and (text := os.environ.get("NSTFILTER_THREADS")):
+            if not text.isdecimal() or int(text) < 1:
+                raise UsageError(f"NSTFILTER_THREADS is {text!r}, expected a whole number from 1 up")
+            threads = int(text)
+        engine = engine or ("openvino" if importlib.util.find_spec("openvino") else "tensorflow")
+        if engine not in ENGINES:
+            raise UsageError(f"no engine is called {engine!r}; pocket runs in {' or '.join(ENGINES)}")
+        if precision not in (None, "f32", "bf16"):
+            raise UsageError(f"no precision is called {precision!r}; expected f32 or bf16")
+        self._weights = _load(weights)
+        self.fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+        self.engine = engine
+        self._engine = ENGINES[engine](self._weights, threads, precision)
+        self.precision: str = self._engine.precision
+        self._latest: tuple[bytes, Statistics | None, np.ndarray, np.ndarray] | None = None
+
+    def embed(self, picture: np.ndarray) -> np.ndarray:
+        """The embedding of a style picture of any size, float32 [100].
+
+        Its middle square is what is looked at: squeezing the picture would squeeze its brush strokes.
+        """
+        from nstfilter.opencv import cv2
+
+        side = min(picture.shape[:2])
+        top, left = ((length - side) // 2 for length in picture.shape[:2])
+        middle = picture[top : top + side, left : left + side]
+        way = cv2.INTER_AREA if side > PICTURE else cv2.INTER_LINEAR
+        middle = cv2.resize(middle, (PICTURE, PICTURE), interpolation=way)
+        embedding: np.ndarray = self._engine.encode(middle[None])
+        return embedding
+
+    def stylize(
+        self,
+        frame: np.ndarray,
+        embedding: np.ndarray,
+        *,
+        out: np.ndarray | None = None,
+        statistics: Statistics | None = None,
+    ) -> np.ndarray:
+        """The painted frame, the same shape, in `out` when given.
+
+        With `statistics` from `measure`, these normalise the frame in place of its own.
+        """
+        scale, shift = self._condition(embedding, statistics)
+        height, width = frame.shape[:2]
+        h, w = (max(SMALLEST, -(-side // 4) * 4) for side in (height, width))
+        fits = (h, w) == (height, width)
+        if not fits:
+            from nstfilter.opencv import cv2
+
+            frame = cv2.copyMakeBorder(frame, 0, h - height, 0, w - width, cv2.BORDER_REFLECT_101)
+        direct = fits and out is not None and out.flags.c_contiguous
+        target = out if direct else np.empty((h, w, 3), np.uint8)
+        assert target is not None
+        self._engine.paint(
+            np.ascontiguousarray(frame)[None], scale, shift, statistics is not None, target[None]
+        )
+        if direct:
+            return target
+        painted = target if fits else np.ascontiguousarray(target[:height, :width])
+        if out is None:
+            return painted
+        np.copyto(out, painted)
+        return out
+
+    def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Statistics:
+        """Normalisation statistics over patches [n, h, w, 3] taken together, h and w multiples of 4."""
+        scale, shift = self._condition(embedding, None)
+        statistics: Statistics = self._engine.measure(np.ascontiguousarray(patches), scale, shift)
+        return statistics
+
+    def _condition(
+        self, embedding: np.ndarray, statistics: Statistics | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the style, and statistics if given, multiply and add after each layer; the latest are kept."""
+        key = embedding.tobytes()
+        if self._latest is None or self._latest[0] != key or self._latest[1] is not statistics:
+            scale, shift = network.conditions(self._weights, embedding)
+            if statistics is not None:
+                scale = scale / np.sqrt(statistics.variance + EPSILON)
+                shift = shift - statistics.mean * scale
+            self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
+        return self._latest[2], self._latest[3]

@@ -1,0 +1,184 @@
+"""Measure the model that ships against its teacher, on photographs and styles that training never saw.
+
+    python training/evaluate.py --shared ../shared [--json] [--sheet sheet.png]
+
+Runs nstfilter.models.pocket and nstfilter.models.hub as users get them. Definitions:
+
+score    1 - |P(out) - z| / |P(content) - z|, with P the teacher's style predictor and z the style's embedding
+l1       mean absolute difference to the teacher's picture of the same content and style, values in [0, 1]
+error    |E(style) - z| / |z - mean z|, with E our encoder
+flicker  mean |O_t - warp(O_t-1)| where optical flow (DIS, medium) on the input agrees both ways
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import av
+import cv2
+import data
+import numpy as np
+
+from nstfilter.models.hub import HubModel
+from nstfilter.models.pocket import WEIGHTS, PocketModel
+
+CLIP_PAIRS = 6
+FLICKER_STYLES = ("candy.jpg", "la_muse.jpg", "wave_crop.jpg")
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm(a - b))
+
+
+def quality(
+    teacher: HubModel,
+    pocket: PocketModel,
+    contents: list[np.ndarray],
+    styles: list[np.ndarray],
+    sheet: Path | None,
+) -> dict[str, float]:
+    embeddings = [teacher.embed(s) for s in styles]
+    encoded = [pocket.embed(s) for s in styles]
+    middle = np.mean(embeddings, axis=0)
+    figures = {
+        "encoder_error": [
+            distance(e, z) / distance(z, middle) for e, z in zip(encoded, embeddings, strict=True)
+        ]
+    }
+    rows = []
+    for i, content in enumerate(contents):
+        own = teacher.embed(content)
+        row = [[content], [content], [content]]
+        for k in range(4):  # four styles a photograph, every style equally often
+            j = (i + 3 * k) % len(styles)
+            z = embeddings[j]
+            wanted = teacher.stylize(content, z)
+            for row_number, name, out in (
+                (0, "teacher", wanted),
+                (1, "own_encoder", pocket.stylize(content, encoded[j])),
+                (2, "teachers_embedding", pocket.stylize(content, z)),
+            ):
+                score = 1 - distance(teacher.embed(out), z) / distance(own, z)
+                figures.setdefault(f"score_{name}", []).append(score)
+                if row_number:
+                    l1 = np.abs(out.astype(np.float32) - wanted).mean() / 255
+                    figures.setdefault(f"l1_{name}", []).append(float(l1))
+                row[row_number].append(out)
+        rows += [np.hstack(r) for r in row]
+    if sheet:
+        cv2.imwrite(str(sheet), np.vstack(rows[:15]))
+    return {key: float(np.mean(values)) for key, values in figures.items()}
+
+
+def frame_pairs(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Neighbouring frames from all over the clip, at most 640 wide."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        picked = np.linspace(0, len(frames) - 2, CLIP_PAIRS).astype(int)
+        pairs = []
+        for i in picked:
+            pair = [frames[i + k].to_ndarray(format="bgr24") for k in (0, 1)]
+            height, width = pair[0].shape[:2]
+            if width > 640:
+                size = (640, round(height * 640 / width))
+                pair = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in pair]
+            pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def flicker(before: np.ndarray, after: np.ndarray, painted_before: np.ndarray, painted: np.ndarray) -> float:
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grey = [cv2.cvtColor(f, cv2.COLOR_BGR2GRAY) for f in (before, after)]
+    back = dis.calc(grey[1], grey[0], None)  # where each pixel of `after` was in `before`
+    forth = dis.calc(grey[0], grey[1], None)
+    height, width = grey[0].shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    at_x, at_y = x + back[..., 0], y + back[..., 1]
+    there = cv2.remap(forth, at_x, at_y, cv2.INTER_LINEAR)
+    apart = ((back + there) ** 2).sum(-1)
+    agree = apart < 0.01 * ((back**2).sum(-1) + (there**2).sum(-1)) + 0.5
+    agree &= (at_x >= 0) & (at_y >= 0) & (at_x <= width - 1) & (at_y <= height - 1)
+    warped = cv2.remap(painted_before, at_x, at_y, cv2.INTER_LINEAR).astype(np.float32)
+    return float(np.abs(painted.astype(np.float32) - warped).mean(-1)[agree].mean() / 255)
+
+
+def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, float]:
+    figures: dict[str, list[float]] = {}
+    styles = [data.read(shared / "data" / "style" / name, 512)[..., ::-1] for name in FLICKER_STYLES]
+    for clip in sorted((shared / "data" / "clips").glob("*.mp4")):
+        for before, after in frame_pairs(clip):
+            figures.setdefault("flicker_input", []).append(flicker(before, after, before, after))
+            for style in styles:
+                z, own = teacher.embed(style), pocket.embed(style)
+                for name, model, embedding in (("teacher", teacher, z), ("pocket", pocket, own)):
+                    painted = [model.stylize(f, embedding) for f in (before, after)]
+                    figures.setdefault(f"flicker_{name}", []).append(flicker(before, after, *painted))
+                    score = 1 - distance(teacher.embed(painted[1]), z) / distance(teacher.embed(after), z)
+                    figures.setdefault(f"flicker_score_{name}", []).append(score)
+    return {key: float(np.mean(values)) for key, values in figures.items()}
+
+
+def speed(teacher: HubModel, pocket: PocketModel, exact: PocketModel, rounds: int) -> dict[str, float]:
+    """Best of interleaved rounds, in milliseconds; read the ratios, not the times."""
+    random = np.random.default_rng(0)
+    small, large = (random.integers(0, 256, size, dtype=np.uint8) for size in ((360, 640, 3), (720, 1280, 3)))
+    z = teacher.embed(small)
+    calls = {
+        "teacher_640": lambda: teacher.stylize(small, z),
+        "pocket_640": lambda: pocket.stylize(small, z),
+        "pocket_1280": lambda: pocket.stylize(large, z),
+        "pocket_f32_640": lambda: exact.stylize(small, z),
+        "pocket_embed": lambda: pocket.embed(small),
+    }
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            for _ in range(3):
+                began = time.perf_counter()
+                call()
+                best[name] = min(best[name], (time.perf_counter() - began) * 1000)
+    figures = {f"ms_{name}": value for name, value in best.items()}
+    for name in ("pocket_640", "pocket_1280", "pocket_f32_640"):
+        figures[f"ratio_{name}"] = best[name] / best["teacher_640"]
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--contents", type=int, default=30, help="photographs to measure on, of 90")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--only", choices=("quality", "flicker", "speed"))
+    parser.add_argument(
+        "--sheet", type=Path, help="write content | teacher, own encoder, teacher's embedding here"
+    )
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+
+    teacher = HubModel(args.shared / "models" / "magenta-mobile", threads=2)
+    pocket = PocketModel(weights=args.weights, threads=2)
+    figures: dict[str, float] = {"weights_mb": args.weights.stat().st_size / 1e6}
+    if args.only in (None, "quality"):
+        paths = data.content_paths(args.shared, held_out=True)
+        step = max(1, len(paths) // args.contents)
+        contents = [np.ascontiguousarray(data.read(p)[..., ::-1]) for p in paths[::step]]
+        styles = [data.read(p, 512)[..., ::-1] for p in data.style_paths(args.shared, held_out=True)]
+        figures |= quality(teacher, pocket, contents, styles, args.sheet)
+    if args.only in (None, "flicker"):
+        figures |= calm(teacher, pocket, args.shared)
+        figures["flicker_share"] = figures["flicker_pocket"] / figures["flicker_teacher"]
+    if args.only in (None, "speed"):
+        exact = PocketModel(weights=args.weights, threads=2, precision="f32")
+        figures |= speed(teacher, pocket, exact, args.rounds)
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        for key, value in figures.items():
+            print(f"{key:26} {value:.4f}")
+        print(f"{'precision':26} {pocket.precision}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Write the weights that ship: nstfilter/models/pocket.npz, float16, from the averages of both runs.
+
+python training/export.py
+"""
+
+import argparse
+from pathlib import Path
+
+import network
+import numpy as np
+import torch
+
+RUNS = Path(__file__).parent / "runs"
+SHIPPED = Path(__file__).parents[1] / "nstfilter" / "models" / "pocket.npz"
+
+
+def colours_last(kernel: torch.Tensor, phases: int, axis: int) -> torch.Tensor:
+    """PyTorch shuffles pixels as (channel, row, column); the runtime reads (row, column, channel)."""
+    shape = list(kernel.shape)
+    parts = [*shape[:axis], shape[axis] // phases, phases, *shape[axis + 1 :]]
+    return kernel.reshape(parts).transpose(axis, axis + 1).reshape(shape)
+
+
+def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[str, np.ndarray]:
+    found: dict[str, torch.Tensor] = {}
+    for i, layer in enumerate(transformer.front):
+        found[f"front{i}.weight"], found[f"front{i}.bias"] = layer.weight, layer.bias
+    for i, layer in enumerate(transformer.blocks):
+        found[f"block{i}.weight"] = layer.weight
+    found["front0.weight"] = colours_last(found["front0.weight"], 16, 1)
+    found["up.weight"] = colours_last(transformer.up.weight, 4, 0)
+    found["paint.weight"] = transformer.paint.weight
+    found["out.weight"] = colours_last(transformer.out.weight, 4, 0)
+    found["style.weight"], found["style.bias"] = transformer.style.weight, transformer.style.bias
+    for s, stage in enumerate([*encoder.stages, encoder.last]):
+        for k, unit in enumerate(stage):
+            found[f"stage{s}.{k}.weight"], found[f"stage{s}.{k}.bias"] = unit.folded()
+    found["stage0.0.weight"] = colours_last(found["stage0.0.weight"], 16, 1)
+    found["answer.weight"] = encoder.answer.weight * encoder.spread
+    found["answer.bias"] = encoder.answer.bias * encoder.spread + encoder.middle
+    return {key: value.detach().cpu().numpy().astype(np.float16) for key, value in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--transformer", type=Path, default=RUNS / "transformer.pt")
+    parser.add_argument("--encoder", type=Path, default=RUNS / "encoder.pt")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    args = parser.parse_args()
+    transformer, encoder = network.Transformer(), network.Encoder()
+    transformer.load_state_dict(torch.load(args.transformer, map_location="cpu")["ema"])
+    encoder.load_state_dict(torch.load(args.encoder, map_location="cpu")["ema"])
+    np.savez_compressed(args.out, **weights(transformer, encoder))
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
+
+
+if __name__ == "__main__":
+    main()
