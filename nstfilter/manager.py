@@ -48,10 +48,11 @@ class PluginStatus:
 
 
 class Registry:
-    """What was registered under one hook."""
+    """What was registered under one hook. `statuses` are those of all plugins."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, statuses: list[PluginStatus]) -> None:
         self.kind = kind
+        self.statuses = statuses
         self.registrations: list[Registration] = []
 
     def add(self, registration: Registration) -> None:
@@ -114,6 +115,9 @@ class Registry:
                 unknown = UsageError(f"no {self.kind} takes {suffix} files such as {target}; known: {known}")
             for failure in failures:
                 unknown.add_note(failure)
+            absent = ", ".join(status.name for status in self.statuses if status.error)
+            if absent:
+                unknown.add_note(f"plugins that could not be used: {absent} (nstfilter plugins tells why)")
             raise unknown
         return claims[0], target
 
@@ -148,10 +152,10 @@ class PluginManager:
         self.pluggy.add_hookspecs(hookspecs)
         self.statuses: list[PluginStatus] = []
         self.registries = {
-            "register_sources": Registry("source"),
-            "register_sinks": Registry("sink"),
-            "register_models": Registry("model"),
-            "register_styles": Registry("style pack"),
+            "register_sources": Registry("source", self.statuses),
+            "register_sinks": Registry("sink", self.statuses),
+            "register_models": Registry("model", self.statuses),
+            "register_styles": Registry("style pack", self.statuses),
         }
 
     def load(
@@ -291,10 +295,4 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
 
 
 def _open(hook: str, target: str | os.PathLike[str], contract: type, options: dict[str, Any]) -> Any:
-    try:
-        return manager().registries[hook].open(os.fspath(target), contract, options)
-    except UnknownNameError as error:
-        absent = ", ".join(status.name for status in manager().statuses if status.error)
-        if absent:
-            error.add_note(f"plugins that could not be used: {absent} (nstfilter plugins tells why)")
-        raise
+    return manager().registries[hook].open(os.fspath(target), contract, options)

@@ -29,11 +29,10 @@ def test_the_memory_source_describes_itself_and_fails_at_its_end():
     source = MemorySource(images(), rate=Fraction(24), error=SourceError("the cable is out"))
     info = source.info
     assert (info.width, info.height, info.time_base, info.rate, info.frames) == (6, 4, Fraction(1, 24), 24, 3)
-    taken = []
+    frames = iter(source)
+    assert [next(frames).pts for _ in range(3)] == [0, 1, 2]
     with pytest.raises(SourceError, match="cable"):
-        for frame in source:
-            taken.append(frame.pts)
-    assert taken == [0, 1, 2]
+        next(frames)
     assert MemorySource(images(1), rate=None).info.still
 
 
