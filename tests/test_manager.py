@@ -7,7 +7,6 @@ import sys
 from textwrap import dedent
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
@@ -312,12 +311,6 @@ def test_a_plugin_whose_commands_fail_leaves_the_app_as_it_was(site, kind):
     assert "zz-good" in listing
     assert "bad" not in manager().registries["register_sources"].names()
     assert CliRunner().invoke(app, ["aa-good"]).stdout == "hello from aa-good\n"
-
-
-def test_without_plugins_that_add_commands_the_app_is_left_alone():
-    app = typer.Typer()
-    build_manager().add_commands(app)
-    assert app.registered_commands == []
 
 
 # --- nstfilter plugins
