@@ -106,7 +106,7 @@ class PackZip:
         try:
             yield
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
-            raise StyleError(f"{self.source} is damaged: {error or 'it ends too early'}") from None
+            raise StyleError(f"{self.source} is damaged: {str(error) or 'it ends too early'}") from None
 
 
 def _missing(name: str, source: Path) -> StyleError:

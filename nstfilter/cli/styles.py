@@ -74,20 +74,25 @@ def sheet(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a sheet that exists.")] = False,
 ) -> None:
     """Paint one picture in every style, side by side."""
-    from nstfilter.errors import SinkError, StyleError
+    from nstfilter.errors import SinkError, StyleError, UsageError
     from nstfilter.filter import StyleFilter
     from nstfilter.manager import open_model, open_sink
     from nstfilter.sheet import contact_sheet
     from nstfilter.streams import Frame, StreamInfo
     from nstfilter.style import list_styles
 
+    # what can be known to fail is found out before the painting
+    if output.exists() and Path(picture).exists() and output.samefile(picture):
+        raise UsageError(f"{output} is the picture to be painted; choose another name with -o")
     if output.exists() and not overwrite:
         raise SinkError(f"{output} exists; choose another name with -o, or --overwrite it")
+    if not output.parent.is_dir():
+        raise SinkError(f"there is no folder {output.parent}; make it first")
     sink = open_sink(output, overwrite=overwrite)
     found = list_styles()
-    image = _first_frame(picture)
+    image = _picture_for_sheet(picture)
     painter = open_model(model)
-    tiles: list[tuple[str, np.ndarray]] = [("", image)]
+    tiles: list[tuple[str, np.ndarray]] = [(Path(picture).stem, image)]
     with progress() as bars:
         bar = bars.add_task("styles", total=len(found), speed="")
         for style in found:
@@ -97,8 +102,8 @@ def sheet(
                 warn(str(error))
             bars.advance(bar)
     page = contact_sheet(tiles)
+    sink.open(StreamInfo(page.shape[1], page.shape[0], frames=1))
     try:
-        sink.open(StreamInfo(page.shape[1], page.shape[0], frames=1))
         sink.write(Frame(page))
         sink.close()
     except BaseException:
@@ -159,11 +164,21 @@ def _label(style: Style, found: list[Style]) -> str:
     return style.name if alone else f"{style.pack}/{style.name}"
 
 
-def _first_frame(target: str) -> np.ndarray:
+def _picture_for_sheet(target: str) -> np.ndarray:
+    """The first frame, HxWx3 BGR, no larger than what models work at: tiles are smaller still."""
     from nstfilter.errors import SourceError
+    from nstfilter.filter import DEFAULT_SIZE
     from nstfilter.manager import open_source
+    from nstfilter.opencv import cv2
 
     with open_source(target) as source:
-        for frame in source:
-            return frame.image
-    raise SourceError(f"{target} has no picture in it")
+        frame = next(iter(source), None)
+    if frame is None:
+        raise SourceError(f"{target} has no picture in it")
+    image = frame.image
+    if image.ndim == 2 or image.shape[2] != 3:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_BGRA2BGR)
+    height, width = image.shape[:2]
+    scale = min(1, DEFAULT_SIZE / min(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
