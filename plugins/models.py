@@ -18,12 +18,14 @@ def register_models(register: Register) -> None:
     )
 
 
-def _open_pocket(target: str, *, threads: int | None = None) -> StyleModel:
+def _open_pocket(
+    target: str, *, threads: int | None = None, engine: str | None = None, precision: str | None = None
+) -> StyleModel:
     if target:
         raise UsageError(f"pocket takes nothing after its name, and was given {target!r}")
     from nstfilter.models.pocket import PocketModel
 
-    return PocketModel(threads=threads)
+    return PocketModel(threads=threads, engine=engine, precision=precision)
 
 
 def _accepts(target: str) -> bool:

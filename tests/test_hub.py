@@ -148,7 +148,7 @@ def test_opened_again_it_paints_the_same(folder: Path, model: HubModel) -> None:
 def test_what_cannot_be_opened_is_said_in_one_line(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(ModelError, match=r"is not a SavedModel: it has no saved_model\.pb"):
         HubModel(tmp_path)
-    with pytest.raises(UsageError, match="0 threads cannot paint"):
+    with pytest.raises(UsageError, match="threads is 0; expected a whole number from 1 up"):
         HubModel(folder, threads=0)
     assert HubModel(folder, threads=2).mixes  # too late to hold, and no reason to fail
 

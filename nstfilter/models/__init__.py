@@ -5,12 +5,27 @@ Models take and give BGR uint8; colour order and float conversion are theirs alo
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from nstfilter.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_MODEL = "pocket"
+
+
+def allowed_threads(threads: int | None) -> int | None:
+    """How many threads a model may use: what was asked for, else the variable NSTFILTER_THREADS, else None
+    for as many as its engine likes. Raises `UsageError` for what is no number from 1 up."""
+    asked: int | str | None = threads if threads is not None else os.environ.get("NSTFILTER_THREADS") or None
+    if asked is None:
+        return None
+    if not str(asked).isdecimal() or int(asked) < 1:
+        origin = "threads" if threads is not None else "NSTFILTER_THREADS"
+        raise UsageError(f"{origin} is {asked!r}; expected a whole number from 1 up")
+    return int(asked)
 
 
 @runtime_checkable

@@ -158,7 +158,7 @@ def _check_signature(folder: Path, signature: Any) -> None:
     outputs = signature.structured_outputs
     if len(inputs) != 2 or len(outputs) != 1:
         raise ModelError(
-            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(sorted(inputs)) or 'none'}) "
+            f"{folder} is no style model: it takes {len(inputs)} inputs ({', '.join(sorted(inputs))}) "
             f"and gives {len(outputs)}; expected a content and a style picture in, one picture out"
         )
     for name, spec in sorted({**inputs, **outputs}.items()):

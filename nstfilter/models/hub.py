@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from nstfilter.embeddings import cache_folder
-from nstfilter.errors import ModelError, UsageError
+from nstfilter.errors import ModelError
+from nstfilter.models import allowed_threads
 from nstfilter.models.graph import STYLE_SIZE, Network, load
 from nstfilter.opencv import cv2
 from nstfilter.tensorflow import tf
@@ -34,16 +35,15 @@ class HubModel:
     `mixes` is False for a model in which no small tensor carries the style. Its embedding is then the
     prepared style picture, and every frame pays for the whole network.
 
-    `threads` bounds the processor cores used; it holds for the whole process, and only when TensorFlow has
-    not computed anything before. Raises `ModelError` when `folder` holds no such model.
+    `threads` bounds the processor cores used, by default as NSTFILTER_THREADS says; it holds for the whole
+    process, and only when TensorFlow has not computed anything before. Raises `ModelError` when `folder`
+    holds no such model.
     """
 
     def __init__(self, folder: Path, *, name: str = "magenta", threads: int | None = None) -> None:
         if not (folder / "saved_model.pb").is_file():
             raise ModelError(f"{folder} is not a SavedModel: it has no saved_model.pb")
-        if threads is not None and threads < 1:
-            raise UsageError(f"{threads} threads cannot paint; expected 1 or more")
-        if threads is not None:
+        if threads := allowed_threads(threads):
             with contextlib.suppress(RuntimeError):  # TensorFlow is running already
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
                 tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from nstfilter.errors import ModelError, UsageError
-from nstfilter.models import network
+from nstfilter.models import allowed_threads, network
 from nstfilter.models.engines import ENGINES, Statistics
 from nstfilter.models.network import EPSILON, HALF, Weights
 
@@ -77,10 +76,7 @@ class PocketModel:
         precision: str | None = None,
         weights: Path = WEIGHTS,
     ) -> None:
-        if threads is None and (text := os.environ.get("NSTFILTER_THREADS")):
-            if not text.isdecimal() or int(text) < 1:
-                raise UsageError(f"NSTFILTER_THREADS is {text!r}, expected a whole number from 1 up")
-            threads = int(text)
+        threads = allowed_threads(threads)
         engine = engine or ("openvino" if importlib.util.find_spec("openvino") else "tensorflow")
         if engine not in ENGINES:
             raise UsageError(f"no engine is called {engine!r}; pocket runs in {' or '.join(ENGINES)}")
