@@ -89,6 +89,11 @@ class Registry:
                 failures.append(f"plugin {registration.plugin!r} failed when asked: {_one_line(error)}")
         return claims, failures
 
+    def named(self, target: str) -> Registration | None:
+        """The one whose name stands before the colon in `target`, or is all of it."""
+        prefix = target.partition(":")[0]
+        return next((r for r in self.registrations if r.name == prefix), None)
+
     def resolve(self, target: str) -> tuple[Registration, str]:
         """The registration that opens `target`, and what to call its `open` with.
 
@@ -96,10 +101,8 @@ class Registry:
         Raises `UnknownNameError` when nobody claims it, `UsageError` when several do or for a file of no
         known kind.
         """
-        prefix, _, rest = target.partition(":")
-        for registration in self.registrations:
-            if registration.name == prefix:
-                return registration, rest
+        if named := self.named(target):
+            return named, target.partition(":")[2]
         claims, failures = self._ask(target)
         if len(claims) > 1:
             who = " and ".join(sorted(f"{r.name} (plugin {r.plugin})" for r in claims))

@@ -20,7 +20,8 @@ from nstfilter.style import StyleMix
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One input and where its result goes. `folder` is one that may be made for it; its parent must exist."""
+    """One input and where its result goes. `input` is a file, or names a source, as `demo:640x360` does.
+    `folder` is one that may be made for the result; its parent must exist."""
 
     input: Path
     output: Path
@@ -28,7 +29,7 @@ class Job:
 
 
 def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job]:
-    """What to make of `inputs` (files and folders).
+    """What to make of `inputs` (files, folders, and sources called by name, which need an `output`).
 
     Without `output`, a file's result lies beside it as NAME-STYLE.ext, and a folder's in FOLDER-STYLE under
     the files' own names. With it, one file's result is `output`, unless that is a folder; several inputs need
@@ -51,6 +52,8 @@ def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job
                 raise SourceError(f"there is no picture or video in {text}")
             jobs += found
         elif into is None:
+            if manager().registries["register_sources"].named(text):
+                raise UsageError(f"{text} is no file to put a result beside; say with -o where it goes")
             jobs.append(Job(path, path.with_name(f"{path.stem}-{label}{path.suffix}")))
         else:
             jobs.append(Job(path, into / path.name, into) if into_folder else Job(path, into))
@@ -108,9 +111,10 @@ def render(
     """
     if job.output.exists() and not overwrite:
         raise SinkError(f"{job.output} exists; choose another name with -o, or --overwrite it")
-    if not job.input.exists():
+    sources, sinks = (manager().registries[hook] for hook in ("register_sources", "register_sinks"))
+    if not job.input.exists() and not sources.named(str(job.input)):
         raise SourceError(f"there is no file {job.input}")
-    known = manager().registries["register_sinks"].options(str(job.output))
+    known = sinks.options(str(job.output))
     with open_source(job.input) as source, _folder_for(job):
         chosen = {name: value for name, value in (options or {}).items() if name in known}
         sink = open_sink(job.output, overwrite=overwrite, **chosen)
