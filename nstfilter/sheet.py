@@ -22,7 +22,7 @@ def contact_sheet(
 ) -> np.ndarray:
     """Lay pictures out in rows, each with its name below: HxWx3 BGR uint8.
 
-    `tiles`    (name, picture) pairs; pictures are HxWx3 BGR uint8, fitted into a tile whole and never stretched
+    `tiles`    (name, picture) pairs; pictures are HxWx3 BGR uint8; each is fitted whole, never stretched
     `columns`  how many side by side; fewer tiles make a narrower sheet
     `tile`     width and height of the space for a picture, in pixels
     `margin`   pixels between tiles and around them
@@ -60,7 +60,7 @@ def _write(area: np.ndarray, name: str) -> None:
     wide = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
     if wide > width - 4:
         scale *= (width - 4) / wide
-    (wide, tall), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    wide = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
     capital = cv2.getTextSize("H", _FONT, scale, 1)[0][1]
     at = ((width - wide) // 2, (height + capital) // 2)
     cv2.putText(area, text, at, _FONT, scale, INK, 1, cv2.LINE_AA)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -82,7 +83,7 @@ class Canvas:
         opacity: float = 1,
         spill: bool = False,
     ) -> None:
-        """A blurred shape, for shadows, blushes and glows: on what is drawn already, or beyond it with `spill`."""
+        """A blurred shape, for shadows and blushes: on what is drawn already, or beyond it with `spill`."""
         pixels = self._pixels(points)
         margin = 3 * blur * self.scale + 2
         height, width = self.bgra.shape[:2]
@@ -121,6 +122,52 @@ class Canvas:
     def picture(self) -> np.ndarray:
         """The canvas at the size it is shown: HxWx4 BGRA uint8, premultiplied."""
         return cv2.resize(self.bgra, self.shown, interpolation=cv2.INTER_AREA)
+
+
+@dataclass(slots=True)
+class Layer:
+    """A picture to lay over others: `colour` is premultiplied BGR, `rest` what is left of what lies below
+    (255 minus alpha, three times over). From row `solid` on nothing is: there it need only be copied."""
+
+    colour: np.ndarray
+    rest: np.ndarray
+    solid: int
+
+    @classmethod
+    def of(cls, bgra: np.ndarray) -> Layer:
+        """From a canvas's picture; it gets a clear column on both sides, for `lay` to blend with."""
+        padded = cv2.copyMakeBorder(bgra, 0, 0, 1, 1, cv2.BORDER_CONSTANT)
+        clear = np.flatnonzero(bgra[:, :, 3].min(axis=1) < 255)
+        solid = int(clear[-1]) + 1 if clear.size else 0
+        rest = 255 - cv2.cvtColor(np.ascontiguousarray(padded[:, :, 3]), cv2.COLOR_GRAY2BGR)
+        return cls(np.ascontiguousarray(padded[:, :, :3]), rest, solid)
+
+    def lay(self, frame: np.ndarray, x: float, y: int) -> None:
+        """Lay it over `frame` (BGR), its top at `y` and its left edge at `x`, to a fraction of a pixel."""
+        whole = math.floor(x)
+        part = x - whole
+        height, width = self.colour.shape[0], self.colour.shape[1] - 1
+        left, right = max(0, whole), min(frame.shape[1], whole + width)
+        first, last = max(0, -y), min(height, frame.shape[0] - y)
+        if left >= right or first >= last:
+            return
+        here, before = slice(left - whole + 1, right - whole + 1), slice(left - whole, right - whole)
+        edge = min(max(self.solid, first), last)
+        if edge > first:
+            area = frame[y + first : y + edge, left:right]
+            rest = cv2.addWeighted(
+                self.rest[first:edge, here], 1 - part, self.rest[first:edge, before], part, 0
+            )
+            colour = cv2.addWeighted(
+                self.colour[first:edge, here], 1 - part, self.colour[first:edge, before], part, 0
+            )
+            cv2.multiply(area, rest, dst=rest, scale=1 / 255)
+            cv2.add(rest, colour, dst=area)
+        if last > edge:
+            area = frame[y + edge : y + last, left:right]
+            cv2.addWeighted(
+                self.colour[edge:last, here], 1 - part, self.colour[edge:last, before], part, 0, dst=area
+            )
 
 
 def spline(points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int = 8) -> np.ndarray:
@@ -168,3 +215,9 @@ def noise(
 def mirrored(points: Sequence[Point]) -> list[Point]:
     """The closed outline of which `points` are the right half, from top to bottom, about x = 0."""
     return [*points, *((-x, y) for x, y in reversed(points) if x)]
+
+
+def shaded(colour: Colour, factor: float) -> Colour:
+    """`colour` made darker or, with a factor over 1, lighter."""
+    blue, green, red = (int(min(255, part * factor)) for part in colour)
+    return blue, green, red

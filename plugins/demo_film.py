@@ -1,4 +1,4 @@
-"""What `nstfilter demo` makes: the scene through several styles as a film, a comparison and a contact sheet."""
+"""What `nstfilter demo` makes of the scene: a film in several styles, a comparison and a contact sheet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make(
         raise StyleError(f"the bundled styles, pack {PACK!r}, are not there; nstfilter plugins tells why")
     styles = packs()[PACK].styles
     shown = [styles[k * len(styles) // MANY] for k in range(MANY)]
-    with open_source(target, seconds=seconds) as source, _folder(folder):
+    with open_source(target, seconds=seconds) as source, _Folder(folder):
         image = next(iter(source)).image
         paint = StyleFilter(shown[0], model=model)
         _save(comparison, _side_by_side(image, paint(image)), overwrite)
@@ -91,7 +91,7 @@ class Tour:
 
 
 def _caption(frame: np.ndarray, text: str) -> np.ndarray:
-    """Write `text` (ASCII, as OpenCV's letters are) on a dark plate in the upper left of `frame`, in place."""
+    """Write `text` on a dark plate in the upper left of `frame`, in place. OpenCV's letters are ASCII."""
     text = text.encode("ascii", "replace").decode()
     unit = frame.shape[0] / 360
     font, scale, weight = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * unit, max(1, round(unit))
@@ -110,7 +110,7 @@ def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.hstack([before, divider, after])
 
 
-class _folder:
+class _Folder:
     """The results' folder, made where it is missing, and taken away again when nothing came to lie in it."""
 
     def __init__(self, path: Path) -> None:

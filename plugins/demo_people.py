@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from nstfilter.plugins.demo_canvas import Canvas, Colour, Point, ellipse, mirrored, spline
+from nstfilter.plugins.demo_canvas import Canvas, Colour, Point, ellipse, mirrored, shaded, spline
 
 SKIN: Colour = (150, 182, 232)
 SKIN_SHADE: Colour = (92, 120, 190)
+SCARF: Colour = (60, 190, 242)
 WHEEL = 25.0  # the radius of a wheel, in units
 CYCLIST = (150, 176)  # the size of the cyclist's picture
 CYCLIST_GROUND = (44, 170)  # where on it the rear wheel stands
 PORTRAIT = (260, 330)
 PORTRAIT_NECK = (130, 196)  # where on the portrait's picture the head turns
-
-
-def shaded(colour: Colour, factor: float) -> Colour:
-    return tuple(int(min(255, c * factor)) for c in colour)  # type: ignore[return-value]
+HEAD_END = 240  # the hair does not reach below this
 
 
 def cyclist(scale: float, phase: float) -> np.ndarray:
-    """Somebody riding to the right, HxWx4 BGRA premultiplied; `phase` 0 to 1 is one turn of wheels and pedals."""
+    """Somebody riding to the right, HxWx4 BGRA premultiplied; `phase` 0 to 1 turns wheels and pedals once."""
     canvas = Canvas(*CYCLIST, scale, CYCLIST_GROUND)
     turn = 2 * np.pi * phase
     jacket, jeans, hair, frame = (52, 60, 205), (120, 78, 48), (38, 58, 98), (120, 130, 28)
@@ -53,13 +51,9 @@ def cyclist(scale: float, phase: float) -> np.ndarray:
         canvas.disc((x - 0.8, y - 0.8), 2.8, colour)
 
     flutter = 4 * np.sin(2 * turn)
-    canvas.polygon(
-        np.concatenate([
-            spline([(34, -126), (22, -127 + flutter * 0.3), (8, -122 - flutter), (-10, -124 + flutter)], closed=False),
-            spline([(-8, -114 + flutter), (8, -114 - flutter), (22, -120 + flutter * 0.3), (34, -119)], closed=False),
-        ]),
-        (60, 190, 242),
-    )  # fmt: skip
+    upper = [(34, -126), (22, -127 + flutter * 0.3), (8, -122 - flutter), (-10, -124 + flutter)]
+    lower = [(-8, -114 + flutter), (8, -114 - flutter), (22, -120 + flutter * 0.3), (34, -119)]
+    canvas.polygon([*spline(upper, closed=False), *spline(lower, closed=False)], SCARF)
     torso = [
         (4, -74),
         (10, -92),
@@ -88,7 +82,7 @@ def cyclist(scale: float, phase: float) -> np.ndarray:
 
 def _cyclist_head(canvas: Canvas, hair: Colour, flutter: float) -> None:
     canvas.limb((38, -122), (42, -132), (9, 9), shaded(SKIN, 0.82))
-    canvas.blob([(33, -126), (43, -122), (47, -125), (44, -130), (36, -130)], (60, 190, 242))
+    canvas.blob([(33, -126), (43, -122), (47, -125), (44, -130), (36, -130)], SCARF)
     canvas.blob(
         [
             (46, -156),
@@ -101,11 +95,8 @@ def _cyclist_head(canvas: Canvas, hair: Colour, flutter: float) -> None:
         ],
         hair,
     )
-    canvas.blob(
-        [(38, -152), (48, -155), (57, -149), (58.5, -143), (61.5, -138.5), (58.5, -136.5), (57.5, -131), (52, -128),
-         (43, -129), (37, -137)],
-        SKIN,
-    )  # fmt: skip
+    face = [(38, -152), (48, -155), (57, -149), (58.5, -143), (61.5, -138.5), (58.5, -136.5), (57.5, -131)]
+    canvas.blob([*face, (52, -128), (43, -129), (37, -137)], SKIN)
     canvas.soft([(37, -140), (40, -130), (52, -127), (57, -130), (47, -132), (41, -140)], SKIN_SHADE, 2, 0.7)
     canvas.soft(ellipse((50, -137), (4, 3)), (110, 110, 240), 1.6, 0.55)
     canvas.disc((53, -143.5), (2.7, 2.1), (250, 250, 250))
@@ -188,8 +179,7 @@ def bust(scale: float) -> np.ndarray:
     outline = mirrored([(0, 40), (24, 30), (44, 36), (80, 50), (104, 70), (118, 110), (124, 150), (0, 150)])
     canvas.polygon(spline(outline), wool)
     body = canvas.bgra[:, :, 3] > 0
-    height, width = body.shape
-    x = np.arange(width, dtype=np.float32)[None] / canvas.scale - PORTRAIT_NECK[0]
+    x = np.arange(body.shape[1], dtype=np.float32)[None] / canvas.scale - PORTRAIT_NECK[0]
     y = canvas.rows() - (x / 26) ** 2
     below = (y > 34) & body
     band = np.clip(1.5 - np.abs((y - 40) % 22 - 11) / 1.5 * 0.5 + 1.5, 0, 1) * below * (y > 56)
@@ -292,7 +282,7 @@ def _eye(canvas: Canvas, side: int, closed: float) -> None:
         corner = [int((c + o) * canvas.scale) for c, o in zip((x - 14, y - 12), canvas.origin, strict=True)]
         ball = Canvas(
             28, 24, canvas.scale, [-c / canvas.scale + o for c, o in zip(corner, canvas.origin, strict=True)]
-        )  # type: ignore[arg-type]
+        )
         ball.polygon(lids, (240, 243, 246))
         opening = ball.picture()[:, :, 3].astype(np.float32) / 255
         ball.disc((x, y - 0.8), 6.5, (56, 78, 40))
@@ -344,7 +334,7 @@ def _hair(canvas: Canvas, rng: np.random.Generator) -> None:
             strand = np.add(near, np.subtract(far, near) * between) + rng.normal(0, 0.6, (len(near), 2))
             strand[0] = part[0] + rng.normal(0, 1.2), part[1] - 8 * between
             strand[-1] += rng.normal(0, 2), rng.normal(0, 5)
-            canvas.curve(strand, tones[rng.choice(len(tones), p=weights)][0], rng.uniform(0.5, 1.0))  # type: ignore[arg-type]
+            canvas.curve(strand, tones[rng.choice(len(tones), p=weights)][0], rng.uniform(0.5, 1.0))
     canvas.soft([(50, -110), (70, -60), (72, 20), (52, 20), (58, -60)], shaded(HAIR, 0.35), 6, 0.6)
     canvas.soft([(-44, -112), (-20, -138), (-10, -142), (-30, -126), (-50, -92)], (130, 170, 236), 4, 0.42)
     canvas.soft([(6, -143), (30, -136), (46, -114), (30, -124)], (120, 160, 226), 4, 0.36)
