@@ -225,4 +225,6 @@ def _reason(error: Exception) -> str:
         return f"refused: {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         return f"no connection: {error.reason}"
+    if type(error).__name__ in ("ConnectionError", "ConnectTimeout"):  # of requests, which kagglehub uses
+        return "no connection"
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
