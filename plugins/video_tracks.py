@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
@@ -21,12 +22,20 @@ class Track:
         self.out = self._add(container)
         carry_tags(source, self.out)
         self._last: int | None = None
+        self._filter: BitStreamFilterContext | None = None
+        if type(self) is Track and source.codec_context.name == "aac" and not source.codec_context.extradata:
+            # broadcast AAC says before every packet what other containers say once
+            self._filter = BitStreamFilterContext("aac_adtstoasc", source)
 
     def _add(self, container: OutputContainer) -> Any:
         return container.add_stream_from_template(self.source)
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
         """What to write for `packet`, which came from the source's track."""
+        if self._filter is not None:
+            time_base = packet.time_base
+            (packet,) = self._filter.filter(packet)
+            packet.time_base = time_base
         packet.stream = self.out
         if packet.dts is None:
             packet.dts = packet.pts
