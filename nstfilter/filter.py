@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nstfilter.embeddings import EmbeddingCache, file_hash, picture_hash
-from nstfilter.errors import FrameError, ModelError, StyleError, UsageError
+from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
 from nstfilter.manager import open_model, open_source
 from nstfilter.models import DEFAULT_MODEL, StyleModel, TilingModel
 from nstfilter.opencv import cv2
@@ -196,8 +196,8 @@ def read_picture(style: Style) -> np.ndarray:
         with open_source(style.path) as source:
             for frame in source:
                 return _as_bgr(frame.image)[0]
-    except UsageError as error:
-        raise StyleError(f"{style.path} cannot be a style: {error}") from None
+    except (SourceError, UsageError) as error:
+        raise StyleError(f"{style.path.name} cannot be a style: {error}") from None
     raise StyleError(f"{style.path} cannot be a style: it has no picture in it")
 
 

@@ -152,7 +152,7 @@ def check_picture(path: Path) -> None:
         with open_source(path.resolve()) as source:
             if source.info.still and next(iter(source), None) is not None:
                 return
-    except UnknownNameError:
+    except UsageError:
         raise StyleError(f"{path.resolve()} is not a picture") from None
     except NstfilterError as error:
         raise StyleError(str(error)) from None

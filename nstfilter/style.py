@@ -220,9 +220,9 @@ def parse_style(text: str | os.PathLike[str]) -> StyleMix:
     pieces = text.split("+")
     parts = []
     while pieces:
-        # the longest run of pieces that is a file, whose name may have a + in it; else one piece
+        # the longest run of pieces that is a file, for its name may have a + in it; else one piece
         runs = ["+".join(pieces[:count]) for count in range(len(pieces), 1, -1)]
-        part = next((r for r in runs if _is_path(r) or _is_path(r.rpartition(":")[0])), pieces[0])
+        part = next((run for run in runs if _is_weighed_path(run)), pieces[0])
         del pieces[: part.count("+") + 1]
         name, weight = _weighed(part.strip())
         if not name:
@@ -248,6 +248,11 @@ def _weighed(part: str) -> tuple[str, float]:
                     f"{weight!r} in {part!r} is not a weight; expected a number such as 0.7"
                 ) from None
     return part, 1.0
+
+
+def _is_weighed_path(part: str) -> bool:
+    name, _, weight = part.rpartition(":")
+    return _is_path(part) or (_is_path(name) and "+" not in weight)
 
 
 def _is_path(text: str) -> bool:

@@ -170,6 +170,11 @@ def test_the_path_of_any_picture_is_a_style(picture: Callable[[str], str], name:
         ("ink.png", 0.25),
         (Path(path).name, 0.75),
     ]
+    twice = parse_style(f"{path}:3+{path}").parts
+    assert [(style.path.name, weight) for style, weight in twice] == [
+        (Path(path).name, 0.75),
+        (Path(path).name, 0.25),
+    ]
     first = parse_style(f"{path}+ink").parts
     assert [style.path.name for style, _ in first] == [Path(path).name, "ink.png"]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, show, add and make styles.", invoke_without_command=True)
 
+TILE = 320  # the longer side of a picture on the sheet, in pixels
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -101,7 +102,9 @@ def sheet(
             except StyleError as error:
                 warn(str(error))
             bars.advance(bar)
-    page = contact_sheet(tiles)
+    height, width = image.shape[:2]
+    scale = TILE / max(height, width)
+    page = contact_sheet(tiles, tile=(max(TILE // 3, round(width * scale)), round(height * scale) or 1))
     sink.open(StreamInfo(page.shape[1], page.shape[0], frames=1))
     try:
         sink.write(Frame(page))
@@ -127,7 +130,8 @@ def new(
     draft = create_pack(folder, name=name, author=author, licence=licence)
     for reason in draft.left_out:
         print(f"left out: {reason}", file=sys.stderr)
-    print(f"{draft.manifest}: {len(draft.styles)} styles: {', '.join(draft.styles)}")
+    count = "1 style" if len(draft.styles) == 1 else f"{len(draft.styles)} styles"
+    print(f"{draft.manifest}: {count}: {', '.join(draft.styles)}")
     if draft.unknown:
         print("still to fill in:")
         for number, line in draft.unknown:
