@@ -7,14 +7,18 @@ float32 `(x, y)` pixels. Every random choice comes from a generator the caller h
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-Picture = NDArray[np.float32]
-Points = NDArray[np.float32]
-Labels = NDArray[np.int32]
+# Names for what an array holds; the element types are given above
+Field = NDArray[Any]
+Picture = NDArray[Any]
+Points = NDArray[Any]
+Sheet = NDArray[Any]  # a uint8 picture or field, the kind that OpenCV draws on
+Labels = NDArray[Any]
 
 SIZE = 1024
 
@@ -30,6 +34,17 @@ def palette(text: str) -> Picture:
     """The colours of a line such as "#0b1d3a #f4d35e", as BGR rows in [0, 1]."""
     rows = [[int(word[i : i + 2], 16) / 255 for i in (5, 3, 1)] for word in text.split()]
     return np.array(rows, np.float32)
+
+
+def pigment(text: str) -> Picture:
+    """One colour such as "#0b1d3a", as BGR in [0, 1]."""
+    colour: Picture = palette(text)[0]
+    return colour
+
+
+def heading(turn: Field | float) -> Points:
+    """The unit vectors (x, y) of angles: clockwise from the right, since y points down."""
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
 
 
 def smoothstep(low: float, high: float, field: Field) -> Field:
@@ -73,7 +88,7 @@ def blend(below: Picture, above: Picture, cover: Field) -> Picture:
     return (below + (above - below) * cover[..., None]).astype(np.float32)
 
 
-def warp(picture: NDArray[np.float32], dx: Field, dy: Field) -> NDArray[np.float32]:
+def warp(picture: Picture, dx: Field, dy: Field) -> Picture:
     """The picture or field with every pixel fetched from `(dx, dy)` pixels away."""
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
     moved = cv2.remap(picture, columns + dx, rows + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
@@ -87,7 +102,7 @@ def whirl(angle: Field, x: float, y: float, radius: float, turn: float = 1.0) ->
     """
     columns, rows = grid()
     dx, dy = columns - x, rows - y
-    near = np.exp(-((dx * dx + dy * dy) / radius**2) ** 2)
+    near = np.exp(-(((dx * dx + dy * dy) / radius**2) ** 2))
     around = np.arctan2(dx * turn, -dy * turn)
     u = np.cos(angle) * (1 - near) + np.cos(around) * near
     v = np.sin(angle) * (1 - near) + np.sin(around) * near
@@ -97,7 +112,9 @@ def whirl(angle: Field, x: float, y: float, radius: float, turn: float = 1.0) ->
 def contour_flow(field: Field, blur: float = 8.0) -> Field:
     """The flow along the contour lines of a field: strokes that follow it model its shapes."""
     soft = cv2.GaussianBlur(field, (0, 0), blur)
-    return np.arctan2(cv2.Sobel(soft, cv2.CV_32F, 0, 1), cv2.Sobel(soft, cv2.CV_32F, 1, 0)) + np.float32(np.pi / 2)
+    return np.arctan2(cv2.Sobel(soft, cv2.CV_32F, 0, 1), cv2.Sobel(soft, cv2.CV_32F, 1, 0)) + np.float32(
+        np.pi / 2
+    )
 
 
 def around(x: float, y: float, radius: float) -> tuple[slice, slice]:
@@ -117,7 +134,7 @@ def scatter(rng: np.random.Generator, spacing: float, jitter: float = 0.5) -> Po
     return rng.permutation(points).astype(np.float32)
 
 
-def sample(field: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
+def sample(field: Field, points: Points) -> Field:
     """The values of a field or picture at points; points outside take the border's value."""
     columns, rows = np.clip(points.astype(int), 0, SIZE - 1).T
     return field[rows, columns]
@@ -134,7 +151,7 @@ def voronoi(points: Points) -> Labels:
     return owner[labels]
 
 
-def cell_centres(labels: Labels, count: int) -> tuple[Points, NDArray[np.float64]]:
+def cell_centres(labels: Labels, count: int) -> tuple[Points, Field]:
     """The centre of gravity and the area of every cell; an empty cell has area 0."""
     area = np.bincount(labels.ravel(), minlength=count).astype(float)
     line = np.arange(SIZE, dtype=float)

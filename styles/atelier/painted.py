@@ -13,39 +13,50 @@ from fields import (
     grid,
     noise,
     palette,
+    pigment,
     ramp,
     relax,
     sample,
     scatter,
+    seam_distance,
     smoothstep,
     voronoi,
+    warp,
     whirl,
 )
 from scenes import disc, garden, glow, hills, ridge, sunset
-from strokes import Canvas, fixed, paper, pick, relief, to_bytes, to_floats, walk
+from strokes import Canvas, dot, paper, relief, to_bytes, to_floats, walk
 
 
 def starry() -> Picture:
     """A night sky in whirling impasto over dark hills.
 
-    Long loaded strokes turn round a dozen lights, in ultramarine, cobalt and pale blue against chrome
+    Long loaded strokes turn round eight lights, in ultramarine, cobalt and pale blue against chrome
     yellow: two complementary hues and a full range of tones, so edges turn into rows of strokes.
     """
     rng = np.random.default_rng(1889)
     x, y = grid()
-    lights = [(0.82, 0.15, 0.15), (0.13, 0.16, 0.1), (0.36, 0.1, 0.075), (0.6, 0.14, 0.07), (0.1, 0.45, 0.075)]
+    lights = [
+        (0.82, 0.15, 0.15),
+        (0.13, 0.16, 0.1),
+        (0.36, 0.1, 0.075),
+        (0.6, 0.14, 0.07),
+        (0.1, 0.45, 0.075),
+    ]
     lights += [(0.9, 0.46, 0.08), (0.3, 0.58, 0.07), (0.68, 0.6, 0.06)]
     angle = 0.5 * np.sin(6 * x + 2) + 0.6 * (noise(rng, 3) - 0.5)
     angle = whirl(whirl(angle, 0.46, 0.34, 0.2), 0.66, 0.42, 0.13, -1)
     tone = equalise(noise(rng, 5, stretch=2))
     for column, row, radius in lights:
         angle = whirl(angle, column, row, radius * 1.25)
-    sky = palette("#060b33 #0f2478 #1b4fb8 #4a96e0 #b4dcee #ffe67a")
-    tone = 0.78 * tone + 0.5 * np.maximum(glow(0.46, 0.34, 0.13), glow(0.66, 0.42, 0.08))
+    sky = palette("#0a1246 #142f92 #1f5ccc #55a2ea #bce2f2 #ffe67a")
+    tone = 0.84 * tone + 0.5 * np.maximum(glow(0.46, 0.34, 0.13), glow(0.66, 0.42, 0.08))
     picture = ramp(np.clip(tone, 0, 1), sky)
     for column, row, radius in lights:
         halo = np.hypot(x - column, y - row) / radius
-        ring = ramp(np.clip(halo + 0.12 * np.sin(halo * 16), 0, 1), palette("#fff6c4 #ffd23c #f0a81e #cfd98a #6fa9cf"))
+        ring = ramp(
+            np.clip(halo + 0.12 * np.sin(halo * 16), 0, 1), palette("#fff6c4 #ffd23c #f0a81e #cfd98a #6fa9cf")
+        )
         picture = blend(picture, ring, smoothstep(1.15, 0.75, halo))
     below = ridge(rng, 0.8, 0.3)
     land = ramp(noise(rng, 7, stretch=3), palette("#060a2c #123a8a #2a8ab0 #f2c437 #4a9a5a #0d1c58"))
@@ -62,7 +73,7 @@ def starry() -> Picture:
         points = scatter(rng, spacing)
         colours = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
         canvas.brush(rng, walk(points, angle, length), colours, width, bristles=5, unmixed=0.05)
-    points = scatter(rng, 62, 0.6)
+    points = scatter(rng, 120, 0.6)
     drawing = palette("#040720 #0a1540")[rng.integers(0, 2, len(points))]
     canvas.brush(rng, walk(points, angle, 130), drawing, 8, bristles=3, unmixed=0.02, load=0.4)
     return canvas.lit(1.3)
@@ -78,22 +89,28 @@ def fauve() -> Picture:
     hot = "#e6331f #f47a1c #ffb81c #f4739a #c81d5c #f9d98c"
     cold = "#1c3fa0 #137a63 #2fa3c4 #4b2a7b #7ab648"
     field = noise(rng, 4)
-    seeds = relax(scatter(rng, 120), 1)
-    _, y = grid()
+    seeds = relax(scatter(rng, 150), 1)
+    cells, land = voronoi(seeds), smoothstep(-0.01, 0.01, ridge(rng, 0.36, 0.3))
     sky = ramp(np.clip(noise(rng, 4, stretch=2), 0, 1), palette("#f9d98c #f4739a #7ccbd0 #ffe2a8 #f47a1c"))
     blocks = palette(f"{hot} {cold}")[rng.integers(0, 11, len(seeds))]
-    picture = blend(sky, blocks[voronoi(seeds)], smoothstep(-0.01, 0.01, ridge(rng, 0.36, 0.3)))
+    picture = blend(sky, blocks[cells], land)
     angle = contour_flow(field, 20)
-    canvas = Canvas(palette("#1b2257")[0])
+    canvas = Canvas(pigment("#1b2257"))
     for spacing, length, width in ((24, 130, 34), (26, 90, 22), (40, 60, 13)):
         points = scatter(rng, spacing)
-        colours = sample(picture, points) + rng.normal(0, 0.035, (len(points), 3))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=9, unmixed=0.05, load=0.6)
-    trunks = np.stack([rng.uniform(0, SIZE, 26), rng.uniform(0.35, 0.95, 26) * SIZE], axis=1).astype(np.float32)
+        colours = sample(picture, points) + rng.normal(0, 0.02, (len(points), 3))
+        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=9, unmixed=0.03, load=0.4)
+    trunks = np.stack([rng.uniform(0, SIZE, 26), rng.uniform(0.35, 0.95, 26) * SIZE], axis=1).astype(
+        np.float32
+    )
     upright = (np.pi / 2 + 0.7 * (noise(rng, 4) - 0.5)).astype(np.float32)
     dark = palette("#141a4a #2a0f3d")[rng.integers(0, 2, 26)]
     canvas.brush(rng, walk(trunks, upright, 260), dark, rng.uniform(7, 20, 26), bristles=6)
-    return canvas.lit(1.0)
+    wander = 60 * (noise(rng, 5) - 0.5), 60 * (noise(rng, 5) - 0.5)
+    drawing = (
+        smoothstep(9, 5, warp(seam_distance(cells), *wander)) * smoothstep(0.3, 0.45, noise(rng, 6)) * land
+    )
+    return blend(canvas.lit(1.0), pigment("#171a4f"), 0.9 * drawing)
 
 
 def pointillism() -> Picture:
@@ -103,22 +120,31 @@ def pointillism() -> Picture:
     grain stays lively and the forms stay clear.
     """
     rng = np.random.default_rng(1884)
-    sky = palette("#5f9fe0 #b5d8f5 #fdeec2 #ffc98a")
-    land = palette("#86b06a #3f8a4a #3a86c8 #f2c450 #1f4a3a")
+    sky = palette("#5f9fe0 #a8cdf2 #f7d3e0 #ffe9b0 #ffc07a")
+    land = palette("#7f6fc0 #3f9a5a #3a86d0 #f2c450 #1f5a4a")
     picture = hills(rng, sky, land, 0.34, 0.22)
-    picture = blend(picture, palette("#1a3f6a")[0], 0.9 * disc(0.24, 0.42, 0.17, 0.05))
-    picture = blend(picture, palette("#1d5138")[0], 0.9 * disc(0.84, 0.5, 0.13, 0.05))
+    for column, row, size, ink in (
+        (0.2, 0.4, 0.17, "#1f6a4a"),
+        (0.86, 0.46, 0.13, "#2a7a3f"),
+        (0.52, 0.82, 0.07, "#d8344a"),
+    ):
+        picture = blend(picture, pigment(ink), 0.95 * disc(column, row, size, 0.05))
+        picture = blend(
+            picture,
+            pigment("#2a2266"),
+            0.8 * disc(column + 0.4 * size, row + 0.5 * size, size * 0.6, 0.06),
+        )
     dots = to_bytes(picture * 0.75)
     height = np.zeros((SIZE, SIZE), np.uint8)
-    for spacing, radius, spread in ((20, 14, 0.07), (19, 11, 0.12), (21, 8.5, 0.16), (52, 12, 0.18)):
+    for spacing, radius, spread in ((22, 16, 0.08), (21, 12.5, 0.12), (24, 9.5, 0.17), (52, 12, 0.2)):
         for place, colour in zip(points := scatter(rng, spacing), sample(picture, points), strict=True):
-            hue = colour + rng.normal(0, spread) * np.array([1, 0.15, -1])
+            hue = colour + rng.normal(0, spread) * np.array([1, 0.2, -1]) + rng.normal(0, 0.04, 3)
             hue = 1 - 0.75 * hue if rng.random() < 0.04 else hue
-            ink = np.clip(hue * rng.normal(1, 0.12) * 255, 0, 255).tolist()
-            size = int(radius * rng.uniform(0.7, 1.25) * 16)
-            cv2.circle(dots, fixed(place).tolist(), size, ink, -1, cv2.LINE_AA, 4)
-            cv2.circle(height, fixed(place).tolist(), size, int(rng.integers(90, 200)), -1, cv2.LINE_8, 4)
-    return relief(to_floats(dots), to_floats(height), 0.5)
+            ink = np.clip(hue * rng.normal(1, 0.11) * 255, 0, 255).tolist()
+            size = radius * rng.uniform(0.7, 1.25)
+            dot(dots, place, size, ink)
+            dot(height, place, size, int(rng.integers(90, 200)))
+    return relief(to_floats(dots), to_floats(height), 0.35)
 
 
 def knife() -> Picture:
@@ -136,7 +162,7 @@ def knife() -> Picture:
     )
     patches = voronoi(relax(scatter(rng, 170), 1))
     angle = rng.choice([-0.9, -0.3, 0.2, 0.8, 1.5], patches.max() + 1)[patches].astype(np.float32)
-    canvas = Canvas(palette("#0a1b38")[0])
+    canvas = Canvas(pigment("#0a1b38"))
     for spacing, length, width in ((44, 110, 62), (46, 84, 46), (58, 70, 28)):
         points = scatter(rng, spacing)
         colours = sample(picture, points) * rng.normal(1, 0.2, (len(points), 1))
@@ -145,36 +171,41 @@ def knife() -> Picture:
 
 
 def aurora() -> Picture:
-    """Curtains of green and violet light over a black ridge and its lake.
+    """Curtains of green and violet light over dark hills and their lake.
 
     Soft upright rays over deep blue: bright where the picture is bright, night elsewhere, with hardly a
     hard line, so it glows rather than scratches.
     """
     rng = np.random.default_rng(66)
-    x, y = grid()
+    _, y = grid()
     picture = ramp(np.clip(y + 0.2 * (noise(rng, 4) - 0.5), 0, 1), palette("#060a26 #0b1d4d #123a66 #1a6a7c"))
     bend = noise(rng, 3, 3)[500][None, :]
-    rays = noise(rng, 10, 5, stretch=0.02)
-    veils = ((0.5, 0.42, "#0b6b55 #27d69b #d8ffd0"), (0.3, 0.3, "#3b1d7a #9a4be0 #f3b8ff"), (0.64, 0.3, "#0a4f78 #2fc4d0 #e3ffe9"))
-    for n, (foot, reach, colours) in enumerate(veils):
+    rays = noise(rng, 8, 4, stretch=0.06)
+    veils = (
+        (0.5, 0.42, "#0b6b55 #27d69b #d8ffd0"),
+        (0.3, 0.3, "#3b1d7a #9a4be0 #f3b8ff"),
+        (0.64, 0.3, "#0a4f78 #2fc4d0 #e3ffe9"),
+    )
+    for n, (foot, reach, veil) in enumerate(veils):
         rise = (foot + 0.5 * (np.roll(bend, 260 * n, axis=1) - 0.5) - y) / reach
         light = np.clip(smoothstep(-0.05, 0.1, rise) * np.exp(-1.7 * np.clip(rise, 0, None)), 0, 1)
         light = np.clip(light * (0.25 + 1.25 * np.roll(rays, 300 * n, axis=1)), 0, 1)
-        picture = blend(picture, ramp(light, palette(colours)), np.clip(1.5 * light, 0, 1))
+        picture = blend(picture, ramp(light, palette(veil)), np.clip(1.5 * light, 0, 1))
     points = scatter(rng, 15)
     canvas = Canvas(picture)
-    angle = (np.pi / 2 + 0.5 * (noise(rng, 3) - 0.5)).astype(np.float32)
-    colours = sample(picture, points) * rng.normal(1, 0.14, (len(points), 1))
-    canvas.brush(rng, walk(points, angle, 90), colours, 13, bristles=5, unmixed=0.03, load=0.5)
-    picture = canvas.lit(0.55)
+    angle = (np.pi / 2 + 1.6 * (noise(rng, 3) - 0.5)).astype(np.float32)
+    colours = sample(picture, points) * rng.normal(1, 0.06, (len(points), 1))
+    canvas.brush(rng, walk(points, angle, 70), colours, 17, bristles=5, unmixed=0.02, load=0.4)
+    picture = canvas.lit(0.3)
     stars = np.zeros((SIZE, SIZE), np.uint8)
     for place in scatter(rng, 72):
-        cv2.circle(stars, fixed(place).tolist(), int(rng.uniform(1, 5) * 16), 255, -1, cv2.LINE_AA, 4)
-    below = ridge(rng, 0.8, 0.22, 4)
-    picture = blend(picture, palette("#fdfbe8")[0], to_floats(stars) * smoothstep(0.7, 0.45, y))
+        dot(stars, place, rng.uniform(1, 5), 255)
+    below = ridge(rng, 0.74, 0.3, 4)
+    picture = blend(picture, pigment("#fdfbe8"), to_floats(stars) * smoothstep(0.7, 0.45, y))
     lake = cv2.GaussianBlur(picture[::-1], (0, 0), sigmaX=3, sigmaY=14) * 0.8
-    picture = blend(picture, palette("#03060f")[0], smoothstep(-0.003, 0.003, below))
-    return blend(picture, lake, smoothstep(0.1, 0.12, below))
+    rock = ramp(noise(rng, 9), palette("#02040c #0d1530 #23335c"))
+    picture = blend(picture, rock, smoothstep(-0.003, 0.003, below))
+    return blend(picture, lake, smoothstep(0.818, 0.822, y))
 
 
 def meadow() -> Picture:
@@ -189,11 +220,11 @@ def meadow() -> Picture:
     picture = garden(rng, ground, flowers, 60)
     angle = contour_flow(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 7)
     canvas = Canvas(ground[0])
-    for spacing, length, width, spread in ((20, 60, 22, 0.1), (15, 42, 13, 0.14), (22, 26, 9, 0.2)):
+    for spacing, length, width, spread in ((20, 60, 24, 0.06), (17, 44, 15, 0.09), (28, 28, 10, 0.14)):
         points = scatter(rng, spacing)
         colours = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=6, unmixed=0.06)
-    return canvas.lit(1.2)
+        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=6, unmixed=0.03)
+    return canvas.lit(1.0)
 
 
 def watercolor() -> Picture:
@@ -203,7 +234,7 @@ def watercolor() -> Picture:
     clear colour with a drawn edge, kind to faces.
     """
     rng = np.random.default_rng(1775)
-    picture = np.broadcast_to(palette("#fbf7ec")[0], (SIZE, SIZE, 3)).astype(np.float32)
+    picture = np.broadcast_to(pigment("#fbf7ec"), (SIZE, SIZE, 3)).astype(np.float32)
     x, y = grid()
     hues = palette("#2a5fc8 #e0406a #f2a52f #2ca89c #7a4ab0 #f0703a #4f9be8 #6bab50 #1d2f76")
     blots = [noise(rng, 4, 5) for _ in range(9)]

@@ -9,13 +9,16 @@ from fields import (
     Field,
     Picture,
     Points,
+    around,
     blend,
     cell_centres,
     contour_flow,
     equalise,
     grid,
+    heading,
     noise,
     palette,
+    pigment,
     ramp,
     relax,
     sample,
@@ -25,13 +28,7 @@ from fields import (
     voronoi,
 )
 from scenes import glow, hills
-from strokes import fixed, paper, relief, to_bytes, to_floats
-
-
-def polygon(picture: np.ndarray, corners: Points, ink: object) -> None:
-    """Fill a polygon, with soft edges where the picture has colours."""
-    smooth = cv2.LINE_AA if picture.ndim == 3 else cv2.LINE_8
-    cv2.fillPoly(picture, [fixed(corners)], ink, smooth, 4)
+from strokes import blank, dot, fixed, paper, polygon, relief, to_bytes, to_floats
 
 
 def tesserae(points: Points, angle: Field, side: float, rounds: int) -> Points:
@@ -61,8 +58,8 @@ def tesserae(points: Points, angle: Field, side: float, rounds: int) -> Points:
 def mosaic() -> Picture:
     """A golden sun over a lapis sea in glass tesserae, set along the lines of the drawing.
 
-    Squares of three sizes' worth of tone in gold, terracotta, cream and blue, tilted each a little in
-    dark grout: the tiles turn with every contour, so a face is drawn by its own rows of tiles.
+    Squares of gold, terracotta, cream and many blues, each a little tilted in its dark grout. They turn with
+    every contour, so a face is drawn by its own rows of tiles.
     """
     rng = np.random.default_rng(547)
     x, y = grid()
@@ -70,20 +67,20 @@ def mosaic() -> Picture:
     rays = np.cos(16 * np.arctan2(y - 0.44, x - 0.5) + 2.2 * np.sin(14 * centre))
     swell = y + 0.05 * np.sin(9 * x + 1) + 0.03 * np.sin(21 * x)
     field = np.where(swell > 0.74, 3 * swell, 3 * centre).astype(np.float32)
-    picture = blend(palette("#123a7a")[0], palette("#2f86b8")[0], (rays > 0.1).astype(np.float32))
-    picture = blend(picture, palette("#e9b437")[0], ((rays > 0.1) & (centre < 0.4)).astype(np.float32))
-    picture = blend(picture, palette("#b9402a")[0], ((rays < 0.1) & (centre < 0.34)).astype(np.float32))
+    picture = blend(pigment("#123a7a"), pigment("#2f86b8"), (rays > 0.1).astype(np.float32))
+    picture = blend(picture, pigment("#e9b437"), ((rays > 0.1) & (centre < 0.4)).astype(np.float32))
+    picture = blend(picture, pigment("#b9402a"), ((rays < 0.1) & (centre < 0.34)).astype(np.float32))
     for radius, ink in ((0.21, "#f4e8c8"), (0.175, "#e9b437"), (0.13, "#d9822b"), (0.075, "#8a1f24")):
-        picture = blend(picture, palette(ink)[0], (centre < radius).astype(np.float32))
+        picture = blend(picture, pigment(ink), (centre < radius).astype(np.float32))
     bands = ramp(np.mod(5 * swell, 1), palette("#0b1f4d #155e8a #37a6a8 #f1e7c9 #12306a"))
     picture = blend(picture, bands, (swell > 0.74).astype(np.float32))
     angle = contour_flow(field, 4)
     side = 40
     points = tesserae(scatter(rng, side * 0.98, 0.3), angle, side, 8)
-    tiles = to_bytes(np.broadcast_to(palette("#1d1712")[0], (SIZE, SIZE, 3))).copy()
+    tiles = blank(pigment("#1d1712"))
     height = np.zeros((SIZE, SIZE), np.uint8)
     for place, colour, turn in zip(points, sample(picture, points), sample(angle, points), strict=True):
-        along = np.array([np.cos(turn), np.sin(turn)])
+        along = heading(turn)
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.84, 1, (4, 2)) * side * 0.47
         square = place + corners @ np.stack([along, [-along[1], along[0]]])
         ink = np.clip((colour + rng.normal(0, 0.025, 3)) * rng.normal(1, 0.17), 0, 1)
@@ -104,15 +101,26 @@ def stained_glass() -> Picture:
     ring = np.digitize(radius, [0.12, 0.25, 0.42, 0.62])
     ray = np.floor((turn / (2 * np.pi) + 0.5) * 14 + 0.5 * (ring % 2) + 0.6 * radius * np.sin(9 * radius))
     region, pane = np.where(ring == 0, 0, ring), np.where(ring == 0, 0, ring * 20 + ray)
-    for n, (level, swing, pitch) in enumerate(((0.5, 0.06, 7), (0.6, 0.07, 5), (0.72, 0.06, 6), (0.87, 0.05, 8))):
+    for n, (level, swing, pitch) in enumerate(
+        ((0.5, 0.06, 7), (0.6, 0.07, 5), (0.72, 0.06, 6), (0.87, 0.05, 8))
+    ):
         below = y > level + swing * np.sin(pitch * x + 2.2 * n)
         cut = np.floor((x + (0.9 - 0.6 * n) * (y - level)) * (4 + n % 2) + 0.37 * n)
         region, pane = np.where(below, 5 + n, region), np.where(below, 200 + 40 * n + cut, pane)
-    glass = [palette(text) for text in (
-        "#fff1b8 #ffe48a", "#ffc22e #ff9d1f #ffd75a", "#f56a1c #e8431c #ff9838", "#2f8fe0 #6fc0f2 #d8375a",
-        "#1457c4 #0f3a9c #3f7fe0", "#167a4a #2fa35a #7fc043", "#1fa0b8 #1580d0 #7fd8e0", "#0f5f3a #5fa82f #b8c832",
-        "#8a1240 #c8183a #5b1f86",
-    )]
+    glass = [
+        palette(text)
+        for text in (
+            "#fff1b8 #ffe48a",
+            "#ffc22e #ff9d1f #ffd75a",
+            "#f56a1c #e8431c #ff9838",
+            "#2f8fe0 #6fc0f2 #d8375a",
+            "#1457c4 #0f3a9c #3f7fe0",
+            "#167a4a #2fa35a #7fc043",
+            "#1fa0b8 #1580d0 #7fd8e0",
+            "#0f5f3a #5fa82f #b8c832",
+            "#8a1240 #c8183a #5b1f86",
+        )
+    ]
     numbers, panes = np.unique(pane, return_inverse=True)
     panes = panes.reshape(SIZE, SIZE).astype(np.int32)
     owner = np.zeros(len(numbers), int)
@@ -134,25 +142,31 @@ def low_poly() -> Picture:
     keeps skin warm and shadows cool.
     """
     rng = np.random.default_rng(3)
-    picture = hills(rng, palette("#2b2f77 #8a4a9e #f0708a #ffb87a #ffe6a8"),
-                    palette("#8a5aa8 #3f4f9c #1f7f8c #17405f #0d1b3a"), 0.5, 0.5)
-    edges = cv2.GaussianBlur(np.abs(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.CV_32F, ksize=5)),
-                             (0, 0), 6)
+    picture = hills(
+        rng,
+        palette("#2b2f77 #8a4a9e #f0708a #ffb87a #ffe6a8"),
+        palette("#8a5aa8 #3f4f9c #1f7f8c #17405f #0d1b3a"),
+        0.5,
+        0.5,
+    )
+    edges = cv2.GaussianBlur(
+        np.abs(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.CV_32F, ksize=5)), (0, 0), 6
+    )
     points = np.concatenate([scatter(rng, 84), (dense := scatter(rng, 34))[sample(edges, dense) > 0.08]])
     mesh = cv2.Subdiv2D((-200, -200, SIZE + 400, SIZE + 400))
     for place in points:
         mesh.insert((float(place[0]), float(place[1])))
     facets = to_bytes(picture)
-    for corners in mesh.getTriangleList().reshape(-1, 3, 2):
+    for corners in np.reshape(mesh.getTriangleList(), (-1, 3, 2)):
         colour = sample(picture, corners.mean(axis=0, keepdims=True))[0]
         lean = (corners[:, 0] @ [1, -1, 0] + corners[:, 1] @ [0, 1, -1]) / 300
-        ink = np.clip(colour * (1 + np.clip(0.5 * lean, -0.3, 0.3) + rng.normal(0, 0.07)) , 0, 1)
+        ink = np.clip(colour * (1 + np.clip(0.5 * lean, -0.3, 0.3) + rng.normal(0, 0.07)), 0, 1)
         polygon(facets, corners, (ink * 255).tolist())
     return to_floats(facets)
 
 
 def cubist() -> Picture:
-    """A table with a guitar and a bottle, broken into overlapping planes.
+    """A guitar on a table, broken into overlapping planes.
 
     Each plane is shaded from one edge to the other and drawn round in dark umber; ochre, sienna and bone
     with slate blue and bottle green. Long straight cuts and soft gradients turn heads into facets.
@@ -166,37 +180,44 @@ def cubist() -> Picture:
         size = 420 * (1 - n / 95) ** 1.3 + 60
         place = rng.normal(0.5, 0.3, 2) * SIZE
         turn = rng.choice([0.2, 0.8, 1.75, 2.5]) + rng.normal(0, 0.12)
-        corners = np.array([[-1, -0.6], [1, -0.4], [0.8, 0.6], [-0.9, 0.4]]) * rng.uniform(0.5, 1, (4, 2)) * size
+        corners = (
+            np.array([[-1, -0.6], [1, -0.4], [0.8, 0.6], [-0.9, 0.4]]) * rng.uniform(0.5, 1, (4, 2)) * size
+        )
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         plane = corners @ rotation + place
-        mask = np.zeros((SIZE, SIZE, 3), np.uint8)
-        polygon(mask, plane, (255, 255, 255))
-        slope = (x * SIZE - place[0]) * np.cos(turn + 0.9) + (y * SIZE - place[1]) * np.sin(turn + 0.9)
-        shade = np.clip(1.0 + 0.42 * slope / size, 0.5, 1.35)
-        ink = np.clip(browns[rng.integers(len(browns))] * shade[..., None], 0, 1)
-        cover = to_floats(mask[..., 0])
-        picture = blend(picture, ink, cover * rng.uniform(0.75, 1))
-        lines[mask[..., 0] > 200] = (lines[mask[..., 0] > 200] * 0.35).astype(np.uint8)
+        mask = np.zeros((SIZE, SIZE), np.uint8)
+        polygon(mask, plane, 255)
+        window = around(*place / SIZE, 1.2 * size / SIZE)
+        u, v = x[window] * SIZE - place[0], y[window] * SIZE - place[1]
+        shade = 1 + 0.42 * (u * np.cos(turn + 0.9) + v * np.sin(turn + 0.9)) / size
+        ink = np.clip(browns[rng.integers(len(browns))] * np.clip(shade, 0.5, 1.35)[..., None], 0, 1)
+        cover = to_floats(mask[window]) * rng.uniform(0.75, 1)
+        picture[window] = blend(picture[window], ink, cover)
+        lines[mask > 200] = (lines[mask > 200] * 0.35).astype(np.uint8)
         cv2.polylines(lines, [fixed(plane)], True, 255, int(rng.integers(3, 8)), cv2.LINE_AA, 4)
     for radius in (0.1, 0.17, 0.18):
-        cv2.ellipse(lines, (560, 600), (int(radius * SIZE), int(radius * SIZE)), 0, 30, 250, 255, 6, cv2.LINE_AA)
+        cv2.ellipse(
+            lines, (560, 600), (int(radius * SIZE), int(radius * SIZE)), 0, 30, 250, 255, 6, cv2.LINE_AA
+        )
     for n in range(6):
         cv2.line(lines, (300 + 14 * n, 180), (540 + 14 * n, 800), 235, 3, cv2.LINE_AA)
-    picture = blend(picture, palette("#170f0b")[0], to_floats(lines) * 0.92)
+    picture = blend(picture, pigment("#170f0b"), to_floats(lines) * 0.92)
     dabs = noise(rng, 60, 2) - 0.5
     return paper(rng, np.clip(picture * (1 + 0.3 * dabs[..., None]), 0, 1), 0.1)
 
 
 def gilded() -> Picture:
-    """Gold leaf with spirals, eyes and little coloured tiles, over bronze.
+    """Gold leaf with spirals and little coloured tiles, over bronze.
 
     Curling dark and pale lines on shimmering gold with lapis, emerald and vermilion insets: rich and warm
     everywhere, with a sinuous line that follows hair and cloth.
     """
     rng = np.random.default_rng(1907)
-    leaf = ramp(equalise(noise(rng, 7)), palette("#5a3410 #a8741a #d9a62c #f2cf63 #fff0b0"))
+    leaf = ramp(equalise(noise(rng, 7)), palette("#7a4a12 #c08a22 #e6b436 #f8d870 #fff4c0"))
     flakes = voronoi(scatter(rng, 90))
-    leaf = np.clip(leaf * rng.uniform(0.75, 1.15, flakes.max() + 1).astype(np.float32)[flakes][..., None], 0, 1)
+    leaf = np.clip(
+        leaf * rng.uniform(0.75, 1.15, flakes.max() + 1).astype(np.float32)[flakes][..., None], 0, 1
+    )
     sheet = to_bytes(leaf)
     height = np.zeros((SIZE, SIZE), np.uint8)
     jewels = to_bytes(palette("#123a86 #0f7a58 #c23a22 #f5ead0 #1a1410 #6a2a78 #2fa0a8"))
@@ -209,14 +230,14 @@ def gilded() -> Picture:
         polygon(sheet, box, ink)
         polygon(height, box, 170)
         if rng.random() < 0.5:
-            cv2.circle(sheet, fixed(place).tolist(), int(size.min() * 8), jewels[3].tolist(), -1, cv2.LINE_AA, 4)
+            dot(sheet, place, size.min() / 2, jewels[3].tolist())
     turns = np.linspace(0, 1, 160)
-    for place in relax(scatter(rng, 150, 0.4), 1):
+    for place in relax(scatter(rng, 175, 0.4), 1):
         if sample(inlaid.astype(np.float32), place[None])[0]:
             continue
         theta = turns * rng.choice([-1, 1]) * 15 + rng.uniform(0, 6.3)
-        reach = (turns**0.8 * rng.uniform(55, 82))[:, None]
-        spiral = place + reach * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+        reach = (turns**0.8 * rng.uniform(60, 98))[:, None]
+        spiral = place + reach * heading(theta)
         dark = jewels[4].tolist() if rng.random() < 0.8 else jewels[0].tolist()
         cv2.polylines(sheet, [fixed(spiral)], False, dark, 11, cv2.LINE_AA, 4)
         cv2.polylines(sheet, [fixed(spiral - 2)], False, (150, 225, 250), 3, cv2.LINE_AA, 4)
@@ -234,20 +255,25 @@ def art_deco() -> Picture:
     x, y = grid()
     picture = np.zeros((SIZE, SIZE, 3), np.float32)
     fills = palette("#0d0f14 #0b4a45 #10243f #f3e6c4 #7a1f2b #0f6b5c")
-    gold = ramp(np.mod(1.5 * (x + y) + 0.3 * noise(rng, 3), 1), palette("#6b4512 #c9962f #f7e3a0 #c9962f #7a4f16"))
+    gold = ramp(
+        np.mod(1.5 * (x + y) + 0.3 * noise(rng, 3), 1), palette("#6b4512 #c9962f #f7e3a0 #c9962f #7a4f16")
+    )
     width = 0.25
     for row in range(-1, 11):
         for column in range(-1, 6):
             centre_x = (column + 0.5 * (row % 2)) * width
             centre_y = row * width * 0.5 + 0.1
-            radius = np.hypot(x - centre_x, y - centre_y) / (width * 0.5)
-            turn = np.arctan2(y - centre_y, x - centre_x)
+            window = around(centre_x, centre_y, width * 0.5)
+            u, v = x[window] - centre_x, y[window] - centre_y
+            radius, turn = np.hypot(u, v) / (width * 0.5), np.arctan2(v, u)
             fill = fills[rng.integers(len(fills))]
             body = np.clip(fill * (0.45 + 0.75 * radius)[..., None] + 0.02, 0, 1)
             ribs = np.exp(-((np.sin(turn * 8) / (0.13 / np.maximum(radius, 0.2))) ** 2)) * (radius > 0.28)
-            rings = sum(np.exp(-(((radius - edge) / thick) ** 2)) for edge, thick in ((0.97, 0.035), (0.62, 0.02)))
-            fan = blend(body, gold, np.clip(0.8 * ribs + rings + (radius < 0.24), 0, 1))
-            picture = blend(picture, fan, smoothstep(1.0, 0.985, radius))
+            rings = sum(
+                np.exp(-(((radius - edge) / thick) ** 2)) for edge, thick in ((0.97, 0.035), (0.62, 0.02))
+            )
+            fan = blend(body, gold[window], np.clip(0.8 * ribs + rings + (radius < 0.24), 0, 1))
+            picture[window] = blend(picture[window], fan, smoothstep(1.0, 0.985, radius))
     return picture
 
 

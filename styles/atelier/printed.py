@@ -1,4 +1,4 @@
-"""Styles of the press and the workshop: woodblock, screen print, lino, wax and glaze. Flat inks, firm outlines."""
+"""Styles of the press and the workshop: woodblock, comics, lino, wax, glaze. Flat inks, firm outlines."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import cv2
 import numpy as np
 from fields import (
     SIZE,
-    Field,
     Picture,
     Points,
     around,
     blend,
     equalise,
     grid,
+    heading,
     noise,
     palette,
+    pigment,
     ramp,
     relax,
     sample,
@@ -24,17 +25,12 @@ from fields import (
     voronoi,
     warp,
 )
-from scenes import disc, glow, hills, ridge
-from strokes import fixed, paper, taper, to_bytes, to_floats
-
-
-def blank(ink: Picture) -> np.ndarray:
-    """A uint8 sheet of one colour to draw on."""
-    return to_bytes(np.broadcast_to(ink, (SIZE, SIZE, 3))).copy()
+from scenes import disc, glow, hills
+from strokes import blank, dot, fixed, paper, polygon, taper, to_bytes, to_floats
 
 
 def curve(text: str, samples: int = 140) -> Points:
-    """A smooth line through rough corners such as "0,1 0.4,0.2", its corners cut four times (Chaikin 1974)."""
+    """A smooth line through rough corners such as "0,1 0.4,0.2", each cut four times (Chaikin 1974)."""
     path = np.array([[float(number) for number in pair.split(",")] for pair in text.split()])
     for _ in range(4):
         near, far = 0.75 * path[:-1] + 0.25 * path[1:], 0.25 * path[:-1] + 0.75 * path[1:]
@@ -55,16 +51,26 @@ def wave() -> Picture:
     sheet = to_bytes(ramp(np.clip(y * 1.5, 0, 1), palette("#d9b98a #f0d9ae #f8eed6 #f2dcc0 #e6b98f")))
     key, deep, middle, pale, foam = to_bytes(palette("#0d1f47 #1c4a87 #3f84b4 #a9cfd3 #faf4e4")).tolist()
     mountain = curve("0.55,0.62 0.66,0.52 0.72,0.45 0.745,0.435 0.77,0.45 0.85,0.54 0.97,0.62", 60) * SIZE
-    cv2.fillPoly(sheet, [fixed(mountain)], middle, cv2.LINE_AA, 4)
-    cv2.fillPoly(sheet, [fixed(mountain[20:40])], foam, cv2.LINE_AA, 4)
-    back = curve("-1.1,2.6 -0.8,1.3 -0.5,0.8 -0.3,0.45 0,0.12 0.35,-0.02 0.68,0.02 0.9,0.2 0.93,0.44 0.82,0.5")
-    face = curve("3,2.6 2.4,1.3 1.6,1 1,1.03 0.62,0.98 0.4,0.78 0.38,0.52 0.5,0.34 0.68,0.32 0.78,0.42 0.82,0.5")
-    for left, top, size, flip in ((520, 560, 330, 1), (90, 130, 600, 1), (980, 640, 330, -1), (560, 790, 330, 1), (-60, 780, 330, 1)):
+    polygon(sheet, mountain, middle)
+    polygon(sheet, mountain[20:40], foam)
+    back = curve(
+        "-1.1,2.6 -0.8,1.3 -0.5,0.8 -0.3,0.45 0,0.12 0.35,-0.02 0.68,0.02 0.9,0.2 0.93,0.44 0.82,0.5"
+    )
+    face = curve(
+        "3,2.6 2.4,1.3 1.6,1 1,1.03 0.62,0.98 0.4,0.78 0.38,0.52 0.5,0.34 0.68,0.32 0.78,0.42 0.82,0.5"
+    )
+    for left, top, size, flip in (
+        (520, 560, 330, 1),
+        (90, 130, 600, 1),
+        (980, 640, 330, -1),
+        (560, 790, 330, 1),
+        (-60, 780, 330, 1),
+    ):
         place, scale = np.array([left, top]), np.array([size * flip, size])
         for n, ink in enumerate((key, pale, deep, key, middle, foam, deep, key, middle, pale, key, deep)):
             inner = face + (back - face) * (1 - n / 12.5) ** 1.15
             strip = np.concatenate([inner, face[::-1]]) * scale + place
-            cv2.fillPoly(sheet, [fixed(strip)], ink, cv2.LINE_AA, 4)
+            polygon(sheet, strip, ink)
         for outline in (back, face):
             taper(sheet, outline * scale + place, np.linspace(15, 7, 140) * size / 450, key)
         crest = back[88:] * scale + place
@@ -73,15 +79,15 @@ def wave() -> Picture:
         claws = [(tuft, rng.uniform(0.7, 1.5), size * rng.uniform(0.12, 0.22)) for tuft in tufts[::3]]
         for edge, ink in ((0.012 * size, key), (0, foam)):
             for tuft, radius in zip(tufts, reach, strict=True):
-                cv2.circle(sheet, fixed(tuft).tolist(), int((radius + edge) * 16), ink, -1, cv2.LINE_AA, 4)
+                dot(sheet, tuft, radius + edge, ink)
             for tuft, turn, length in claws:
                 bow = turn + np.linspace(0, 1.6, 12)
-                claw = tuft + np.cumsum(np.stack([flip * np.cos(bow), np.sin(bow)], axis=1), axis=0) * length / 12
+                claw = tuft + np.cumsum(heading(bow) * [flip, 1], axis=0) * length / 12
                 taper(sheet, claw, np.linspace(0.065 * size, 1, 12) + 2 * edge, ink)
         for tuft, radius in zip(tufts[1::3], reach[1::3], strict=True):
-            cv2.circle(sheet, fixed(tuft + 0.3 * radius).tolist(), int(radius * 7), pale, -1, cv2.LINE_AA, 4)
+            dot(sheet, tuft + 0.3 * radius, 0.44 * radius, pale)
         for spray in crest[::2] + rng.normal([0.1 * flip, -0.02], 0.1, (len(crest[::2]), 2)) * size:
-            cv2.circle(sheet, fixed(spray).tolist(), int(rng.uniform(2, 6) * 16), foam, -1, cv2.LINE_AA, 4)
+            dot(sheet, spray, rng.uniform(2, 6), foam)
     wood = noise(rng, 5, 5, stretch=30) - 0.5
     return paper(rng, np.clip(to_floats(sheet) * (1 + 0.12 * wood[..., None]), 0, 1), 0.08)
 
@@ -96,51 +102,55 @@ def halftone() -> Picture:
     x, y = grid()
     u, v = (x + y) * SIZE * np.pi / 40, (x - y) * SIZE * np.pi / 40
     screen = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
-    sky = blend(palette("#bfe8f7")[0], palette("#3fb2e8")[0], smoothstep(0.12, -0.12, screen - 1.25 * y + 0.1))
+    sky = blend(pigment("#bfe8f7"), pigment("#3fb2e8"), smoothstep(0.12, -0.12, screen - 1.25 * y + 0.1))
     rays = (np.sin(11 * np.arctan2(y - 0.45, x - 0.52)) > 0).astype(np.float32)
-    sheet = to_bytes(blend(sky, palette("#1f63c4")[0], rays * smoothstep(0.3, 0.7, np.hypot(x - 0.52, y - 0.45))))
+    sheet = to_bytes(
+        blend(sky, pigment("#1f63c4"), rays * smoothstep(0.3, 0.7, np.hypot(x - 0.52, y - 0.45)))
+    )
     black = (28, 18, 20)
     for reach, ink, spikes in ((0.47, "#f5232f", 15), (0.36, "#ffd91f", 13), (0.24, "#fffbef", 11)):
         turn = np.linspace(0, 2 * np.pi, 2 * spikes, endpoint=False) + rng.normal(0, 0.06, 2 * spikes)
         spread = reach * np.tile([1, 0.66], spikes) * rng.uniform(0.85, 1.15, 2 * spikes)
-        star = (np.array([0.52, 0.45]) + spread[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)) * SIZE
-        cv2.fillPoly(sheet, [fixed(star)], (palette(ink)[0] * 255).tolist(), cv2.LINE_AA, 4)
+        star = (np.array([0.52, 0.45]) + spread[:, None] * heading(turn)) * SIZE
+        polygon(sheet, star, (pigment(ink) * 255).tolist())
         if ink == "#ffd91f":
             inside = np.zeros((SIZE, SIZE), np.uint8)
             cv2.fillPoly(inside, [fixed(star)], 255)
             dots = smoothstep(-0.12, 0.12, screen - 1.1 + 1.0 * y) * to_floats(inside)
-            sheet = to_bytes(blend(to_floats(sheet), palette("#ff8a1f")[0], dots))
+            sheet = to_bytes(blend(to_floats(sheet), pigment("#ff8a1f"), dots))
         cv2.polylines(sheet, [fixed(star)], True, black, 15, cv2.LINE_AA, 4)
     smoke = relax(scatter(rng, 120), 1)
     smoke = smoke[smoke[:, 1] > 760 + 90 * np.sin(smoke[:, 0] / 130)]
     for grow, ink in ((14, "#14121c"), (0, "#f7a9bf"), (-26, "#fff0f2")):
         for place in smoke:
             radius = 78 + 22 * np.sin(place[0] * 7.3) + grow
-            spot = fixed(place + min(grow, 0) * 0.5).tolist()
-            cv2.circle(sheet, spot, int(radius * 16), (palette(ink)[0] * 255).tolist(), -1, cv2.LINE_AA, 4)
+            spot = place + min(grow, 0) * 0.5
+            dot(sheet, spot, radius, (pigment(ink) * 255).tolist())
     picture = to_floats(sheet)
     shade = smoothstep(-0.12, 0.12, screen - 1.75 + 1.2 * y) * smoothstep(0.78, 0.8, y)
-    sheet = to_bytes(picture * (1 - shade[..., None] * (1 - palette("#ef5f8f")[0])))
+    sheet = to_bytes(picture * (1 - shade[..., None] * (1 - pigment("#ef5f8f"))))
     for n in range(26):
-        turn = 2 * np.pi * n / 26 + rng.normal(0, 0.06)
+        aim = 2 * np.pi * n / 26 + rng.normal(0, 0.06)
         start, end = rng.uniform(0.5, 0.56), rng.uniform(0.62, 0.85)
-        path = np.array([0.52, 0.45]) + np.linspace(start, end, 12)[:, None] * [np.cos(turn), np.sin(turn)]
+        path = np.array([0.52, 0.45]) + np.linspace(start, end, 12)[:, None] * heading(aim)
         taper(sheet, path * SIZE, np.linspace(4, 26, 12), black)
     return paper(rng, to_floats(sheet), 0.05)
 
 
 def linocut() -> Picture:
-    """A forest lake cut in lino, three inks: black, rust and straw.
+    """A forest at sunset, cut in lino: black over straw, rust and teal.
 
     Gouge marks of every length follow the land and open the black to the colours beneath: strong, broken
     outlines with nothing thin or pale.
     """
     rng = np.random.default_rng(1930)
     x, y = grid()
-    land = hills(rng, palette("#f6e6b8 #f2c66b #e8863a #cf4f2a"), palette("#b8422a #2f6f6a #16404a #0d1418"), 0.42, 0.5)
+    land = hills(
+        rng, palette("#f6e6b8 #f2c66b #e8863a #cf4f2a"), palette("#b8422a #2f6f6a #16404a #0d1418"), 0.42, 0.5
+    )
     field = noise(rng, 3, 3)
     tone = np.clip(1.15 * cv2.cvtColor(land, cv2.COLOR_BGR2GRAY) + 0.4 * (field - 0.5), 0, 1)
-    sheet = blank(palette("#14100f")[0])
+    sheet = blank(pigment("#14100f"))
     angle = np.where(y < 0.4, 0.25 * np.sin(7 * x), 0.9 * np.sin(5 * x + 3 * y)).astype(np.float32)
     for place in scatter(rng, 21, 0.4):
         light = sample(tone, place[None])[0]
@@ -149,11 +159,15 @@ def linocut() -> Picture:
         colour = sample(land, place[None])[0]
         turn, reach = sample(angle, place[None])[0], rng.uniform(35, 110)
         bow = turn + np.linspace(-0.2, 0.2, 12) * rng.normal()
-        path = place + np.cumsum(np.stack([np.cos(bow), np.sin(bow)], axis=1), axis=0) * reach / 12
+        path = place + np.cumsum(heading(bow), axis=0) * reach / 12
         ink = np.clip(colour * rng.normal(1.05, 0.1), 0, 1) * 255
         taper(sheet, path, 24 * light**0.7 * np.sin(np.linspace(0.15, 3.1, 12)) ** 0.6, ink.tolist())
     picture = to_floats(sheet)
-    sun = blend(palette("#fff2c8")[0], palette("#f2a03a")[0], (np.sin(70 * np.hypot(x - 0.7, y - 0.2)) > 0).astype(np.float32))
+    sun = blend(
+        pigment("#fff2c8"),
+        pigment("#f2a03a"),
+        (np.sin(70 * np.hypot(x - 0.7, y - 0.2)) > 0).astype(np.float32),
+    )
     picture = blend(picture, sun, disc(0.7, 0.2, 0.12))
     stems = blank(np.zeros(3, np.float32))
     for place in rng.uniform(0, SIZE, 7):
@@ -163,14 +177,14 @@ def linocut() -> Picture:
             reach = rng.uniform(90, 220) * rng.choice([-1, 1])
             bough = path[row] + np.linspace(0, 1, 12)[:, None] * [reach, -abs(reach) * 0.6]
             taper(stems, bough, np.linspace(18, 2, 12), (255, 255, 255))
-    return paper(rng, blend(picture, palette("#14100f")[0], to_floats(stems)[..., 0]), 0.06)
+    return paper(rng, blend(picture, pigment("#14100f"), to_floats(stems)[..., 0]), 0.06)
 
 
 def batik() -> Picture:
     """Wax-resist cloth: cream and russet blossoms on indigo, veined with cracks.
 
-    Petals ringed with dots, leaves between them, and the dye that crept into the broken wax as fine dark
-    veins: soft-edged shapes of many sizes on a deep ground.
+    Ringed petals, leaves between them, and the dye that crept into the broken wax as fine dark veins:
+    soft-edged shapes of many sizes on a deep ground.
     """
     rng = np.random.default_rng(1755)
     x, y = grid()
@@ -199,36 +213,46 @@ def batik() -> Picture:
             picture[window] = blend(picture[window], dyes[ink], cover)
     between = scatter(rng, 100, 0.5)
     sheet = to_bytes(picture)
-    clear = np.min(np.hypot(between[:, None, 0] / SIZE - spots[:, 0], between[:, None, 1] / SIZE - spots[:, 1]), axis=1)
+    clear = np.min(
+        np.hypot(between[:, None, 0] / SIZE - spots[:, 0], between[:, None, 1] / SIZE - spots[:, 1]), axis=1
+    )
     for place in between[clear > 0.15]:
         turn = rng.uniform(0, 6.3)
-        leaf = place + np.linspace(-40, 40, 20)[:, None] * [np.cos(turn), np.sin(turn)]
+        leaf = place + np.linspace(-40, 40, 20)[:, None] * heading(turn)
         taper(sheet, leaf, 40 * np.sin(np.linspace(0, np.pi, 20)), to_bytes(dyes[0]).tolist())
         taper(sheet, leaf, 22 * np.sin(np.linspace(0, np.pi, 20)), to_bytes(dyes[1]).tolist())
     cracks = seam_distance(voronoi(scatter(rng, 85, 0.6)))
     cracks = warp(cracks, 26 * (noise(rng, 12) - 0.5), 26 * (noise(rng, 12) - 0.5))
     veins = smoothstep(2.6, 0.8, cracks) * smoothstep(0.35, 0.6, noise(rng, 5))
-    return paper(rng, blend(to_floats(sheet), palette("#1a2150")[0], 0.75 * veins), 0.1)
+    return paper(rng, blend(to_floats(sheet), pigment("#1a2150"), 0.75 * veins), 0.1)
 
 
 def porcelain() -> Picture:
     """Blue-and-white ware: great cobalt peonies and leaves under a clear glaze.
 
     Petals run from deep cobalt at the heart to white at the rim, each in a dark outline, on a ground that
-    is mostly left white: the darks are bold and a face keeps its light.
+    deepens from white to cobalt: bold darks, luminous lights, and a single hue between them.
     """
     rng = np.random.default_rng(1650)
     x, y = grid()
-    ground = ramp(equalise(noise(rng, 2, 3)), palette("#0d2a80 #2a5ab8 #86aee2 #eef4fa #fdfdfb #fdfdfb"))
+    ground = ramp(equalise(noise(rng, 2, 3)), palette("#0a2270 #1c46a6 #4f82cc #a4c4ec #eaf2fa #fdfdfb"))
     cobalt = palette("#081a5c #163c9c #3f74c8 #9fc0ea")
     inks = to_bytes(cobalt).tolist()
     sheet = to_bytes(ground)
-    blooms = ((0.34, 0.36, 0.27), (0.83, 0.66, 0.24), (0.16, 0.88, 0.19), (0.84, 0.12, 0.15), (0.53, 0.93, 0.12))
+    blooms = (
+        (0.34, 0.36, 0.27),
+        (0.83, 0.66, 0.24),
+        (0.16, 0.88, 0.19),
+        (0.84, 0.12, 0.15),
+        (0.53, 0.93, 0.12),
+    )
     for column, row, size in blooms:
         for turn in np.arange(0, 6.28, 0.62) + rng.normal(0, 0.15, 11):
             bend = turn + np.linspace(0, rng.normal(0, 0.7), 24)
-            heading = np.stack([np.cos(bend), np.sin(bend)], axis=1)
-            leaf = np.array([column, row]) * SIZE + np.cumsum(heading, axis=0) * size * rng.uniform(1.25, 1.6) * SIZE / 24
+            leaf = (
+                np.array([column, row]) * SIZE
+                + np.cumsum(heading(bend), axis=0) * size * rng.uniform(1.25, 1.6) * SIZE / 24
+            )
             swell = rng.uniform(60, 110) * np.sin(np.linspace(0, np.pi, 24)) ** 1.3
             taper(sheet, leaf, swell + 8, inks[0])
             taper(sheet, leaf, swell - 6, inks[rng.integers(1, 4)])
@@ -244,27 +268,29 @@ def porcelain() -> Picture:
             petal = np.hypot(u, v) / reach / (0.72 + 0.28 * np.abs(np.cos(turn / 2)) ** 0.6)
             light = np.clip((petal - 0.35) / 0.6, 0, 1) + 0.08 * np.sin(5 * turn) * petal
             flower = blend(picture[window], ramp(light, wash), smoothstep(1.0, 0.985, petal))
-            picture[window] = blend(flower, cobalt[0], smoothstep(0.035, 0.018, np.abs(petal - 0.985)))
+            picture[window] = blend(flower, cobalt[0], smoothstep(0.026, 0.012, np.abs(petal - 0.985)))
     craze = seam_distance(voronoi(scatter(rng, 120, 0.6)))
-    picture = blend(picture, palette("#9db4cc")[0], 0.35 * smoothstep(2.2, 0.6, craze))
+    picture = blend(picture, pigment("#9db4cc"), 0.35 * smoothstep(2.2, 0.6, craze))
     return np.clip(picture * (0.95 + 0.1 * glow(0.3, 0.25, 0.4)[..., None]), 0, 1).astype(np.float32)
 
 
 def bauhaus() -> Picture:
     """Circles, bars and quarter rings in red, yellow, blue and black on warm white.
 
-    Large plain forms that overlap like coloured glass, with a little grain of the press: the boldest and
-    plainest of the pack.
+    Large plain forms with a little grain of the press, under one black ring and one slanting bar: the
+    boldest and plainest of the pack.
     """
     rng = np.random.default_rng(1923)
     x, y = grid()
-    inks = palette("#d62e22 #f0b81f #1f4f9e #17151a #e87a2a #3f9c97 #f4ead4")
-    picture = np.broadcast_to(palette("#f1e6cf")[0], (SIZE, SIZE, 3)).astype(np.float32)
+    inks = palette("#d62e22 #f0b81f #1f4f9e #17151a #f7efdc #3f9c97 #f4ead4 #e98a7a")
+    picture = np.broadcast_to(pigment("#f1e6cf"), (SIZE, SIZE, 3)).astype(np.float32)
     for row in range(4):
         for column in range(4):
             ground, form, third = inks[rng.permutation(len(inks))[:3]]
             u, v = (x * 4 - column) % 1, (y * 4 - row) % 1
-            inside = ((np.floor(np.clip(x * 4, 0, 3.99)) == column) & (np.floor(np.clip(y * 4, 0, 3.99)) == row)).astype(np.float32)
+            inside = (
+                (np.floor(np.clip(x * 4, 0, 3.99)) == column) & (np.floor(np.clip(y * 4, 0, 3.99)) == row)
+            ).astype(np.float32)
             corner_u, corner_v = rng.integers(0, 2, 2)
             reach = np.hypot(u - corner_u, v - corner_v)
             shape = rng.integers(5)
@@ -285,7 +311,6 @@ def bauhaus() -> Picture:
             tile = tile * (0.8 + 0.3 * (u if corner_u else v))[..., None]
             picture = blend(picture, tile, inside)
     ring = np.hypot(x - 0.46, y - 0.54)
-    picture = blend(picture, picture * palette("#d62e22")[0] * 1.2, 0.9 * smoothstep(0.31, 0.308, ring))
     picture = blend(picture, inks[3], smoothstep(0.012, 0.009, np.abs(ring - 0.31)))
     slant = np.abs(0.62 * x - y + 0.24)
     picture = blend(picture, inks[3], smoothstep(0.02, 0.017, slant))

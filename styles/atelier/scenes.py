@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from fields import Field, Picture, around, blend, grid, noise, palette, ramp, smoothstep
+from fields import Field, Picture, around, blend, grid, noise, pigment, ramp, smoothstep
 
 
 def ridge(rng: np.random.Generator, level: float, rise: float, cells: float = 3) -> Field:
@@ -25,7 +25,9 @@ def glow(x: float, y: float, radius: float) -> Field:
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / radius**2).astype(np.float32)
 
 
-def hills(rng: np.random.Generator, sky: Picture, land: Picture, horizon: float, rise: float = 0.25) -> Picture:
+def hills(
+    rng: np.random.Generator, sky: Picture, land: Picture, horizon: float, rise: float = 0.25
+) -> Picture:
     """A sky in the ramp `sky`, and one range of hills for each colour of `land`, the farthest first."""
     _, y = grid()
     picture = ramp(np.clip(y / horizon + 0.25 * (noise(rng, 3, stretch=4) - 0.5), 0, 1), sky)
@@ -56,7 +58,7 @@ def garden(rng: np.random.Generator, ground: Picture, flowers: Picture, count: i
     """A field of round flowers, larger towards the bottom, over a ramp of leaves."""
     x, y = grid()
     picture = ramp(np.clip(0.7 * noise(rng, 5) + 0.4 * y, 0, 1), ground)
-    heart = palette("#2a1408")[0]
+    heart = pigment("#2a1408")
     for row in np.sort(rng.uniform(0, 1.05, count)):
         column, radius = rng.uniform(0, 1), 0.03 + 0.075 * row
         petals, phase = rng.integers(5, 9), rng.uniform(0, 6.3)

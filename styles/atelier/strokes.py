@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
-from fields import SIZE, Field, Picture, Points, noise
-from numpy.typing import NDArray
+from fields import SIZE, Field, Picture, Points, Sheet, heading, noise
 
 SHIFT = 4  # OpenCV draws at 1/16 pixel with this
 
 
-def fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+def fixed(points: Field) -> Points:
     """Points in OpenCV's fixed-point coordinates, `SHIFT` bits behind the point."""
     return np.round(points * 2**SHIFT).astype(np.int32)
 
 
-def to_bytes(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
+def to_bytes(picture: Field) -> Sheet:
     """A picture or field in [0, 1] as uint8."""
     return np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def to_floats(picture: NDArray[np.uint8]) -> Picture:
+def to_floats(picture: Sheet) -> Picture:
     """A uint8 picture or field as float32 in [0, 1]."""
     return picture.astype(np.float32) / 255
 
 
-def walk(points: Points, angle: Field, length: NDArray[np.floating] | float, steps: int = 8) -> Points:
+def walk(points: Points, angle: Field, length: Field | float, steps: int = 8) -> Points:
     """The paths `[n, steps + 1, 2]` that start half a `length` upstream of the points and follow the flow."""
     stride = np.broadcast_to(np.asarray(length, np.float32), len(points))[:, None] / steps
 
@@ -35,7 +34,7 @@ def walk(points: Points, angle: Field, length: NDArray[np.floating] | float, ste
         for _ in range(steps // 2):
             columns, rows = np.clip(place.astype(int), 0, SIZE - 1).T
             turn = angle[rows, columns]
-            place = place + sign * stride * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+            place = place + sign * stride * heading(turn)
             yield place
 
     path = [*list(follow(points, -1))[::-1], points, *follow(points, 1)]
@@ -49,17 +48,25 @@ def normals(paths: Points) -> Points:
     return np.stack([-along[..., 1], along[..., 0]], axis=2).astype(np.float32)
 
 
-def pick(rng: np.random.Generator, tone: NDArray[np.floating], colours: Picture, spread: float = 0.6) -> Picture:
-    """A palette colour for each tone in [0, 1], sometimes a neighbour's: the broken colour of a painter."""
-    index = tone * (len(colours) - 1) + rng.normal(0, spread, tone.shape)
-    return colours[np.clip(np.round(index).astype(int), 0, len(colours) - 1)]
+def blank(ink: Picture) -> Sheet:
+    """A uint8 sheet of one colour to draw on."""
+    return to_bytes(np.broadcast_to(ink, (SIZE, SIZE, 3))).copy()
 
 
-def taper(sheet: NDArray[np.uint8], path: Points, widths: NDArray[np.floating], ink: object) -> None:
-    """Draw on a uint8 sheet one line that swells and thins: `widths` are pixels, one for each point of the path."""
+def dot(sheet: Sheet, place: Points, radius: float, ink: Sequence[float] | float) -> None:
+    """Fill a circle on a uint8 sheet."""
+    cv2.circle(sheet, fixed(place).tolist(), int(radius * 2**SHIFT), ink, -1, cv2.LINE_AA, SHIFT)
+
+
+def polygon(sheet: Sheet, corners: Points, ink: Sequence[float] | float) -> None:
+    """Fill a polygon on a uint8 sheet."""
+    cv2.fillPoly(sheet, [fixed(corners)], ink, cv2.LINE_AA, SHIFT)
+
+
+def taper(sheet: Sheet, path: Points, widths: Field, ink: Sequence[float]) -> None:
+    """Draw one line that swells and thins, as thick at each of its points as `widths` says in pixels."""
     side = normals(path[None])[0] * (widths / 2)[:, None]
-    outline = fixed(np.concatenate([path + side, (path - side)[::-1]]))
-    cv2.fillPoly(sheet, [outline], ink, cv2.LINE_AA, SHIFT)
+    polygon(sheet, np.concatenate([path + side, (path - side)[::-1]]), ink)
 
 
 class Canvas:
@@ -67,7 +74,7 @@ class Canvas:
 
     def __init__(self, ground: Picture):
         """Start from a picture or a single colour."""
-        self.paint = to_bytes(np.broadcast_to(ground, (SIZE, SIZE, 3))).copy()
+        self.paint = blank(ground)
         self.height = np.zeros((SIZE, SIZE), np.uint8)
 
     def brush(
@@ -75,7 +82,7 @@ class Canvas:
         rng: np.random.Generator,
         paths: Points,
         colours: Picture,
-        width: float | NDArray[np.floating],
+        width: float | Field,
         *,
         bristles: int = 7,
         unmixed: float = 0.07,
@@ -90,7 +97,9 @@ class Canvas:
         across = np.linspace(-1, 1, bristles)
         width = np.broadcast_to(np.asarray(width, np.float32), count)
         side = normals(paths)
-        shade = rng.normal(0, unmixed, (count, bristles, 1)) + rng.normal(0, unmixed / 3, (count, bristles, 3))
+        shade = rng.normal(0, unmixed, (count, bristles, 1)) + rng.normal(
+            0, unmixed / 3, (count, bristles, 3)
+        )
         inks = np.clip((colours[:, None] + shade) * 255, 0, 255)
         ridge = np.clip(rng.uniform(0.35, 1, (count, bristles)) * (1 - 0.5 * across**2) * load * 255, 1, 255)
         short = (np.abs(across) ** 3 * steps / 5).round().astype(int)
@@ -122,7 +131,7 @@ def paper(rng: np.random.Generator, picture: Picture, amount: float = 0.08) -> P
     return np.clip(picture * (1 + amount * (0.5 * tooth + blotch)[..., None]), 0, 1).astype(np.float32)
 
 
-def finish(picture: Picture) -> NDArray[np.uint8]:
+def finish(picture: Picture) -> Sheet:
     """The picture as it is saved: uint8 BGR, half of `SIZE` square."""
     small = cv2.resize(np.clip(picture, 0, 1), (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
     return to_bytes(small)
