@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -61,6 +63,37 @@ def make_pack() -> MakePack:
         return folder
 
     return make
+
+
+PLUGIN_IMPORTS = """\
+from nstfilter import hookimpl
+from nstfilter.testing import FakeModel, MemorySink, MemorySource
+"""
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_manager: None
+) -> Iterator[Callable[..., None]]:
+    """Installs plugins: `site(name, code)` makes a distribution with one module and one entry point."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    modules: list[str] = []
+
+    def install(name: str, code: str, *, distribution: str = "", version: str = "1.0") -> None:
+        distribution = distribution or f"nstfilter-{name}"
+        module = f"plugin_under_test_{len(modules)}"
+        modules.append(module)
+        (folder / f"{module}.py").write_text(PLUGIN_IMPORTS + dedent(code))
+        about = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (about / "entry_points.txt").write_text(f"[nstfilter]\n{name} = {module}\n")
+        monkeypatch.syspath_prepend(folder)  # forgets what the importers had seen of the folder
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture(scope="session")

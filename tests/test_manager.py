@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from textwrap import dedent
-
 import pytest
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
 from nstfilter.errors import PluginError, UnknownNameError, UsageError
-from nstfilter.manager import HOOKS, build_manager, manager, open_model, open_sink, open_source
+from nstfilter.manager import build_manager, manager, open_model, open_sink, open_source
 from nstfilter.testing import FakeModel, MemorySource
-
-HEAD = """\
-from nstfilter import hookimpl
-from nstfilter.testing import FakeModel, MemorySink, MemorySource
-"""
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch, fresh_manager):
-    """Installs plugins: `site(name, code)` makes a distribution with one module and one entry point."""
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-    modules = []
-
-    def install(name, code, *, distribution="", version="1.0"):
-        distribution = distribution or f"nstfilter-{name}"
-        module = f"plugin_under_test_{len(modules)}"
-        modules.append(module)
-        (folder / f"{module}.py").write_text(HEAD + dedent(code))
-        about = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (about / "entry_points.txt").write_text(f"[nstfilter]\n{name} = {module}\n")
-        monkeypatch.syspath_prepend(folder)  # forgets what the importers had seen of the folder
-
-    yield install
-    for module in modules:
-        sys.modules.pop(module, None)
-
 
 GOOD = """
     @hookimpl
@@ -311,36 +277,6 @@ def test_a_plugin_whose_commands_fail_leaves_the_app_as_it_was(site, kind):
     assert "zz-good" in listing
     assert "bad" not in manager().registries["register_sources"].names()
     assert CliRunner().invoke(app, ["aa-good"]).stdout == "hello from aa-good\n"
-
-
-# --- nstfilter plugins
-
-
-def test_the_listing_shows_who_is_here_and_who_failed(site):
-    site("good", GOOD, version="2.5")
-    site("bad", "import a_library_nobody_has")
-    result = CliRunner().invoke(build_app(), ["plugins"])
-    lines = [line.split("\t") for line in result.stdout.splitlines()]
-    assert ["good", "nstfilter-good 2.5", "sources", "source good"] in lines
-    assert any(line[0] == "bad" and "a_library_nobody_has" in line[3] for line in lines)
-    assert result.exit_code == 0
-
-
-def test_the_listing_as_json(site):
-    site("good", GOOD, version="2.5")
-    site("bad", "import a_library_nobody_has")
-    listing = json.loads(CliRunner().invoke(build_app(), ["plugins", "--json"]).stdout)
-    by_name = {plugin["name"]: plugin for plugin in listing["plugins"]}
-    assert by_name["good"] == {
-        "name": "good",
-        "distribution": "nstfilter-good",
-        "version": "2.5",
-        "hooks": ["register_sources"],
-        "error": None,
-        "registered": [{"kind": "source", "name": "good", "help": "a test"}],
-    }
-    assert by_name["bad"]["error"].startswith("ModuleNotFoundError")
-    assert listing["hooks"] == HOOKS
 
 
 def test_a_distribution_with_damaged_metadata_is_listed(site, tmp_path):

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from nstfilter.cli.app import build_app
+
+MODEL = """
+    @hookimpl
+    def register_models(register):
+        register("fake", lambda target: FakeModel(), help="a mean colour")
+"""
+
+
+@pytest.mark.parametrize("command", [["models"], ["models", "list"]])
+def test_models_are_listed_with_the_plugin_they_come_from(site, command):
+    site("faker", MODEL)
+    result = CliRunner().invoke(build_app(), command)
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert ["fake", "faker", "a mean colour"] in lines
+    assert {"pocket", "magenta"} <= {line[0] for line in lines}
+
+
+def test_models_are_listed_as_json(site):
+    site("faker", MODEL)
+    listing = json.loads(CliRunner().invoke(build_app(), ["models", "list", "--json"]).stdout)
+    assert {"name": "fake", "plugin": "faker", "help": "a mean colour"} in listing

@@ -1,0 +1,63 @@
+"""The program as it is started, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from nstfilter.__main__ import main
+
+PLUGIN = """
+    @hookimpl
+    def register_commands(app):
+        @app.command()
+        def fail():
+            {}
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "nstfilter", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_an_expected_error_is_one_line_and_an_exit_code(tmp_path):
+    done = run("apply", "photo.nothing", "--style", "no-such-style", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.glob("*.*")) == []
+
+
+def test_notes_stand_behind_the_error(site, monkeypatch, capsys):
+    body = """from nstfilter import SinkError
+            error = SinkError("the disk is full")
+            error.add_note("the finished part is kept in x.mp4")
+            raise error"""
+    site("failing", PLUGIN.format(body))
+    monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "error: the disk is full; the finished part is kept in x.mp4\n"
+
+
+def test_an_unexpected_error_keeps_its_traceback(site, monkeypatch):
+    site("failing", PLUGIN.format("{}['key']"))
+    monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
+    with pytest.raises(KeyError, match="key"):
+        main()
+
+
+def test_a_reader_that_has_heard_enough_gets_no_traceback():
+    command = f"{sys.executable} -m nstfilter plugins --json | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
