@@ -25,7 +25,7 @@ ENCODING: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 92, "subsampling": "4:4:4"},
     "PNG": {"compress_level": 1},
     "TIFF": {"compression": "tiff_lzw"},
-    "WEBP": {"quality": 92, "exact": True},
+    "WEBP": {"quality": 92},
 }
 MAX_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 

@@ -114,7 +114,7 @@ def _load(path: Path, remarks: list[str]) -> tuple[Image.Image, dict[str, object
         if picture.info.pop("transparency", None) is not None:
             remarks.append("its one transparent colour is painted like the others")
     if picture.mode.startswith("I;16"):
-        picture = _grey_to_8_bits(picture, 2**bits - 1, inverted)
+        return _grey_to_8_bits(picture, 2**bits - 1, inverted), details
     if picture.mode not in MODES:
         kind = OTHER_MODES.get(picture.mode, picture.mode)
         raise SourceError(f"{path} has {kind} pixels; save it with 8 or 16 bits a channel")
@@ -216,7 +216,7 @@ def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
             remarks.append(f"its colour profile is not used ({error}); colours may be off")
     elif picture.mode == "CMYK":
         remarks.append("its CMYK colours have no profile; they are matched roughly")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _changes_colours(transform: ImageCms.ImageCmsTransform) -> bool:
