@@ -1,0 +1,76 @@
+"""A source, a sink, a model and a command for nstfilter.
+
+This module is imported by every `nstfilter` command, so it only says what there is. The work, and the
+libraries it needs, are imported when something is opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nstfilter import hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
+    from nstfilter.hookspecs import Register
+    from nstfilter_example.gpl import GplSink
+    from nstfilter_example.gradient import GradientModel
+    from nstfilter_example.plasma import PlasmaSource
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register("plasma", open_plasma, help="a moving field of colour, for so many seconds: plasma:4")
+
+
+@hookimpl
+def register_sinks(register: Register) -> None:
+    register(
+        "gpl",
+        open_gpl,
+        accepts=lambda target: target.lower().endswith(".gpl"),
+        help="the painted colours as a palette for GIMP, Krita and Inkscape",
+    )
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    register("gradient", open_gradient, help="dark to light in the style's colours; no network, very fast")
+
+
+@hookimpl
+def register_commands(app: typer.Typer) -> None:
+    app.command()(colors)
+
+
+def open_plasma(target: str) -> PlasmaSource:
+    """`target` is what stands behind `plasma:`, a number of seconds or nothing."""
+    from nstfilter_example.plasma import PlasmaSource
+
+    return PlasmaSource(target)
+
+
+def open_gpl(target: str, *, overwrite: bool = False, count: int = 12) -> GplSink:
+    """`count` is how many colours to keep at most."""
+    from nstfilter_example.gpl import GplSink
+
+    return GplSink(target, overwrite=overwrite, count=count)
+
+
+def open_gradient(target: str) -> GradientModel:
+    from nstfilter_example.gradient import GradientModel
+
+    return GradientModel()
+
+
+def colors(picture: str) -> None:
+    """Print a picture's colours from dark to light, as #rrggbb."""
+    from nstfilter import open_source
+    from nstfilter_example.gradient import GradientModel
+
+    with open_source(picture) as source:
+        for frame in source:
+            for blue, green, red in GradientModel().embed(frame.image[:, :, :3]).round().astype(int):
+                print(f"#{red:02x}{green:02x}{blue:02x}")
+            return

@@ -1,0 +1,39 @@
+"""A gradient map: every grey of the frame becomes a colour of the style that is as light as it, or nearly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nstfilter.opencv import cv2
+
+STEPS = 16
+
+
+class GradientModel:
+    """The embedding is a style picture's colours from dark to light: float32, `STEPS` x 3, BGR, 0 to 255.
+
+    The mean of two such rows of colours is one too, so styles mix.
+    """
+
+    name = "gradient"
+    # changes whenever `embed` gives another answer, so that no cached answer of before is used
+    fingerprint = "9ad1e201"
+    mixes = True
+
+    def embed(self, picture: np.ndarray) -> np.ndarray:
+        small = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
+        order = np.argsort(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), axis=None, kind="stable")
+        return small.reshape(-1, 3)[order].reshape(STEPS, -1, 3).mean(axis=1).astype(np.float32)
+
+    def stylize(
+        self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        # cubic interpolation rings past the ends, hence the clip
+        table = cv2.resize(embedding[:, np.newaxis], (1, 256), interpolation=cv2.INTER_CUBIC)
+        table = np.clip(table, 0, 255).astype(np.uint8)
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        painted = cv2.LUT(cv2.merge([grey] * 3), table)
+        if out is None:
+            return painted
+        np.copyto(out, painted)
+        return out
