@@ -43,6 +43,7 @@ def _add(contents: PackFolder | PackZip, overwrite: bool) -> StylePack:
     manifest = parse(text, f"{MANIFEST} of {contents.source}")
     final = _place_for(manifest.pack.name, overwrite)
     final.parent.mkdir(parents=True, exist_ok=True)
+    # one folder deeper than packs are looked for
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=final.parent) as temporary:
         building, old = Path(temporary, "new"), Path(temporary, "old")
         building.mkdir()
@@ -87,7 +88,7 @@ def remove_pack(name: str) -> Path:
         if folder.is_symlink():
             folder.unlink()
         else:
-            # out of sight first: what is half deleted is no pack
+            # out of sight first, for half a pack is none
             with tempfile.TemporaryDirectory(prefix=".removing-", dir=folder.parent) as temporary:
                 folder.rename(Path(temporary, "old"))
     except OSError as error:

@@ -120,12 +120,8 @@ def user_packs_folder() -> Path:
 
 
 def user_pack_folders() -> list[Path]:
-    """The folders there that have a manifest. Hidden ones are packs on their way in or out."""
-    return [
-        path.parent
-        for path in sorted(user_packs_folder().glob(f"*/{MANIFEST}"))
-        if not path.parent.name.startswith(".")
-    ]
+    """The folders there that have a manifest."""
+    return [path.parent for path in sorted(user_packs_folder().glob(f"*/{MANIFEST}"))]
 
 
 @cache

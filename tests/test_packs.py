@@ -10,7 +10,7 @@ from nstfilter.errors import StyleError, UnknownNameError, UsageError
 from nstfilter.hookspecs import Register, hookimpl
 from nstfilter.manager import manager
 from nstfilter.packs import add_pack, check_picture, remove_pack
-from nstfilter.style import StylePack, find_style, packs, user_packs_folder
+from nstfilter.style import StylePack, find_style, packs, read_packs, user_packs_folder
 
 pytestmark = pytest.mark.usefixtures("own_packs_only")
 MakePack = Callable[..., Path]
@@ -94,6 +94,7 @@ def test_when_the_last_step_fails_the_old_one_comes_back(
 def test_ctrl_c_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: Path) -> None:
         assert any(path.startswith(".adding-") for path in everything())
+        assert list(read_packs()) == []
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nstfilter.packs.check_picture", interrupt)

@@ -227,11 +227,6 @@ def test_a_broken_pack_costs_only_itself(pack: Path, make_pack: MakePack) -> Non
     assert [style.name for style in list_styles()] == ["wave", "mosaic", "ink", "stripes"]
 
 
-def test_packs_half_added_or_half_removed_are_not_seen(pack: Path, make_pack: MakePack) -> None:
-    make_pack(user_packs_folder() / ".adding-x", "dots", name="dots")
-    assert list(packs()) == ["mine"]
-
-
 def test_of_two_packs_with_one_name_the_second_is_reported(pack: Path, make_pack: MakePack) -> None:
     make_pack(user_packs_folder() / "yours", "dots", name="mine")
     (_, first), (second, _) = read_packs()
