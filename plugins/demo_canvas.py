@@ -37,10 +37,10 @@ class Canvas:
         self.bgra = np.zeros((self.shown[1] * finer, self.shown[0] * finer, 4), np.uint8)
 
     def _pixels(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-        return (np.asarray(points, np.float64) + self.origin) * self.scale
+        return np.asarray((np.asarray(points, np.float64) + self.origin) * self.scale)
 
     def _fixed(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-        return np.rint(self._pixels(points) * (1 << _SHIFT)).astype(np.int32)
+        return np.asarray(np.rint(self._pixels(points) * (1 << _SHIFT)), np.int32)
 
     def polygon(self, points: Sequence[Point] | np.ndarray, colour: Colour) -> None:
         cv2.fillPoly(self.bgra, [self._fixed(points)], (*colour, 255), cv2.LINE_AA, _SHIFT)
@@ -186,7 +186,7 @@ def ellipse(centre: Point, radius: Point, angle: float = 0, steps: int = 32) -> 
     """Points on an ellipse turned by `angle` degrees."""
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     axes = np.array([(radius[0] * c, radius[0] * s), (-radius[1] * s, radius[1] * c)])
-    return _circle(steps) @ axes + centre
+    return np.asarray(_circle(steps) @ axes + centre)
 
 
 @cache
@@ -209,7 +209,7 @@ def noise(
         grid = rng.random((lines, columns), np.float32)
         total += cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC) / 2**octave
     low, high = np.percentile(total[::4, ::4], (1, 99))
-    return np.clip((total - low) / (high - low), 0, 1)
+    return np.asarray(np.clip((total - low) / (high - low), 0, 1))
 
 
 def mirrored(points: Sequence[Point]) -> list[Point]:

@@ -39,26 +39,14 @@ class Sky:
         sky += (np.array((214, 248, 255), np.float32) - sky) * disc[:, :, None]
         self.clear = np.rint(sky).astype(np.uint8)
         self.drift = round(DRIFT * scale)
-        self.clouds = [
-            self._draw_clouds(rng, y, (size[0], size[1] + self.drift + 1), scale) for _ in range(2)
-        ]
-
-    def _draw_clouds(
-        self, rng: np.random.Generator, y: np.ndarray, size: tuple[int, int], scale: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Premultiplied BGR, and what is left of the sky behind it; lit from above."""
+        # lumps of cloud are counted in units, so that they come out the same at any size
+        units = (width / scale + 2 * DRIFT + 10, SHORE + 14.0)
         above, aside = round(7 * scale), round(5 * scale)
-        shape = (size[0] + above, size[1] + aside)
-        units = (2 * (size[1] - self.drift) / scale + 130, SHORE + 14.0)
-        lumps = noise(rng, shape, units, (150, 44))
-        shadow, lumps = lumps[: size[0], : size[1]], lumps[above:, aside:]
-        cover = np.clip((lumps - 0.52 + 0.06 * np.sin(3 * y)) * 3.6, 0, 1) * np.clip(1.25 - y, 0, 1) ** 0.5
-        lit = np.clip(0.62 + 2.6 * (lumps - shadow), 0, 1)[:, :, None]
-        colour = (1 - lit) * np.array((214, 190, 172), np.float32) + lit * np.array(
-            (246, 250, 255), np.float32
-        )
-        alpha = np.repeat((0.93 * cover * cover * (3 - 2 * cover))[:, :, None], 3, axis=2)
-        return np.rint(colour * alpha).astype(np.uint8), np.rint(255 * (1 - alpha)).astype(np.uint8)
+        shape = (size[0] + above, size[1] + self.drift + 1 + aside)
+        self.clouds = []
+        for _ in range(2):
+            lumps = noise(rng, shape, units, (150, 44))
+            self.clouds.append(_clouds(lumps[above:, aside:], lumps[:-above, :-aside], y))
 
     def lay(self, frame: np.ndarray, turn: float) -> None:
         """Fill the part of `frame` above the shore; `turn` is the time, 0 to 1 for the whole loop."""
@@ -72,6 +60,19 @@ class Sky:
         colour, rest = (cv2.addWeighted(a, weight, b, 1 - weight, 0) for a, b in zip(*drifted, strict=True))
         sky = cv2.add(cv2.multiply(self.clear, rest, scale=1 / 255), colour)
         cv2.resize(sky, (frame.shape[1], self.shore), dst=frame[: self.shore])
+
+
+def _clouds(lumps: np.ndarray, above: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clouds where `lumps` are thick, shaded where there is more of them `above`; `y` is 0 to 1 downwards.
+
+    Their colour, premultiplied BGR, and what they leave of the sky behind them, 255 for all of it.
+    """
+    cover = np.clip((lumps - 0.52 + 0.06 * np.sin(3 * y)) * 3.6, 0, 1) * np.clip(1.25 - y, 0, 1) ** 0.5
+    lit = np.clip(0.62 + 2.6 * (lumps - above), 0, 1)[:, :, None]
+    shade, light = np.array((214, 190, 172), np.float32), np.array((246, 250, 255), np.float32)
+    alpha = np.repeat((0.93 * cover * cover * (3 - 2 * cover))[:, :, None], 3, axis=2)
+    colour = (shade + (light - shade) * lit) * alpha
+    return np.rint(colour).astype(np.uint8), np.rint(255 * (1 - alpha)).astype(np.uint8)
 
 
 class Water:
@@ -114,8 +115,8 @@ class Water:
         cv2.multiply(water, self.keep, dst=water, scale=1 / 255)
         cv2.add(water, self.tint, dst=water)
         sparks = np.clip(waves - 0.9, 0, 1) * self.glitter + np.clip(waves - 0.4, 0, 1) * 16
-        sparks = cv2.cvtColor(sparks.astype(np.uint8), cv2.COLOR_GRAY2BGR)
-        cv2.add(water, sparks, dst=frame[self.shore : self.shore + len(rows)])
+        white = cv2.cvtColor(sparks.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+        cv2.add(water, white, dst=frame[self.shore : self.shore + len(rows)])
 
 
 def draw_mountains(rng: np.random.Generator, width: float, scale: float) -> np.ndarray:
@@ -165,7 +166,7 @@ def draw_hills(rng: np.random.Generator, width: float, scale: float) -> np.ndarr
         for ground, at in spots:
             if ground < SHORE - 2:
                 _far_tree(canvas, rng, (at, ground), base)
-    for k, at in enumerate(np.array((0.30, 0.335, 0.375, 0.80)) * width):
+    for k, at in enumerate(np.array((0.41, 0.445, 0.485, 0.86)) * width):
         _house(canvas, (float(at), 198.0 - (k % 2)), 1.0 if k != 1 else 1.15, church=k == 1)
     for at in rng.uniform(0, width, round(width * 0.22)):  # the shore itself
         tone = ((56, 112, 84), (60, 138, 150), (58, 120, 190))[rng.integers(3)]
@@ -180,7 +181,7 @@ def _ridged(
     rng: np.random.Generator, shape: tuple[int, int], units: Point, cell: Point, octaves: int
 ) -> np.ndarray:
     """Noise from 0 to 1 with sharp ridges at 1: the folded noise of mountains."""
-    return 1 - np.abs(2 * noise(rng, shape, units, cell, octaves) - 1)
+    return np.asarray(1 - np.abs(2 * noise(rng, shape, units, cell, octaves) - 1))
 
 
 def _far_tree(canvas: Canvas, rng: np.random.Generator, foot: Point, base: float) -> None:

@@ -279,10 +279,9 @@ def _eye(canvas: Canvas, side: int, closed: float) -> None:
     if closed < 0.9:
         lids = np.concatenate([spline(top, closed=False), spline(bottom, closed=False)])
         # the eyeball is drawn on a canvas of its own, and shows where the lids are open
-        corner = [int((c + o) * canvas.scale) for c, o in zip((x - 14, y - 12), canvas.origin, strict=True)]
-        ball = Canvas(
-            28, 24, canvas.scale, [-c / canvas.scale + o for c, o in zip(corner, canvas.origin, strict=True)]
-        )
+        left, up = (int((c + o) * canvas.scale) for c, o in zip((x - 14, y - 12), canvas.origin, strict=True))
+        origin = (canvas.origin[0] - left / canvas.scale, canvas.origin[1] - up / canvas.scale)
+        ball = Canvas(28, 24, canvas.scale, origin)
         ball.polygon(lids, (240, 243, 246))
         opening = ball.picture()[:, :, 3].astype(np.float32) / 255
         ball.disc((x, y - 0.8), 6.5, (56, 78, 40))
@@ -294,7 +293,7 @@ def _eye(canvas: Canvas, side: int, closed: float) -> None:
         )
         ball.disc((x - 2.2, y - 3), 1.7, (255, 255, 255))
         ball.disc((x + 2.4, y + 1.4), 0.7, (230, 236, 236))
-        canvas.tint(opening, ball.picture()[:, :, :3], (corner[0], corner[1]))
+        canvas.tint(opening, ball.picture()[:, :, :3], (left, up))
     canvas.curve(top, (30, 38, 62), 1.9)
     canvas.curve([top[2], outer, (outer[0] + side * 2.6, outer[1] - 2.4 * lift)], (30, 38, 62), 1.7)
     canvas.curve([(px, py - 3.2) for px, py in top], (96, 116, 176), 0.9)

@@ -43,13 +43,12 @@ BLINK = 0.14  # how long the lids take each way, in seconds
 
 def chart_patches(width: int, height: int) -> list[tuple[Colour, tuple[int, int, int, int]]]:
     """The chart's patches in a frame: their BGR colour, and x, y, width and height in pixels."""
-    side = max(2, round(11 * height / UNITS))
+    side = max(2, min(round(11 * height / UNITS), width // 9))
     left, bottom = side, height - side
     return [
         (colour, (left + column * side, bottom - (len(CHART) - row) * side, side, side))
         for row, colours in enumerate(CHART)
         for column, colour in enumerate(colours)
-        if left + (column + 1) * side <= width
     ]
 
 

@@ -39,7 +39,7 @@ def loop() -> np.ndarray:
                 pan=0.5 + 0.32 * np.sin(1.7 * k + bar),
             )
     tune += _wind_and_water(rng, length)
-    return (tune * (PEAK / np.abs(tune).max())).astype(np.float32)
+    return np.asarray(tune * (PEAK / np.abs(tune).max()), np.float32)
 
 
 def _add(tune: np.ndarray, voice: np.ndarray, at: float, level: float, pan: float) -> None:
