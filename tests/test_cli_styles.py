@@ -193,6 +193,7 @@ def test_any_picture_makes_a_sheet(pack: Path, photo: np.ndarray, shape: tuple[i
     assert cv2.imread("sheet.png").std() > 0
 
 
+@pytest.mark.slow
 def test_a_sheet_of_the_demo_is_called_styles(pack: Path, photo: np.ndarray, here: Path) -> None:
     assert printed("sheet", "--model", "fake") == "styles.jpg\n"
     page = cv2.imread("styles.jpg")
@@ -277,3 +278,10 @@ def test_the_program_ends_with_2_for_an_unknown_name(pack: Path) -> None:
     assert failed.returncode == 2
     assert failed.stderr.startswith("error: no style is called 'dosts'; did you mean 'dots'?")
     assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_default_model_paints_a_sheet(pack: Path, photo: np.ndarray) -> None:
+    done = program("sheet", "photo.png", "-o", "sheet.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "sheet.png\n", "")
+    np.testing.assert_array_equal(tile(0), [100, 100, 100])
+    assert np.abs(tile(1).astype(int) - tile(0)).max() > 5
