@@ -1,10 +1,11 @@
-"""The plugin door. A plugin implements any of these; every hook is called once, when plugins are loaded.
+"""The plugin door. A plugin implements any of these, and each is called once: `register_commands` when the
+command line is put together, the others when plugins are loaded.
 
 `register(name, open, *, accepts=None, help="")` takes, in every hook that is given it:
 
     name     what the user writes, alone or as a prefix: `webcam`, `webcam:1`
-    open     called with what follows the prefix (or the whole target, when `accepts` claimed it) and the
-             user's options as keywords; heavy imports belong in here
+    open     called with what follows the prefix (or the whole target, when `accepts` claimed it), and with
+             those of the user's options that it has parameters for; heavy imports belong in here
     accepts  called with a target that has no known prefix; True claims it
     help     one line for `nstfilter plugins`
 
@@ -44,7 +45,8 @@ def register_sources(register: Register) -> None:
 
 @hookspec
 def register_sinks(register: Register) -> None:
-    """Register places frames go to: `open(target, **options)` returns a `Sink`, not yet opened."""
+    """Register places frames go to: `open(target, **options)` returns a `Sink`, not yet opened. One that
+    writes files takes the option `overwrite`, False unless the user allows it."""
 
 
 @hookspec
@@ -59,4 +61,5 @@ def register_styles(register: Register) -> None:
 
 @hookspec
 def register_commands(app: typer.Typer) -> None:
-    """Add commands to the command line, with `app.command` or `app.add_typer`."""
+    """Add commands to the command line, with `app.command` or `app.add_typer`; `app` is the plugin's own, and
+    its commands join the others when none of their names is taken."""

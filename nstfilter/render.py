@@ -116,8 +116,8 @@ def render(
         raise SourceError(f"there is no file {job.input}")
     known = sinks.options(str(job.output))
     with open_source(job.input) as source, _folder_for(job):
-        chosen = {name: value for name, value in (options or {}).items() if name in known}
-        sink = open_sink(job.output, overwrite=overwrite, **chosen)
+        wishes = {**(options or {}), "overwrite": overwrite}
+        sink = open_sink(job.output, **{name: value for name, value in wishes.items() if name in known})
         if on_open:
             on_open(source.info)
         return run(source, filter, sink, on_frame=on_frame)
