@@ -106,7 +106,9 @@ def export(
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32, name) for name in names]
     module = tf.Module()
     module.weights = list(weights.kernels.values())
-    module.__call__ = tf.function(lambda first, second: [inner(first, second)], input_signature=signature)
+    module.__call__ = tf.function(
+        lambda first, second: [inner(first, second)], autograph=False, input_signature=signature
+    )
     tf.saved_model.save(module, str(folder), signatures=module.__call__.get_concrete_function())
     return folder
 
@@ -114,6 +116,6 @@ def export(
 def export_function(folder: Path, function: Any, *signature: Any) -> Path:
     """Save a bare function."""
     module = tf.Module()
-    module.function = tf.function(function, input_signature=signature)
+    module.function = tf.function(function, autograph=False, input_signature=signature)
     tf.saved_model.save(module, str(folder), signatures=module.function)
     return folder

@@ -22,8 +22,10 @@ def pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def in_two(network: graph.Network, content: np.ndarray, style: np.ndarray) -> np.ndarray:
-    stylize = tf.function(network.stylize, input_signature=[PICTURE, tf.TensorSpec(network.shape)])
-    return stylize(content, tf.function(network.embed)(style)).numpy()
+    stylize = tf.function(
+        network.stylize, autograph=False, input_signature=[PICTURE, tf.TensorSpec(network.shape)]
+    )
+    return stylize(content, tf.function(network.embed, autograph=False)(style)).numpy()
 
 
 @pytest.fixture(autouse=True)

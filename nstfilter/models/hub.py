@@ -99,7 +99,8 @@ def fingerprint(folder: Path) -> str:
 def _trace(network: Network) -> tuple[Any, Any]:
     """`embed` and `stylize` on uint8 BGR pictures of no batch: traced once, for all sizes."""
 
-    @tf.function(input_signature=[tf.TensorSpec([STYLE_SIZE, STYLE_SIZE, 3], tf.uint8)])
+    # autograph would rewrite the source of all that is called, for control flow that is not there
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([STYLE_SIZE, STYLE_SIZE, 3], tf.uint8)])
     def embed(picture):  # type: ignore[no-untyped-def]
         bottleneck = network.embed(_to_network(picture))
         return tf.reshape(bottleneck, [-1]) if network.cut else bottleneck[0]
@@ -107,7 +108,10 @@ def _trace(network: Network) -> tuple[Any, Any]:
     concrete = embed.get_concrete_function()
     embedding_shape = concrete.structured_outputs.shape
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec(embedding_shape)])
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec(embedding_shape)],
+    )
     def stylize(frame, embedding):  # type: ignore[no-untyped-def]
         painted = network.stylize(_to_network(frame), tf.reshape(embedding, network.shape))[0]
         return tf.saturate_cast(tf.round(tf.reverse(painted, [-1]) * 255), tf.uint8)
