@@ -92,7 +92,7 @@ class Encoder:
             raise SinkError(
                 f"this build of FFmpeg cannot write {name} ({codec.encoder}); choose another codec"
             ) from error
-        context = self.stream.codec_context
+        context: Any = self.stream.codec_context
         context.width, context.height, context.pix_fmt = info.width, info.height, self.pixels
         context.time_base = self.stream.time_base = self.time_base
         context.thread_count = min(os.cpu_count() or 1, 16)
@@ -130,7 +130,7 @@ class Encoder:
 
     def _timed(self, packets: list[av.Packet[Any]]) -> list[av.Packet[Any]]:
         for packet in packets:
-            packet.duration = self._durations.pop(packet.pts, self._nominal)
+            packet.duration = self._durations.pop(packet.pts or 0, self._nominal)
         return packets
 
     def _picture(self, image: np.ndarray) -> av.VideoFrame:
@@ -146,7 +146,6 @@ class Encoder:
         converted = self._reformatter.reformat(
             picture,
             format=self.pixels,
-            src_color_range=ColorRange.JPEG,
             dst_colorspace=matrix,
             dst_color_range=self.colour["color_range"],
             interpolation=CONVERSION,
@@ -188,7 +187,8 @@ class GifEncoder(Encoder):
         chosen = np.asarray(dithered.getpalette("RGB"), np.uint8).reshape(-1, 3)
         palette = np.full((256, 4), 255, np.uint8)  # alpha, red, green, blue
         palette[: len(chosen), 1:] = chosen
-        return av.VideoFrame.from_ndarray((np.asarray(dithered), palette), "pal8")
+        indexed: Any = np.asarray(dithered), palette
+        return av.VideoFrame.from_ndarray(indexed, "pal8")
 
 
 def check_crf(name: str, crf: int | None) -> None:

@@ -57,7 +57,6 @@ class VideoSink(Sink):
             raise UsageError(f"{suffix} does not take {codec}; it takes {', '.join(self.kind.codecs)}")
         check_crf(self.codec, crf)
         self._check_place()
-        self._broken = False
         self._written = 0
 
     def _check_place(self) -> None:
@@ -141,10 +140,9 @@ class VideoSink(Sink):
         if not self._written:
             self._discard()
             return None
-        if not self._broken:
-            with suppress(OSError, av.FFmpegError):
-                self._complete(whole=False)
-                return self.partial
+        with suppress(OSError, av.FFmpegError):  # FFmpeg writes nothing more after a write that failed
+            self._complete(whole=False)
+            return self.partial
         self._let_go()
         try:
             VideoSource(self.partial).close()
@@ -168,7 +166,6 @@ class VideoSink(Sink):
         try:
             yield
         except (OSError, av.FFmpegError) as error:
-            self._broken = True
             raise SinkError(f"{self.path} could not be written on: {_reason(error)}") from error
 
 

@@ -76,13 +76,13 @@ class VideoSource(Source):
         try:
             self._stream = self._choose_stream()
             self._decoded = self._decode()
-            self._first = next(self._decoded, None)
-            if self._first is None:
+            self._ahead = next(self._decoded, None)
+            if self._ahead is None:
                 raise SourceError(
                     f"no frame of {self.path} can be decoded: it is empty, damaged or encrypted; "
                     "check that it plays, or export it again"
                 )
-            self._describe(self._first)
+            self._describe(self._ahead)
         except BaseException:
             self.closed = True
             self._container.close()
@@ -117,7 +117,8 @@ class VideoSource(Source):
         pictures = Disposition.attached_pic | Disposition.timed_thumbnails
         videos = [s for s in self._container.streams.video if not s.disposition & pictures]
         if not videos:
-            held = ", ".join(sorted({s.type for s in self._container.streams})) or "nothing"
+            kinds = {"cover art" if s.type == "video" else s.type for s in self._container.streams}
+            held = " and ".join(sorted(kinds)) or "nothing"
             raise SourceError(f"{self.path} holds no video, only {held}; give a file with a picture")
         stream = videos[0]
         if stream.codec_context is None:
@@ -149,7 +150,6 @@ class VideoSource(Source):
         transposed = self._orientation[0]
         width, height = reversed(self._size) if transposed else self._size
         self._usual = usual_colour(width, height)
-        self._end = (stream.start_time or 0) + stream.duration if stream.duration else None
         aspect = stream.sample_aspect_ratio or Fraction(1)
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
         time_base = stream.time_base or 1 / rate
@@ -281,16 +281,19 @@ class VideoSource(Source):
             )
 
     def _next_frame(self) -> Frame | None:
-        decoded, self._first = self._first or next(self._decoded, None), None
+        decoded = self._ahead
         if decoded is None:
             return None
+        self._ahead = next(self._decoded, None)
+        pts, duration = decoded.pts or 0, decoded.duration or None
+        if (
+            self._ahead is not None
+        ):  # MP4 notes how long until the next decoding, which may be another frame's
+            duration = max(0, (self._ahead.pts or 0) - pts) or duration
         if (decoded.width, decoded.height) != self._size:
             change = f"{decoded.width}x{decoded.height}"
             size = f"{self._size[0]}x{self._size[1]}"
             warn_once(self.warnings, f"the picture changes to {change} on the way; it is scaled to {size}")
-        pts, duration = decoded.pts or 0, decoded.duration or None
-        if duration and self._end and pts < self._end < pts + duration:
-            duration = self._end - pts  # MP4 counts from one decoding to the next, not from frame to frame
         return Frame(self._image(decoded), pts, duration)
 
     def _image(self, decoded: av.VideoFrame) -> np.ndarray:
