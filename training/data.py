@@ -28,8 +28,10 @@ def content_paths(shared: Path, held_out: bool) -> list[Path]:
 
 
 def style_paths(shared: Path, held_out: bool) -> list[Path]:
+    """Paintings, some of them held out by name; the bundled styles are all for training."""
     paths = sorted((shared / "data" / "style").glob("*.jpg"))
-    return [p for p in paths if (p.name in HELD_OUT_STYLES) == held_out]
+    bundled = sorted((Path(__file__).parents[1] / "styles" / "atelier").glob("*.jpg"))
+    return [p for p in paths if (p.name in HELD_OUT_STYLES) == held_out] + ([] if held_out else bundled)
 
 
 def to_tensor(picture: np.ndarray, size: int = 256) -> Tensor:
