@@ -97,7 +97,7 @@ class Flicker:
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._grey: np.ndarray | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
         self.errors: list[float] = []
 
     @property
@@ -109,14 +109,15 @@ class Flicker:
         """Take the next input frame and what was made of it, both HxWx3 BGR uint8 of one size."""
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         values = painted.astype(np.float32) / 255
-        if self._grey is not None:
-            back = self._flow.calc(grey, self._grey, None)
-            forth = self._flow.calc(self._grey, grey, None)
+        if self._last:
+            last_grey, last_values = self._last
+            back = self._flow.calc(grey, last_grey, None)
+            forth = self._flow.calc(last_grey, grey, None)
             rows, columns = (np.arange(side, dtype=np.float32) for side in grey.shape)
             there = back + np.dstack(np.meshgrid(columns, rows))
             forth = cv2.remap(forth, there, None, cv2.INTER_LINEAR)
             agrees = ((forth + back) ** 2).sum(2) < 0.01 * ((forth**2).sum(2) + (back**2).sum(2)) + 0.5
-            warped = cv2.remap(self._values, there, None, cv2.INTER_LINEAR)
+            warped = cv2.remap(last_values, there, None, cv2.INTER_LINEAR)
             if agrees.any():
                 self.errors.append(float(np.abs(values - warped)[agrees].mean()))
-        self._grey, self._values = grey, values
+        self._last = grey, values

@@ -40,7 +40,7 @@ class Stabilizer:
 
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
-        self._frame: np.ndarray | None = None
+        self._last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __call__(self, frame: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
         """The calm version of `painted`, which the model made of `frame`; both HxWx3 BGR uint8.
@@ -53,20 +53,29 @@ class Stabilizer:
         half = cv2.resize(
             cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
         )
-        if self._frame is not None and self._frame.shape == frame.shape and stability > 0:
-            painted = self._mix(frame, half, painted, stability)
-        self._frame, self._half, self._painted = frame, half, painted
+        if self._last and self._last[0].shape == frame.shape and stability > 0:
+            painted = self._mix(*self._last, frame, half, painted, stability)
+        self._last = frame, half, painted
         return painted
 
-    def _mix(self, frame: np.ndarray, half: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
+    def _mix(
+        self,
+        last_frame: np.ndarray,
+        last_half: np.ndarray,
+        last_painted: np.ndarray,
+        frame: np.ndarray,
+        half: np.ndarray,
+        painted: np.ndarray,
+        stability: float,
+    ) -> np.ndarray:
         height, width = frame.shape[:2]
-        flow = self._flow.calc(half, self._half, None)
+        flow = self._flow.calc(half, last_half, None)
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        flow *= np.float32([width / half.shape[1], height / half.shape[0]])
+        flow *= np.array([width / half.shape[1], height / half.shape[0]], np.float32)
         flow[..., 0] += np.arange(width, dtype=np.float32)
         flow[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-        inputs = cv2.remap(self._frame, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        carried = cv2.remap(self._painted, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        inputs = cv2.remap(last_frame, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried = cv2.remap(last_painted, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         trust = cv2.LUT(_difference(frame, inputs, 5), self._trust)
         trust *= cv2.LUT(_difference(painted, carried, 15), self._paint_trust)
         if cv2.mean(trust)[0] < CUT:
