@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIZE = (1280, 720)
 RATE = Fraction(30)
 SECONDS = 8.0
+HOUR = 3600
 
 
 @hookimpl
@@ -36,7 +37,10 @@ def register_commands(app: typer.Typer) -> None:
 
 
 def open_demo(target: str, *, seconds: float = SECONDS, sound: bool = True) -> DemoSource:
-    """`target` is empty, `640x360` or `640x360@25`. Raises `UsageError` for anything else."""
+    """The demo of `target`, which is empty, `640x360` or `640x360@25`; it repeats when `seconds` are many.
+
+    Without `sound` it has no tune, and opens faster. Raises `UsageError` for what cannot be meant.
+    """
     match = re.fullmatch(r"(?:(\d{1,5})x(\d{1,5}))?(?:@(\d{1,6}(?:/\d{1,4}|\.\d{1,3})?))?", target)
     try:
         if not match:
@@ -55,8 +59,9 @@ def open_demo(target: str, *, seconds: float = SECONDS, sound: bool = True) -> D
         seconds = float(seconds)
     except ValueError:
         seconds = 0
-    if not 1 / rate <= seconds <= 86_400:
-        raise UsageError("seconds must be a number of seconds, at least one frame and at most a day long")
+    longest = HOUR if sound else 24 * HOUR
+    if not 1 / rate <= seconds <= longest:
+        raise UsageError(f"seconds must be a number from one frame's time to {longest}, for the demo")
     return DemoSource(width, height, rate, seconds, sound=sound)
 
 

@@ -29,7 +29,6 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Paint a scene that nstfilter draws itself: no picture, camera or network is needed."""
-    from nstfilter.manager import open_model
     from nstfilter.plugins.demo_film import make
 
     with progress() as bars:
@@ -38,9 +37,9 @@ def demo(
         try:
             files, styles, report, info = make(
                 output,
-                f"demo:{size}",
+                size,
                 seconds,
-                open_model(model),
+                model,
                 overwrite=overwrite,
                 on_picture=lambda done, of: bars.update(pictures, completed=done, total=of),
                 on_frame=lambda done, of: bars.update(film, completed=done, total=of, visible=True),

@@ -10,17 +10,17 @@ import numpy as np
 
 from nstfilter.errors import SinkError, StyleError
 from nstfilter.filter import StyleFilter
-from nstfilter.manager import open_sink, open_source
-from nstfilter.models import StyleModel
+from nstfilter.manager import open_sink
 from nstfilter.opencv import cv2
 from nstfilter.pipeline import Report, run
+from nstfilter.plugins.demo import open_demo
 from nstfilter.sheet import contact_sheet
 from nstfilter.streams import Frame, StreamInfo
 from nstfilter.style import Style, StyleMix, packs
 
 FILM, COMPARISON, SHEET = "demo.mp4", "before-after.jpg", "styles.jpg"
 PACK = "atelier"
-MANY = 4  # styles in the film
+SHOWN = ("mosaic", "wave", "fauve", "starry")  # in the film, one after the other
 # the film starts unpainted; the paint then comes up between these two parts of the first style's time
 UNPAINTED, PAINTED = 0.25, 0.5
 GLIDE = 0.2  # the last part of a style's time, spent on the way to the next
@@ -28,9 +28,9 @@ GLIDE = 0.2  # the last part of a style's time, spent on the way to the next
 
 def make(
     folder: Path,
-    target: str,
+    size: str,
     seconds: float,
-    model: StyleModel,
+    model: str,
     *,
     overwrite: bool,
     on_picture: Callable[[int, int], None],
@@ -38,8 +38,8 @@ def make(
 ) -> tuple[list[Path], list[Style], Report, StreamInfo]:
     """Leave the three files in `folder`: they, the film's styles, how its run went and what it is.
 
-    `on_picture` and `on_frame` are told how many are done, of how many. Raises `SinkError` when a result
-    exists and `overwrite` is not given, or when the folder cannot be made.
+    `size` is what follows `demo:`; `on_picture` and `on_frame` are told how many are done, of how many.
+    Raises `SinkError` when a result exists and `overwrite` is not given, or when the folder cannot be made.
     """
     film, comparison, sheet = files = [folder / name for name in (FILM, COMPARISON, SHEET)]
     for path in files:
@@ -48,9 +48,9 @@ def make(
     if PACK not in packs():
         raise StyleError(f"the bundled styles, pack {PACK!r}, are not there; nstfilter plugins tells why")
     styles = packs()[PACK].styles
-    shown = [styles[k * len(styles) // MANY] for k in range(MANY)]
-    with open_source(target, seconds=seconds) as source, _Folder(folder):
-        image = next(iter(source)).image
+    shown = [next(style for style in styles if style.name == name) for name in SHOWN]
+    with _Folder(folder), open_demo(size, seconds=seconds) as source:
+        image = source.scene.draw(0)
         paint = StyleFilter(shown[0], model=model)
         _save(comparison, _side_by_side(image, paint(image)), overwrite)
         tiles = [("unpainted", image)]
@@ -58,13 +58,11 @@ def make(
             paint.style = style
             tiles.append((style.title, paint(image)))
             on_picture(len(tiles) - 1, len(styles))
-        _save(sheet, contact_sheet(tiles, columns=5), overwrite)
-    with open_source(target, seconds=seconds) as source:
+        _save(sheet, contact_sheet(tiles), overwrite)
         frames = source.info.frames or 1
         tour = Tour(paint, shown, frames)
-        report = run(
-            source, tour, open_sink(film, overwrite=overwrite), on_frame=lambda done: on_frame(done, frames)
-        )
+        sink = open_sink(film, overwrite=overwrite)
+        report = run(source, tour, sink, on_frame=lambda done: on_frame(done, frames))
     return files, shown, report, source.info
 
 
