@@ -88,8 +88,9 @@ class Muxer:
 
     # -- what the origin holds --
 
-    def adopt(self, origin: Path, video_index: int, video: av.VideoStream) -> None:
-        """Take over tags, chapters and every stream of `origin` other than number `video_index`."""
+    def adopt(self, origin: Path, replaced: object, video: av.VideoStream) -> None:
+        """Take over tags, chapters and every stream of `origin` but the one that `video` replaces: number
+        `replaced`, or the first that is a video."""
         try:
             self._origin = open_container(origin)
         except (OSError, av.FFmpegError) as error:
@@ -102,9 +103,11 @@ class Muxer:
             )
             if chapters := source.chapters():
                 self.container.set_chapters(chapters)
+        if replaced is None:
+            replaced = next((stream.index for stream in source.streams.video), None)
         takeable = self.container.supported_codecs
         for stream in source.streams:
-            if stream.index == video_index:
+            if stream.index == replaced:
                 carry_tags(stream, video)
             else:
                 self._adopt_stream(origin, stream, takeable)

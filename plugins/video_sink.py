@@ -83,9 +83,8 @@ class VideoSink(Sink):
             self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings)
             encoder = GifEncoder if self.codec == "gif" else Encoder
             self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
-            video_index = info.details.get("video_index")
-            if info.origin is not None and isinstance(video_index, int):
-                self._muxer.adopt(info.origin, video_index, self._encoder.stream)
+            if info.origin is not None:
+                self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
             self._muxer.start()
         except BaseException as error:
             self._file.close()

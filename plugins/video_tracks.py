@@ -17,17 +17,19 @@ STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder", "rotat
 class Track:
     """A track copied packet by packet, bit for bit."""
 
+    _filter: BitStreamFilterContext | None = None
+
     def __init__(self, source: Any, container: OutputContainer) -> None:
         self.source = source  # PyAV's kinds of stream have no common type that could decode
         self.out = self._add(container)
         carry_tags(source, self.out)
         self._last: int | None = None
-        self._filter: BitStreamFilterContext | None = None
-        if type(self) is Track and source.codec_context.name == "aac" and not source.codec_context.extradata:
-            # broadcast AAC says before every packet what other containers say once
-            self._filter = BitStreamFilterContext("aac_adtstoasc", source)
 
     def _add(self, container: OutputContainer) -> Any:
+        context = self.source.codec_context
+        if context.name == "aac" and not context.extradata:
+            # broadcast AAC says before every packet what other containers say once
+            self._filter = BitStreamFilterContext("aac_adtstoasc", self.source)
         return container.add_stream_from_template(self.source)
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:

@@ -387,6 +387,27 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
         assert len(list(source)) == 25
 
 
+def test_of_several_videos_the_first_is_used_and_the_rest_named(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, width in zip(streams, (96, 64), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, 64, "yuv420p"
+        for number in range(5):
+            for stream in streams:
+                frame = av.VideoFrame.from_ndarray(picture(number, stream.width), "bgr24")
+                frame.pts = number
+                out.mux(stream.encode(frame))
+        for stream in streams:
+            out.mux(stream.encode(None))
+    with video.open_source(str(path)) as source:
+        assert source.info.width == 96
+        assert source.warnings == ["there are several video streams; number 0 is used"]
+    _, warnings = carry(path, tmp_path / "out.mp4")
+    assert len(warnings) == 1
+    assert "video track 1" in warnings[0]
+
+
 def _sound_with_cover(path: Path) -> None:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("aac", rate=48000)
@@ -532,13 +553,16 @@ def test_close_waits_for_the_frame_being_read(tmp_path: Path, monkeypatch: pytes
 # -- writing --
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
-def test_times_are_exact(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [(".mp4", "h264"), (".mp4", "hevc"), (".mp4", "av1"), (".mp4", "vp9"), (".mov", "h264")],
+)
+def test_times_are_exact(tmp_path: Path, suffix: str, codec: str) -> None:
     times = [90, 3093, 6096, 7000, 7001, 20000, 50021, 53024, 900000]
     for time_base in (Fraction(1, 90000), Fraction(1001, 30000), Fraction(1, 25)):
         path = film(tmp_path / "in.mkv", times=times[:1])  # only so that there is an origin
         info = StreamInfo(WIDTH, HEIGHT, time_base, Fraction(30), origin=path, details={"video_index": 0})
-        sink = video.open_sink(str(tmp_path / f"out{suffix}"), overwrite=True)
+        sink = video.open_sink(str(tmp_path / f"out{suffix}"), overwrite=True, codec=codec)
         sink.open(info)
         for number, pts in enumerate(times):
             sink.write(Frame(picture(number), pts, 777))
@@ -575,9 +599,11 @@ def test_times_that_run_backwards_are_mended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-@pytest.mark.parametrize("sound_first", [False, True])
-def test_sound_is_carried_bit_for_bit(tmp_path: Path, suffix: str, sound_first: bool) -> None:
-    path = film(tmp_path / "in.mp4", sound="aac", sound_first=sound_first, seconds=1.6)
+@pytest.mark.parametrize(("sound_first", "late"), [(False, 0), (True, 0), (False, 2560)])
+def test_sound_is_carried_bit_for_bit(tmp_path: Path, suffix: str, sound_first: bool, late: int) -> None:
+    times = [late + 512 * i for i in range(25)]
+    path = film(tmp_path / "in.mp4", times=times, sound="aac", sound_first=sound_first, seconds=1.6)
+    assert [f.pts for f in read(path)] == times
     out = tmp_path / f"out{suffix}"
     frames, warnings = carry(path, out)
     assert warnings == []
