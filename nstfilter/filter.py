@@ -81,7 +81,7 @@ class StyleFilter:
     @style.setter
     def style(self, style: str | os.PathLike[str] | Style | StyleMix | np.ndarray) -> None:
         if isinstance(style, np.ndarray):
-            picture, _ = _as_bgr(style)
+            picture, _ = as_bgr(style)
             self.embedding = self.cache.get(self.model, picture_hash(picture), lambda: picture)
             self._style: StyleMix | np.ndarray = style
         else:
@@ -132,7 +132,7 @@ class StyleFilter:
         """
         if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
             raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
-        image, alpha = _as_bgr(frame)
+        image, alpha = as_bgr(frame)
         result = frame.copy() if self._strength == 0 else _like(frame, self._paint(image), alpha)
         if out is None:
             return result
@@ -195,7 +195,7 @@ def read_picture(style: Style) -> np.ndarray:
     try:
         with open_source(style.path) as source:
             for frame in source:
-                return _as_bgr(frame.image)[0]
+                return as_bgr(frame.image)[0]
     except (SourceError, UsageError) as error:
         raise StyleError(f"{style.path.name} cannot be a style: {error}") from None
     raise StyleError(f"{style.path} cannot be a style: it has no picture in it")
@@ -207,7 +207,7 @@ def _mix(style: str | os.PathLike[str] | Style | StyleMix) -> StyleMix:
     return StyleMix(((style, 1.0),)) if isinstance(style, Style) else parse_style(style)
 
 
-def _as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The frame as contiguous HxWx3, and its alpha as HxW if it has one."""
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = f"{frame.dtype} array" if isinstance(frame, np.ndarray) else type(frame).__name__

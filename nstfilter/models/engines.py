@@ -1,7 +1,7 @@
 """Two engines that run the pocket network: OpenVINO, and TensorFlow where OpenVINO has no wheel.
 
-Each has the same four methods, on BGR uint8: `paint` and `measure` on [n, h, w, 3], `encode` on
-[1, 256, 256, 3]. Scale and shift are float32 [sum(CHANNELS)].
+Each has the same methods, on BGR uint8: `paint` and `measure` on [n, h, w, 3], `encode` and `maps` on
+[1, h, w, 3]. Scale and shift are float32 [sum(CHANNELS)].
 """
 
 from __future__ import annotations
@@ -163,15 +163,21 @@ class OpenVINO:
         return Statistics(*(request.get_output_tensor(i).data.reshape(-1).copy() for i in (0, 1)))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
+        return self._encode(picture)[0][0]
+
+    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
+        return [found[0].transpose(1, 2, 0) for found in self._encode(picture)[1:]]
+
+    def _encode(self, picture: np.ndarray) -> list[np.ndarray]:
         def build() -> Any:
             parameter = self.ops.set.parameter(list(picture.shape), np.uint8)
-            return self.ov.Model([network.encode(self.ops, self.weights, parameter)], [parameter])
+            answer, maps = network.encode(self.ops, self.weights, parameter)
+            return self.ov.Model([answer, *maps], [parameter])
 
-        request = self._get(("encode",), build, "f32")
+        request = self._get(("encode", picture.shape), build, "f32")
         request.set_input_tensor(0, self.ov.Tensor(picture, shared_memory=True))
         request.infer()
-        embedding: np.ndarray = request.get_output_tensor(0).data[0].copy()
-        return embedding
+        return [tensor.data.copy() for tensor in request.output_tensors]
 
 
 class _TensorFlowOps:
@@ -260,8 +266,10 @@ class TensorFlow:
         return Statistics(*(v.numpy() for v in self._statistics(frames, scale, shift)))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
-        embedding: np.ndarray = self._encode(picture).numpy()[0]
-        return embedding
+        return self._encode(picture)[0].numpy()[0]
+
+    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
+        return [found.numpy()[0] for found in self._encode(picture)[1]]
 
 
 ENGINES: dict[str, Any] = {"openvino": OpenVINO, "tensorflow": TensorFlow}

@@ -99,8 +99,9 @@ def paint(
     return ops.picture(x, 2), means, variances
 
 
-def encode(ops: Any, weights: Weights, picture: Any) -> Any:
-    """[1, 256, 256, 3] BGR uint8 -> [1, 100]."""
+def encode(ops: Any, weights: Weights, picture: Any) -> tuple[Any, list[Any]]:
+    """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100], and the map that each stage ends in."""
+    maps = []
     x = ops.unshuffle(picture, 4) * number(1 / 255) - number(0.5)
     for s, stage in enumerate(STAGES):
         for k in range(len(stage)):
@@ -108,4 +109,5 @@ def encode(ops: Any, weights: Weights, picture: Any) -> Any:
             x = ops.conv(x, kernel, bias, stride=STRIDES.get((s, k), 1), pad=kernel.shape[2] // 2)
             if k < len(stage) - 1 or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
                 x = ops.relu(x)
-    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"])
+        maps.append(x)
+    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"]), maps

@@ -94,15 +94,12 @@ class PocketModel:
 
         Its middle square is what is looked at: squeezing the picture would squeeze its brush strokes.
         """
-        from nstfilter.opencv import cv2
+        return self._engine.encode(_square(picture))
 
-        side = min(picture.shape[:2])
-        top, left = ((length - side) // 2 for length in picture.shape[:2])
-        middle = picture[top : top + side, left : left + side]
-        way = cv2.INTER_AREA if side > PICTURE else cv2.INTER_LINEAR
-        middle = cv2.resize(middle, (PICTURE, PICTURE), interpolation=way)
-        embedding: np.ndarray = self._engine.encode(middle[None])
-        return embedding
+    def features(self, picture: np.ndarray) -> dict[str, np.ndarray]:
+        """What the encoder's stages see in the middle square of a picture: by name, HxWxN float32 each."""
+        maps = self._engine.maps(_square(picture))
+        return {f"encoder.stage{index}": found for index, found in enumerate(maps, 1)}
 
     def stylize(
         self,
@@ -156,3 +153,14 @@ class PocketModel:
                 shift = shift - statistics.mean * scale
             self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
         return self._latest[2], self._latest[3]
+
+
+def _square(picture: np.ndarray) -> np.ndarray:
+    """The picture's middle square as the encoder wants it, [1, 256, 256, 3]."""
+    from nstfilter.opencv import cv2
+
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    middle = picture[top : top + side, left : left + side]
+    way = cv2.INTER_AREA if side > PICTURE else cv2.INTER_LINEAR
+    return cv2.resize(middle, (PICTURE, PICTURE), interpolation=way)[None]

@@ -1,0 +1,88 @@
+"""nstfilter score: how a painting turned out, in numbers."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from nstfilter.cli.output import table, warn
+from nstfilter.errors import SourceError, UsageError
+
+# of a video, the style score and the losses are means over every tenth frame
+EVERY = 10
+CONTENT_LAYER = "encoder.stage4"
+
+
+def score(
+    content: Annotated[str, typer.Argument(help="The picture or video that was painted.")],
+    style: Annotated[str, typer.Argument(help="The style: a name, a picture, or a mix.")],
+    output: Annotated[str, typer.Argument(help="What it became.")],
+    model: Annotated[str, typer.Option(help="Whose embeddings and layers are compared.")] = "pocket",
+    alpha: Annotated[float, typer.Option(help="Weight of the content loss.")] = 1.0,
+    beta: Annotated[float, typer.Option(help="Weight of the style loss.")] = 1000.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the style score, Gatys' content and style losses, and, for videos, the flicker."""
+    import numpy as np
+
+    from nstfilter.filter import StyleFilter, as_bgr, read_picture
+    from nstfilter.manager import open_source
+    from nstfilter.score import Flicker, losses, style_score
+    from nstfilter.style import parse_style
+
+    mix = parse_style(style)
+    judge = StyleFilter(mix, model=model)
+    features = getattr(judge.model, "features", None)
+    if features and len(mix.parts) > 1:
+        warn("the losses compare with one picture and are left out for a mix")
+        features = None
+    style_layers = features(read_picture(mix.parts[0][0])) if features else {}
+    flicker = Flicker()
+    scores: list[float] = []
+    found: list[Any] = []
+    with open_source(content) as before, open_source(output) as after:
+        if (before.info.width, before.info.height) != (after.info.width, after.info.height):
+            raise UsageError(
+                f"{content} is {before.info.width}x{before.info.height} and {output} "
+                f"{after.info.width}x{after.info.height}; a painting has its content's size"
+            )
+        video = not before.info.still
+        for index, (plain, painted) in enumerate(zip(before, after, strict=False)):
+            pair = as_bgr(plain.image)[0], as_bgr(painted.image)[0]
+            if video:
+                flicker.add(*pair)
+            if index % EVERY == 0:
+                scores.append(
+                    style_score(judge.model.embed(pair[0]), judge.embedding, judge.model.embed(pair[1]))
+                )
+                if features:
+                    layers = [features(picture) for picture in pair]
+                    found.append(
+                        losses(
+                            layers[0],
+                            style_layers,
+                            layers[1],
+                            content_layers=[CONTENT_LAYER],
+                            alpha=alpha,
+                            beta=beta,
+                        )
+                    )
+    if not scores:
+        raise SourceError(f"there is no frame in {content} or {output}")
+    figures: dict[str, Any] = {"style_score": float(np.mean(scores))}
+    if video:
+        figures["flicker"] = flicker.mean
+    if found:
+        figures["content_loss"] = {k: float(np.mean([f.content[k] for f in found])) for k in found[0].content}
+        figures["style_loss"] = {k: float(np.mean([f.style[k] for f in found])) for k in found[0].style}
+        figures["total_loss"] = float(np.mean([f.total for f in found]))
+    if as_json:
+        print(json.dumps({"model": judge.model.name, "alpha": alpha, "beta": beta} | figures, indent=2))
+        return
+    rows = []
+    for name, value in figures.items():
+        layers_of = value if isinstance(value, dict) else {"": value}
+        rows += [[name.replace("_", " "), layer, f"{number:.4g}"] for layer, number in layers_of.items()]
+    table(["measure", "layer", judge.model.name], rows)
