@@ -108,7 +108,7 @@ def topographic() -> Picture:
     """
     rng = np.random.default_rng(8848)
     land = equalise(cv2.GaussianBlur(noise(rng, 3, 4), (0, 0), 7))
-    tints = palette("#0c2f5c #1f6f9c #63b7bf #e9e2b4 #a9bf62 #5f8f45 #d9a648 #c0642f #7f3220 #f6f0e6")
+    tints = palette("#0b1f5c #0f5fa8 #20a7b5 #6fd3a8 #d9ee9a #8fc93f #2f8f4a #f2c22e #f5e9c8 #ffffff")
     steps = np.floor(land * 9.99)
     picture = tints[np.clip(steps, 0, 9).astype(int)]
     picture = np.clip(relief(picture, land, 40, 3), 0, 1)
@@ -176,15 +176,15 @@ def marbled() -> Picture:
     comb = 80 * np.sin(2 * np.pi * (x * 4 + 0.4 * noise(rng, 2, 2)))
     veins = warp(veins, 150 * (noise(rng, 3, 2) - 0.5), comb.astype(np.float32))
     veins = warp(veins, 90 * np.sin(7 * y + 4 * noise(rng, 2, 2)), 150 * (noise(rng, 4, 2) - 0.5))
-    bands = equalise(veins) * 17
+    bands = equalise(veins) * 10
     inks = palette("#6e1423 #f3e6cc #0f4a5c #d99a2b #16121c #c9402f #f7efe0 #1f7f86")
-    order = rng.permutation(np.tile(np.arange(len(inks)), 3))[:18]
-    index = np.clip(bands.astype(int), 0, 17)
+    order = rng.permutation(np.tile(np.arange(len(inks)), 2))[:11]
+    index = np.clip(bands.astype(int), 0, 10)
     picture = inks[order][index]
     shade = np.mod(bands, 1)
     picture = np.clip(picture * (0.78 + 0.34 * shade[..., None]), 0, 1)
     rim = smoothstep(0.1, 0.0, np.minimum(shade, 1 - shade))
-    picture = blend(picture, pigment("#150d12"), 0.6 * rim)
+    picture = blend(picture, pigment("#150d12"), 0.4 * rim)
     return paper(rng, picture, 0.07)
 
 
@@ -199,7 +199,7 @@ def ember() -> Picture:
     current = warp(noise(rng, 3, 3, stretch=0.6), bend, 180 * (noise(rng, 3, 3) - 0.5))
     river = np.abs(equalise(current) - 0.5) * 2
     swirl = 0.5 + 0.5 * np.sin(38 * current + 7 * noise(rng, 4))
-    heat = np.exp(-river / 0.3) * (0.78 + 0.22 * swirl)
+    heat = np.exp(-river / 0.45) * (0.78 + 0.22 * swirl)
     cracks = warp(seam_distance(voronoi(scatter(rng, 170, 0.8))), 60 * (noise(rng, 6) - 0.5), bend / 4)
     heat = np.clip(heat + 0.3 * np.exp(-cracks / 6) * smoothstep(0.9, 0.4, river), 0, 1)
     picture = ramp(heat, palette("#08060a #2a0b16 #7d1410 #c8300f #f0700f #ffb52e #ffe9a0"))
@@ -225,7 +225,7 @@ def candy() -> Picture:
     sugars = palette("#e8254f #ffffff #ff8fb3 #35b59a #ffd23f #7a2f8f #ff7a2a #2f8fd8")
     dark = pigment("#3a0f33")
     spots = rng.uniform(-0.02, 1.02, (90, 2))
-    sizes = np.sort(rng.uniform(0.02, 0.05, 90) + 0.11 * rng.random(90) ** 4)[::-1]
+    sizes = np.sort(rng.uniform(0.04, 0.08, 90) + 0.14 * rng.random(90) ** 4)[::-1]
     placed: list[tuple[float, float, float]] = []
     for (column, row), size in zip(spots, sizes, strict=True):
         if any(np.hypot(column - a, row - b) < 0.8 * (size + c) for a, b, c in placed):
@@ -246,7 +246,7 @@ def candy() -> Picture:
             sweet, pigment("#ffffff"), 0.85 * smoothstep(0.2, 0.1, np.hypot(1.2 * u + 0.45, v + 0.42))
         )
         shadow = 0.35 * smoothstep(1.4, 0.8, np.hypot(u - 0.15, v - 0.2))
-        below = blend(picture[window] * (1 - shadow)[..., None], dark, smoothstep(1.1, 1.07, radius))
+        below = blend(picture[window] * (1 - shadow)[..., None], dark, smoothstep(1.05, 1.0, radius))
         picture[window] = blend(below, sweet, smoothstep(0.99, 0.96, radius))
     return picture
 

@@ -49,7 +49,7 @@ def starry() -> Picture:
     tone = equalise(noise(rng, 5, stretch=2))
     for column, row, radius in lights:
         angle = whirl(angle, column, row, radius * 1.25)
-    sky = palette("#0a1246 #142f92 #1f5ccc #55a2ea #bce2f2 #ffe67a")
+    sky = palette("#050a30 #0e2480 #1a52c4 #4c9ae8 #b4def2 #fff0a0")
     tone = 0.84 * tone + 0.5 * np.maximum(glow(0.46, 0.34, 0.13), glow(0.66, 0.42, 0.08))
     picture = ramp(np.clip(tone, 0, 1), sky)
     for column, row, radius in lights:
@@ -69,14 +69,11 @@ def starry() -> Picture:
     angle = np.where(cypress, np.pi / 2 + 0.5 * np.sin(14 * y), angle).astype(np.float32)
 
     canvas = Canvas(sky[0])
-    for spacing, length, width, spread in ((19, 110, 24, 0.08), (15, 90, 16, 0.18), (26, 60, 11, 0.3)):
+    for spacing, length, width, spread in ((24, 130, 34, 0.06), (20, 100, 22, 0.12), (36, 70, 14, 0.2)):
         points = scatter(rng, spacing)
         colours = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
         canvas.brush(rng, walk(points, angle, length), colours, width, bristles=5, unmixed=0.05)
-    points = scatter(rng, 120, 0.6)
-    drawing = palette("#040720 #0a1540")[rng.integers(0, 2, len(points))]
-    canvas.brush(rng, walk(points, angle, 130), drawing, 8, bristles=3, unmixed=0.02, load=0.4)
-    return canvas.lit(1.3)
+    return canvas.lit(1.0)
 
 
 def fauve() -> Picture:
@@ -122,7 +119,7 @@ def pointillism() -> Picture:
     rng = np.random.default_rng(1884)
     sky = palette("#5f9fe0 #a8cdf2 #f7d3e0 #ffe9b0 #ffc07a")
     land = palette("#7f6fc0 #3f9a5a #3a86d0 #f2c450 #1f5a4a")
-    picture = hills(rng, sky, land, 0.34, 0.22)
+    picture = hills(rng, sky, land, 0.34, 0.22) ** 1.3
     for column, row, size, ink in (
         (0.2, 0.4, 0.17, "#1f6a4a"),
         (0.86, 0.46, 0.13, "#2a7a3f"),
@@ -140,7 +137,7 @@ def pointillism() -> Picture:
         for place, colour in zip(points := scatter(rng, spacing), sample(picture, points), strict=True):
             hue = colour + rng.normal(0, spread) * np.array([1, 0.2, -1]) + rng.normal(0, 0.04, 3)
             hue = 1 - 0.75 * hue if rng.random() < 0.04 else hue
-            ink = np.clip(hue * rng.normal(1, 0.11) * 255, 0, 255).tolist()
+            ink = np.clip(hue * rng.normal(1, 0.15) * 255, 0, 255).tolist()
             size = radius * rng.uniform(0.7, 1.25)
             dot(dots, place, size, ink)
             dot(height, place, size, int(rng.integers(90, 200)))

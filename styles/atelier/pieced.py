@@ -20,7 +20,6 @@ from fields import (
     palette,
     pigment,
     ramp,
-    relax,
     sample,
     scatter,
     seam_distance,
@@ -187,7 +186,7 @@ def cubist() -> Picture:
         plane = corners @ rotation + place
         mask = np.zeros((SIZE, SIZE), np.uint8)
         polygon(mask, plane, 255)
-        window = around(*place / SIZE, 1.2 * size / SIZE)
+        window = around(place[0] / SIZE, place[1] / SIZE, 1.2 * size / SIZE)
         u, v = x[window] * SIZE - place[0], y[window] * SIZE - place[1]
         shade = 1 + 0.42 * (u * np.cos(turn + 0.9) + v * np.sin(turn + 0.9)) / size
         ink = np.clip(browns[rng.integers(len(browns))] * np.clip(shade, 0.5, 1.35)[..., None], 0, 1)
@@ -213,7 +212,7 @@ def gilded() -> Picture:
     everywhere, with a sinuous line that follows hair and cloth.
     """
     rng = np.random.default_rng(1907)
-    leaf = ramp(equalise(noise(rng, 7)), palette("#7a4a12 #c08a22 #e6b436 #f8d870 #fff4c0"))
+    leaf = ramp(equalise(noise(rng, 3)), palette("#2a1206 #7a3f10 #c98f24 #f2c850 #fff0b0"))
     flakes = voronoi(scatter(rng, 90))
     leaf = np.clip(
         leaf * rng.uniform(0.75, 1.15, flakes.max() + 1).astype(np.float32)[flakes][..., None], 0, 1
@@ -232,17 +231,17 @@ def gilded() -> Picture:
         if rng.random() < 0.5:
             dot(sheet, place, size.min() / 2, jewels[3].tolist())
     turns = np.linspace(0, 1, 160)
-    for place in relax(scatter(rng, 175, 0.4), 1):
+    for place in scatter(rng, 205, 0.3):
         if sample(inlaid.astype(np.float32), place[None])[0]:
             continue
         theta = turns * rng.choice([-1, 1]) * 15 + rng.uniform(0, 6.3)
         reach = (turns**0.8 * rng.uniform(60, 98))[:, None]
         spiral = place + reach * heading(theta)
         dark = jewels[4].tolist() if rng.random() < 0.8 else jewels[0].tolist()
-        cv2.polylines(sheet, [fixed(spiral)], False, dark, 11, cv2.LINE_AA, 4)
-        cv2.polylines(sheet, [fixed(spiral - 2)], False, (150, 225, 250), 3, cv2.LINE_AA, 4)
-        cv2.polylines(height, [fixed(spiral)], False, 220, 11, cv2.LINE_8, 4)
-    return relief(to_floats(sheet), to_floats(height), 0.9, 2)
+        cv2.polylines(sheet, [fixed(spiral)], False, dark, 8, cv2.LINE_AA, 4)
+        cv2.polylines(sheet, [fixed(spiral - 2)], False, (150, 225, 250), 2, cv2.LINE_AA, 4)
+        cv2.polylines(height, [fixed(spiral)], False, 220, 8, cv2.LINE_8, 4)
+    return relief(to_floats(sheet), to_floats(height), 0.3, 3)
 
 
 def art_deco() -> Picture:

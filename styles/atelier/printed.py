@@ -93,7 +93,7 @@ def wave() -> Picture:
 
 
 def halftone() -> Picture:
-    """A comic-book bang: flat colours, brush-drawn black and fat soft dots.
+    """A comic-book bang: flat colours, black outlines and fat soft dots.
 
     The dots are large, grow with the tone and stay close to their ground in colour; small dots of high
     contrast would swallow the picture. The shapes and the black outlines do the work.
@@ -102,10 +102,10 @@ def halftone() -> Picture:
     x, y = grid()
     u, v = (x + y) * SIZE * np.pi / 40, (x - y) * SIZE * np.pi / 40
     screen = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
-    sky = blend(pigment("#bfe8f7"), pigment("#3fb2e8"), smoothstep(0.12, -0.12, screen - 1.25 * y + 0.1))
+    sky = blend(pigment("#3f9fe0"), pigment("#1a5fc0"), smoothstep(0.12, -0.12, screen - 1.25 * y + 0.1))
     rays = (np.sin(11 * np.arctan2(y - 0.45, x - 0.52)) > 0).astype(np.float32)
     sheet = to_bytes(
-        blend(sky, pigment("#1f63c4"), rays * smoothstep(0.3, 0.7, np.hypot(x - 0.52, y - 0.45)))
+        blend(sky, pigment("#14308a"), rays * smoothstep(0.3, 0.7, np.hypot(x - 0.52, y - 0.45)))
     )
     black = (28, 18, 20)
     for reach, ink, spikes in ((0.47, "#f5232f", 15), (0.36, "#ffd91f", 13), (0.24, "#fffbef", 11)):
@@ -118,10 +118,10 @@ def halftone() -> Picture:
             cv2.fillPoly(inside, [fixed(star)], 255)
             dots = smoothstep(-0.12, 0.12, screen - 1.1 + 1.0 * y) * to_floats(inside)
             sheet = to_bytes(blend(to_floats(sheet), pigment("#ff8a1f"), dots))
-        cv2.polylines(sheet, [fixed(star)], True, black, 15, cv2.LINE_AA, 4)
+        cv2.polylines(sheet, [fixed(star)], True, black, 9, cv2.LINE_AA, 4)
     smoke = relax(scatter(rng, 120), 1)
     smoke = smoke[smoke[:, 1] > 760 + 90 * np.sin(smoke[:, 0] / 130)]
-    for grow, ink in ((14, "#14121c"), (0, "#f7a9bf"), (-26, "#fff0f2")):
+    for grow, ink in ((14, "#14121c"), (0, "#f7a9bf"), (-26, "#ffc9d4")):
         for place in smoke:
             radius = 78 + 22 * np.sin(place[0] * 7.3) + grow
             spot = place + min(grow, 0) * 0.5
@@ -129,11 +129,6 @@ def halftone() -> Picture:
     picture = to_floats(sheet)
     shade = smoothstep(-0.12, 0.12, screen - 1.75 + 1.2 * y) * smoothstep(0.78, 0.8, y)
     sheet = to_bytes(picture * (1 - shade[..., None] * (1 - pigment("#ef5f8f"))))
-    for n in range(26):
-        aim = 2 * np.pi * n / 26 + rng.normal(0, 0.06)
-        start, end = rng.uniform(0.5, 0.56), rng.uniform(0.62, 0.85)
-        path = np.array([0.52, 0.45]) + np.linspace(start, end, 12)[:, None] * heading(aim)
-        taper(sheet, path * SIZE, np.linspace(4, 26, 12), black)
     return paper(rng, to_floats(sheet), 0.05)
 
 
@@ -183,7 +178,7 @@ def linocut() -> Picture:
 def batik() -> Picture:
     """Wax-resist cloth: cream and russet blossoms on indigo, veined with cracks.
 
-    Ringed petals, leaves between them, and the dye that crept into the broken wax as fine dark veins:
+    Layered petals, leaves between them, and the dye that crept into the broken wax as fine dark veins:
     soft-edged shapes of many sizes on a deep ground.
     """
     rng = np.random.default_rng(1755)
@@ -199,7 +194,6 @@ def batik() -> Picture:
         u, v = bent_x[window] - centre_x, bent_y[window] - centre_y
         turn, radius = np.arctan2(v, u) * petals + rng.uniform(0, 6.3), np.hypot(u, v) / size
         petal = radius / (0.72 + 0.28 * np.cos(turn))
-        ring = ((np.abs(radius - 1.27) < 0.07) & (np.cos(turn * 2) > 0.3)).astype(np.float32)
         veined = smoothstep(0.62, 0.58, petal) * smoothstep(-0.1, 0.1, np.cos(2 * turn))
         first, second = rng.permutation(4)[:2]
         for ink, cover in (
@@ -208,10 +202,9 @@ def batik() -> Picture:
             (0, veined),
             (second, smoothstep(0.36, 0.33, radius)),
             (0, smoothstep(0.17, 0.14, radius)),
-            (4, cv2.GaussianBlur(ring, (0, 0), 1.5)),
         ):
             picture[window] = blend(picture[window], dyes[ink], cover)
-    between = scatter(rng, 100, 0.5)
+    between = scatter(rng, 150, 0.5)
     sheet = to_bytes(picture)
     clear = np.min(
         np.hypot(between[:, None, 0] / SIZE - spots[:, 0], between[:, None, 1] / SIZE - spots[:, 1]), axis=1
@@ -235,7 +228,7 @@ def porcelain() -> Picture:
     """
     rng = np.random.default_rng(1650)
     x, y = grid()
-    ground = ramp(equalise(noise(rng, 2, 3)), palette("#0a2270 #1c46a6 #4f82cc #a4c4ec #eaf2fa #fdfdfb"))
+    ground = ramp(equalise(noise(rng, 2, 3)), palette("#061650 #0a2270 #123a98 #2a5cb8 #7fa8e0 #fdfdfb"))
     cobalt = palette("#081a5c #163c9c #3f74c8 #9fc0ea")
     inks = to_bytes(cobalt).tolist()
     sheet = to_bytes(ground)
@@ -254,11 +247,11 @@ def porcelain() -> Picture:
                 + np.cumsum(heading(bend), axis=0) * size * rng.uniform(1.25, 1.6) * SIZE / 24
             )
             swell = rng.uniform(60, 110) * np.sin(np.linspace(0, np.pi, 24)) ** 1.3
-            taper(sheet, leaf, swell + 8, inks[0])
+            taper(sheet, leaf, swell + 3, inks[0])
             taper(sheet, leaf, swell - 6, inks[rng.integers(1, 4)])
             taper(sheet, leaf, np.linspace(9, 3, 24), inks[0])
     picture = to_floats(sheet)
-    wash = palette("#0d2a80 #2f62bd #7ea8e0 #dbe8f6 #ffffff")
+    wash = palette("#0a1f6a #1d4aa8 #5a8cd4 #b4cff0 #ffffff")
     for column, row, size in blooms:
         for layer, petals in enumerate((8, 7, 6, 5, 3)):
             reach = size * (1 - 0.19 * layer)
@@ -268,7 +261,7 @@ def porcelain() -> Picture:
             petal = np.hypot(u, v) / reach / (0.72 + 0.28 * np.abs(np.cos(turn / 2)) ** 0.6)
             light = np.clip((petal - 0.35) / 0.6, 0, 1) + 0.08 * np.sin(5 * turn) * petal
             flower = blend(picture[window], ramp(light, wash), smoothstep(1.0, 0.985, petal))
-            picture[window] = blend(flower, cobalt[0], smoothstep(0.026, 0.012, np.abs(petal - 0.985)))
+            picture[window] = blend(flower, cobalt[0], smoothstep(0.016, 0.006, np.abs(petal - 0.985)))
     craze = seam_distance(voronoi(scatter(rng, 120, 0.6)))
     picture = blend(picture, pigment("#9db4cc"), 0.35 * smoothstep(2.2, 0.6, craze))
     return np.clip(picture * (0.95 + 0.1 * glow(0.3, 0.25, 0.4)[..., None]), 0, 1).astype(np.float32)
