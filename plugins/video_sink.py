@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 
@@ -112,7 +114,7 @@ class VideoSink(Sink):
                 raise SinkError(f"{partial} cannot be created: {_reason(error)}") from error
 
     def _write(self, frame: Frame) -> None:
-        with self._explained():
+        with self._explained(), _interrupted_later():
             for packet in self._encoder.encode(frame):
                 self._muxer.write(packet)
             self._written += 1
@@ -166,6 +168,22 @@ class VideoSink(Sink):
             yield
         except (OSError, av.FFmpegError) as error:
             raise SinkError(f"{self.path} could not be written on: {_reason(error)}") from error
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Hold Ctrl-C back while a frame is on its way to the file: without it, those that follow are spoilt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is ever interrupted
+        return
+    pressed: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *press: pressed.append(press))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed and callable(before):
+        before(*pressed[0])
 
 
 def _reason(error: Exception) -> str:

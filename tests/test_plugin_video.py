@@ -570,7 +570,8 @@ def test_times_are_exact(tmp_path: Path, suffix: str, codec: str) -> None:
         with video.open_source(str(tmp_path / f"out{suffix}")) as source:
             frames = list(source)
             assert [f.pts * source.info.time_base for f in frames] == [t * time_base for t in times]
-            assert frames[-1].duration * source.info.time_base == 777 * time_base
+            if codec != "vp9":  # which FFmpeg reads by its frame rate, whatever the file says
+                assert frames[-1].duration * source.info.time_base == 777 * time_base
             if time_base.numerator == 1:
                 assert [f.pts for f in frames] == times
 
@@ -964,7 +965,9 @@ def test_ctrl_c_in_the_middle_of_writing(tmp_path: Path) -> None:
         render.send_signal(signal.SIGINT)
         count, part = render.stdout.readline().split()
     assert render.returncode == 0
-    assert len(read(Path(part))) >= int(count) >= 50
+    times = [f.pts // 512 for f in read(Path(part))]
+    assert times == list(range(len(times)))  # not one is lost between encoder and file
+    assert len(times) - int(count) in (0, 1)
     assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["in.mp4", "out.partial.mp4"]
 
 
