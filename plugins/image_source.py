@@ -184,11 +184,12 @@ def _grey_to_8_bits(picture: Image.Image, white: int, inverted: bool) -> Image.I
 
 
 def _to_bgr(picture: Image.Image, remarks: list[str]) -> np.ndarray:
-    colours = _to_srgb(picture, remarks)
-    if not picture.has_transparency_data:
-        return cv2.cvtColor(np.asarray(colours), cv2.COLOR_RGB2BGR)
-    colours.putalpha(picture.convert("RGBA").getchannel("A"))
-    return cv2.cvtColor(np.asarray(colours), cv2.COLOR_RGBA2BGRA)
+    colours, order = _to_srgb(picture, remarks), cv2.COLOR_RGB2BGR
+    if picture.has_transparency_data:
+        colours.putalpha(picture.convert("RGBA").getchannel("A"))
+        order = cv2.COLOR_RGBA2BGRA
+    image: np.ndarray = cv2.cvtColor(np.asarray(colours), order)
+    return image
 
 
 def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
