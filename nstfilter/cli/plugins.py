@@ -15,7 +15,7 @@ from nstfilter.manager import HOOKS, manager
 def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List plugins: name, distribution, version, hooks and errors, and what each registered."""
+    """List plugins, what each adds, and what went wrong."""
     found = manager()
     registered = {
         status.name: [
