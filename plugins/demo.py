@@ -84,9 +84,7 @@ class DemoSource(Source):
             origin = Path(self.folder.name) / "sound.m4a"
             write(origin, float(frames / rate))
         # a live demo would be this source with live=True, pacing its frames by the clock
-        # of the origin's streams none is the video
-        details: dict[str, object] = {"video_index": -1} if origin else {}
-        self.info = StreamInfo(width, height, 1 / rate, rate, frames, origin=origin, details=details)
+        self.info = StreamInfo(width, height, 1 / rate, rate, frames, origin=origin)
 
     def _frames(self) -> Iterator[Frame]:
         assert self.info.frames is not None
