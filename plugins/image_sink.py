@@ -47,11 +47,13 @@ class ImageSink(Sink):
         self.format = FORMATS[suffix]
         self._encoding = dict(ENCODING[self.format])
         if quality is not None:
-            if "quality" not in self._encoding:
-                raise UsageError(f"{suffix} files have no quality; leave it out, or write .jpg or .webp")
             if not 1 <= quality <= 100:
                 raise UsageError(f"quality is {quality}; it goes from 1 to 100")
-            self._encoding["quality"] = quality
+            # no error: a folder may hold pictures of both sorts
+            if "quality" in self._encoding:
+                self._encoding["quality"] = quality
+            else:
+                self.warnings.append(f"{suffix} files have no quality setting; they are as good as it gets")
         self._file: BinaryIO | None = None
         self._written = False
 
