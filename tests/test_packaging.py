@@ -166,9 +166,9 @@ def test_a_fresh_install_works_from_an_empty_folder(installed):
         assert found == "None\n", f"the package {name} is in everybody's way"
     assert list(installed.folder.iterdir()) == []
     # and it paints, with the weights and a style out of the wheel
-    cv2.imwrite(str(installed.folder / "photo.png"), np.full((48, 64, 3), 128, np.uint8))
-    installed.nstfilter("apply", "photo.png", "-o", "painted.png")
-    assert cv2.imread(str(installed.folder / "painted.png")).shape == (48, 64, 3)
+    cv2.imwrite(str(installed.folder / "plain.png"), np.full((48, 64, 3), 128, np.uint8))
+    installed.nstfilter("apply", "plain.png", "-o", "fresh.png")
+    assert cv2.imread(str(installed.folder / "fresh.png")).shape == (48, 64, 3)
 
 
 @slow
