@@ -212,12 +212,14 @@ def _sign(canvas: Canvas, rng: np.random.Generator, foot: Point) -> None:
 
 def _write(canvas: Canvas, text: str, centre: Point, size: float) -> None:
     """`text` centred on `centre`'s x, standing on its y, with capitals about `size` units tall."""
-    font, ink = cv2.FONT_HERSHEY_DUPLEX, (40, 44, 70, 255)
+    font = cv2.FONT_HERSHEY_DUPLEX
     pixels = size * canvas.scale
     scale = pixels / cv2.getTextSize("H", font, 1, 1)[0][1]
     thickness = max(1, round(pixels / 9))
-    (wide, _), _ = cv2.getTextSize(text, font, scale, thickness)
-    at = (np.add(centre, canvas.origin) * canvas.scale).round().astype(int)
-    cv2.putText(
-        canvas.bgra, text, (int(at[0]) - wide // 2, int(at[1])), font, scale, ink, thickness, cv2.LINE_AA
-    )
+    (wide, tall), below = cv2.getTextSize(text, font, scale, thickness)
+    # OpenCV blends letters with three channels only, so they are drawn as a mask
+    mask = np.zeros((tall + 2 * below, wide), np.uint8)
+    cv2.putText(mask, text, (0, tall + below // 2), font, scale, 255, thickness, cv2.LINE_AA)
+    x, y = (np.add(centre, canvas.origin) * canvas.scale).round().astype(int)
+    corner = (int(x) - wide // 2, int(y) - tall - below // 2)
+    canvas.tint(mask.astype(np.float32) / 255, (40, 44, 70), corner)
