@@ -75,7 +75,7 @@ class Encoder:
         self.info = info
         self.warnings = warnings
         self.time_base = info.time_base
-        rate = info.rate or Fraction(25)
+        rate = min(info.rate or Fraction(25), 1 / self.time_base)
         self._nominal = max(1, round(1 / (rate * self.time_base)))
         self._durations: dict[int, int] = {}
         self._last: int | None = None

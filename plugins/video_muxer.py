@@ -19,7 +19,7 @@ from av.container import OutputContainer
 from av.stream import Discard, Disposition, Stream
 
 from nstfilter.errors import SinkError
-from nstfilter.plugins.video_source import open_container
+from nstfilter.plugins.video_source import open_container, warn_once
 from nstfilter.plugins.video_tracks import STALE_TAGS, Sound, Subtitles, Track, carry_tags
 
 # an MP4 is written in fragments, and turned into an ordinary one at the end; delay_moov keeps sound in step
@@ -225,7 +225,11 @@ class Muxer:
             if limit is not None and _seconds(packet) >= limit:
                 return
             self._pending = None
-            self.container.mux(self._tracks[packet.stream.index].packets(packet))
+            track = self._tracks[packet.stream.index]
+            try:
+                self.container.mux(track.packets(packet))
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                warn_once(self.warnings, f"{_called(track.source)} has damaged places, which are left out")
 
     def _next_packet(self) -> av.Packet[Any] | None:
         """The origin's next packet, which stays next until it is taken."""

@@ -37,6 +37,7 @@ TONE_MAP = "zscale=t=linear:npl=100,tonemap=hable:desat=0,zscale=p=bt709:t=bt709
 
 IMPATIENCE = 64  # failed reads in a row, after which the rest of a file is given up
 DECODING_THREADS = 4
+FASTEST = Fraction(1000)  # frames a second; a header that claims more means something else
 
 
 def usual_colour(width: int, height: int) -> dict[str, int]:
@@ -151,8 +152,8 @@ class VideoSource(Source):
         width, height = reversed(self._size) if transposed else self._size
         self._usual = usual_colour(width, height)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-        time_base = stream.time_base or 1 / rate
+        time_base = stream.time_base or Fraction(1, 1000)
+        rate = self._believable_rate(time_base)
         self._step = max(1, round(1 / (rate * time_base)))
         self.info = StreamInfo(
             width=width,
@@ -167,6 +168,14 @@ class VideoSource(Source):
                 "sample_aspect_ratio": 1 / aspect if transposed else aspect,
             },
         )
+
+    def _believable_rate(self, time_base: Fraction) -> Fraction:
+        """What the header says, if that could be: some say 0, or the clock's ticks."""
+        stream = self._stream
+        for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+            if rate and 0 < rate <= min(FASTEST, 1 / time_base):
+                return rate
+        return Fraction(25)
 
     def _expected_frames(self, rate: Fraction, time_base: Fraction) -> int | None:
         if self._stream.frames:

@@ -59,7 +59,8 @@ class Sound(Track):
         super().__init__(source, container)
 
     def _add(self, container: OutputContainer) -> Any:
-        rate = 48000 if self.encoder == "libopus" else self.source.codec_context.sample_rate
+        keeps = self.encoder == "aac" and self.source.codec_context.sample_rate == 44100
+        rate = 44100 if keeps else 48000  # every encoder takes one of these
         out: Any = container.add_stream(self.encoder, rate=rate)
         channels = self.source.codec_context.channels
         out.codec_context.layout = {1: "mono", 6: "5.1"}.get(channels, "stereo")
@@ -74,8 +75,7 @@ class Sound(Track):
             return []  # a damaged packet: a short silence
 
     def finish(self) -> list[av.Packet[Any]]:
-        rest = [coded for frame in self.source.decode(None) for coded in self.out.encode(frame)]
-        return [*rest, *self.out.encode(None)]
+        return [coded for frame in [*self.source.decode(None), None] for coded in self.out.encode(frame)]
 
 
 class Subtitles(Track):

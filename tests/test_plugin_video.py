@@ -83,6 +83,7 @@ def film(
     time_base: Fraction = Fraction(1, 12800),
     codec: str = "libx264",
     pixels: str = "yuv420p",
+    rate: int = 25,
     images: list[Any] | None = None,
     size: tuple[int, int] = (WIDTH, HEIGHT),
     options: dict[str, str] | None = None,
@@ -114,7 +115,7 @@ def film(
             )
 
         def add_video() -> Any:
-            stream = out.add_stream(codec, rate=25, options=options or {"crf": "10", "preset": "ultrafast"})
+            stream = out.add_stream(codec, rate=rate, options=options or {"crf": "10", "preset": "ultrafast"})
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             stream.codec_context.time_base = stream.time_base = time_base
             for tag, value in (colour or {}).items():
@@ -385,6 +386,17 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
     with video.open_source(str(path)) as source:
         assert (source.info.width, source.info.height) == (WIDTH, HEIGHT)
         assert len(list(source)) == 25
+
+
+def test_an_impossible_frame_rate_is_not_believed(tmp_path: Path) -> None:
+    path = film(tmp_path / "in.mkv", rate=12800, times=[512 * i for i in range(25)], sound="aac")
+    with video.open_source(str(path)) as source:
+        assert source.info.rate == 25
+        assert source.info.frames is not None
+        assert source.info.frames < 100
+    frames, _ = carry(path, tmp_path / "out.webm")
+    assert [f.pts for f in frames] == [40 * i for i in range(25)]
+    assert len(read(tmp_path / "out.webm")) == 25
 
 
 def test_of_several_videos_the_first_is_used_and_the_rest_named(tmp_path: Path) -> None:
