@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -203,7 +204,8 @@ class Muxer:
         has come) and the index, and let go of the origin. The file stays open."""
         self._copy_until(None if whole else self._reached)
         for track in self._tracks.values():
-            self.container.mux(track.finish())
+            with self._forgiving(track):
+                self.container.mux(track.finish())
         self.container.close()
         self._release()
 
@@ -226,10 +228,18 @@ class Muxer:
                 return
             self._pending = None
             track = self._tracks[packet.stream.index]
-            try:
+            with self._forgiving(track):
                 self.container.mux(track.packets(packet))
-            except (av.error.InvalidDataError, av.error.ArgumentError):
-                warn_once(self.warnings, f"{_called(track.source)} has damaged places, which are left out")
+
+    @contextmanager
+    def _forgiving(self, track: Track) -> Iterator[None]:
+        """Damage in another track is no reason to lose the video; a failing disk is."""
+        try:
+            yield
+        except OSError:
+            raise
+        except av.FFmpegError:
+            warn_once(self.warnings, f"{_called(track.source)} has damaged places, which are left out")
 
     def _next_packet(self) -> av.Packet[Any] | None:
         """The origin's next packet, which stays next until it is taken."""

@@ -33,7 +33,8 @@ class Track:
         return container.add_stream_from_template(self.source)
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
-        """What to write for `packet`, which came from the source's track."""
+        """What to write for `packet`, which came from the source's track. Raises `av.FFmpegError` where it is
+        damaged."""
         if self._filter is not None:
             time_base = packet.time_base
             (packet,) = self._filter.filter(packet)
@@ -69,10 +70,7 @@ class Sound(Track):
         return out
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
-        try:
-            return [coded for frame in packet.decode() for coded in self.out.encode(frame)]
-        except av.FFmpegError:
-            return []  # a damaged packet: a short silence
+        return [coded for frame in packet.decode() for coded in self.out.encode(frame)]
 
     def finish(self) -> list[av.Packet[Any]]:
         return [coded for frame in [*self.source.decode(None), None] for coded in self.out.encode(frame)]
@@ -93,13 +91,10 @@ class Subtitles(Track):
         return out
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
-        try:
-            text = self.source.codec_context.decode2(packet)
-            if text is None or not len(text):
-                return []
-            coded = self.out.codec_context.encode_subtitle(text)
-        except av.FFmpegError:
-            return []  # one line that cannot be read
+        text = self.source.codec_context.decode2(packet)
+        if text is None or not len(text):
+            return []
+        coded = self.out.codec_context.encode_subtitle(text)
         coded.pts, coded.dts, coded.duration = packet.pts, packet.pts, packet.duration
         coded.time_base = packet.time_base
         return super().packets(coded)

@@ -699,6 +699,18 @@ def test_sound_of_other_kinds(
     assert len(warnings) == converted
 
 
+def test_damaged_sound_costs_only_itself(tmp_path: Path) -> None:
+    path = film(tmp_path / "in.mkv", sound="aac")
+    data = path.read_bytes()
+    for _, packet in packets_of(path, "audio")[10:14]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    path.write_bytes(data)
+    _, warnings = carry(path, tmp_path / "out.webm")
+    assert warnings[1:] == ["sound track 1 (deu) has damaged places, which are left out"]
+    assert len(read(tmp_path / "out.webm")) == 25
+    assert packets_of(tmp_path / "out.webm", "audio")[-1][0] > 1
+
+
 def test_fonts_go_from_matroska_to_matroska(tmp_path: Path) -> None:
     path = film(tmp_path / "in.mkv", attachment=b"a font" * 50)
     _, warnings = carry(path, tmp_path / "out.mkv")
