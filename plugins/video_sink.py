@@ -181,7 +181,7 @@ def _interrupted_later() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # None: set from outside Python
     if pressed and callable(before):
         before(*pressed[0])
 
