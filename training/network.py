@@ -131,16 +131,19 @@ class Encoder(nn.Module):
         self.register_buffer("middle", torch.zeros(EMBEDDING))
         self.register_buffer("spread", torch.ones(()))
 
-    def forward(self, picture: Tensor, inner: bool = False):
+    def forward(self, picture: Tensor, inner: bool = False, given: list[Tensor] | None = None):
         """[n, 3, 256, 256] RGB in [0, 1] -> [n, 100]; with `inner`, also the five maps.
 
         Maps come with mean 0 and deviation 1 in each channel, and the answer is scaled, so that the weights
-        need not travel far.
+        need not travel far. With `given`, each stage starts from that map and not from what the stage
+        before it made.
         """
         x = F.pixel_unshuffle(picture - 0.5, 4).contiguous(memory_format=torch.channels_last)
         maps = []
-        for stage in self.stages:
+        for k, stage in enumerate(self.stages):
             x = stage(x)
             maps.append(x)
+            if given is not None:
+                x = given[k]
         z = self.middle + self.spread * self.answer(self.last(x).float().mean((2, 3)))
         return (z, maps) if inner else z

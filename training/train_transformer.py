@@ -13,6 +13,7 @@ import math
 import time
 from pathlib import Path
 
+import bank
 import cv2
 import data
 import network
@@ -23,59 +24,6 @@ import torch.nn.functional as F  # noqa: N812
 
 Tensor = torch.Tensor
 RUNS = Path(__file__).parent / "runs"
-
-
-@torch.no_grad()
-def embeddings(model: teaching.Teacher, pictures: list[np.ndarray], device: torch.device) -> Tensor:
-    batches = []
-    for i in range(0, len(pictures), 16):
-        batch = torch.stack([data.to_tensor(p) for p in pictures[i : i + 16]]).to(device)
-        batches.append(model.embed(batch.contiguous(memory_format=torch.channels_last)).cpu())
-    return torch.cat(batches)
-
-
-def bank(model: teaching.Teacher, shared: Path, device: torch.device) -> dict[str, Tensor]:
-    """Embeddings to ask for: style pictures whole, cropped and recoloured; photographs; kept on disk."""
-    path = RUNS / "bank.pt"
-    if not path.exists():
-        random = np.random.default_rng(1)
-        pictures = []
-        for style in data.style_paths(shared, held_out=False):
-            picture = data.read(style, 512)
-            pictures += [picture] + [data.crop(picture, random, 0.35) for _ in range(7)]
-            pictures += [data.jitter(data.crop(picture, random, 0.5), random) for _ in range(4)]
-        contents = [data.read(p) for p in data.content_paths(shared, held_out=False)]
-        held_out = [data.read(p, 512) for p in data.style_paths(shared, held_out=True)]
-        photos = [data.read(p) for p in data.content_paths(shared, held_out=True)]
-        torch.save(
-            {
-                "style": embeddings(model, pictures, device),
-                "content": embeddings(model, contents, device),
-                "held_out_style": embeddings(model, held_out, device),
-                "held_out_content": embeddings(model, photos, device),
-            },
-            path,
-        )
-    return torch.load(path)
-
-
-def draw(bank: dict[str, Tensor], n: int, random: np.random.Generator) -> Tensor:
-    """Embeddings for one batch: mostly styles, some photographs, a third mixed, some shaken."""
-    spread = bank["style"].std(0)
-
-    def one() -> Tensor:
-        source = bank["style"] if random.random() < 0.8 else bank["content"]
-        return source[random.integers(len(source))]
-
-    rows = []
-    for _ in range(n):
-        z = one()
-        if random.random() < 0.3:
-            z = torch.lerp(z, one(), random.uniform(0, 1))
-        if random.random() < 0.2:
-            z = z + spread * torch.from_numpy(random.normal(0, 0.2, z.shape).astype(np.float32))
-        rows.append(z)
-    return torch.stack(rows)
 
 
 def picture_loss(out: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,9 +64,8 @@ def main() -> None:
         "--run", default="transformer", help="name of the run; its files lie in training/runs"
     )
     parser.add_argument("--start", type=Path, help="weights to begin from instead of random ones")
-    parser.add_argument(
-        "--encoded", type=Path, help="embeddings of our own encoder (from encode.py) to train on"
-    )
+    parser.add_argument("--encoder", type=Path, help="a run of train_encoder.py: be given its embeddings")
+    parser.add_argument("--pairs", type=int, default=0, help="other pictures whose embeddings to ask for too")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -137,14 +84,22 @@ def main() -> None:
     RUNS.mkdir(exist_ok=True)
 
     model = teaching.load(device)
-    known = bank(model, args.shared, device)
+    known = bank.known_embeddings(model, args.shared, device)
+    supply = bank.Bank(known)
+    encoder = None
+    if args.encoder:
+        encoder = network.Encoder().to(device, memory_format=torch.channels_last).eval()
+        encoder.load_state_dict(torch.load(args.encoder, map_location=device)["ema"])
+    if args.pairs:
+        pairs = bank.pairs(model, encoder, supply, args.shared, args.pairs, device)
+        supply.add(0.8 if encoder else 0.5, *pairs)
     photos = [data.read(p) for p in data.content_paths(args.shared, held_out=False)]
     hints = model.trunk_names()
     hints = [hints[0], *hints[-network.BLOCKS :]]
 
     student = network.Transformer().to(device, memory_format=torch.channels_last)
     if args.start:
-        student.load_state_dict(torch.load(args.start)["ema"])
+        student.load_state_dict(torch.load(args.start, map_location=device)["ema"])
     ema = copy.deepcopy(student).requires_grad_(False)
     optimizer = torch.optim.Adam(student.parameters(), lr=args.rate, betas=(0.9, 0.99))
     step, checkpoint = 0, RUNS / f"{args.run}.pt"
@@ -170,11 +125,11 @@ def main() -> None:
         which = random.integers(len(photos), size=args.batch)
         x = torch.stack([data.to_tensor(data.crop(photos[i], random, 0.5)) for i in which])
         x = x.to(device).contiguous(memory_format=torch.channels_last)
-        z = draw(known, args.batch, random).to(device)
+        given, z = (v.to(device) for v in supply.draw(args.batch, random))
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 target, *maps = [m.float() for m in model.stylize(x, z, also=tuple(hints))]
-            out, own = student(x, z, inner=True)
+            out, own = student(x, given, inner=True)
         loss, l1 = picture_loss(out, target)
         parts = {"l1": l1.item()}
         hint = sum(F.mse_loss(a.float(), b) / b.square().mean() for a, b in zip(own, maps, strict=True))
@@ -192,7 +147,7 @@ def main() -> None:
                 x + 0.02 * torch.randn_like(x) + 0.02 * torch.randn(len(x), 1, 1, 1, device=device)
             ).clamp(0, 1)
             with torch.autocast(device.type, torch.bfloat16):
-                again = student(noisy, z)
+                again = student(noisy, given)
             calm = (again - out.detach()).abs().mean()
             parts["calm"] = calm.item()
             loss = loss + 2 * args.calm * calm
