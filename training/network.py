@@ -80,8 +80,9 @@ class Transformer(nn.Module):
         x = F.relu(self.norm(conv(x, self.up), next(condition)))
         x = F.pixel_shuffle(x, 2)
         x = F.relu(self.norm(conv(x, self.paint), next(condition)))
-        x = self.norm(conv(x, self.out), next(condition))
-        x = torch.sigmoid(F.pixel_shuffle(x, 2).float())
+        x = F.pixel_unshuffle(F.pixel_shuffle(conv(x, self.out), 2), 4)
+        x = self.norm(x, next(condition))  # each of the 4x4 pixels of a cell by itself
+        x = torch.sigmoid(F.pixel_shuffle(x, 4).float())
         return (x, maps) if inner else x
 
 

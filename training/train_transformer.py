@@ -57,6 +57,18 @@ def validate(student, model, shared: Path, known: dict[str, Tensor], device, she
     return {key: value / len(picks) for key, value in sums.items()}
 
 
+def grid(picture: Tensor) -> Tensor:
+    """By how much each of the 4x4 pixels of a cell differs, over windows of 16 pixels, from their mean."""
+    local = F.avg_pool2d(F.pixel_unshuffle(picture, 4), 4, stride=2).reshape(*picture.shape[:2], 16, -1)
+    return local - local.mean(2, keepdim=True)
+
+
+def grid_loss(out: Tensor, target: Tensor) -> Tensor:
+    """Flat areas must not show the cells; the teacher's own faint grid has their period and is blurred away."""
+    smooth = F.avg_pool2d(F.pad(target, (1, 2, 1, 2), mode="reflect"), 4, stride=1)
+    return (grid(out) - grid(smooth)).abs().mean()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -74,6 +86,7 @@ def main() -> None:
     parser.add_argument(
         "--calm", type=float, default=0.0, help="weight of the same answer under small changes"
     )
+    parser.add_argument("--grid", type=float, default=2.0, help="weight against a visible grid of cells")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
@@ -132,6 +145,9 @@ def main() -> None:
             out, own = student(x, given, inner=True)
         loss, l1 = picture_loss(out, target)
         parts = {"l1": l1.item()}
+        cells = grid_loss(out, target)
+        parts["grid"] = cells.item()
+        loss = loss + args.grid * cells
         hint = sum(F.mse_loss(a.float(), b) / b.square().mean() for a, b in zip(own, maps, strict=True))
         parts["hint"] = hint.item()
         loss = loss + args.hint * hint

@@ -82,12 +82,18 @@ class _OpenVINOOps:
         x = self.set.reshape(x, self.ints(n, h * factor, w * factor, -1), False)
         return self.set.transpose(x, self.ints(0, 3, 1, 2))
 
-    def picture(self, x: Any, factor: int) -> Any:
+    def phases(self, x: Any) -> Any:
+        n, channels, h, w = x.shape
+        x = self.set.reshape(x, self.ints(n, channels, h // 2, 2, w // 2, 2), False)
+        x = self.set.transpose(x, self.ints(0, 3, 5, 1, 2, 4))
+        return self.set.reshape(x, self.ints(n, 4 * channels, h // 2, w // 2), False)
+
+    def picture(self, x: Any) -> Any:
         n, _, h, w = x.shape
         x = self.set.convert(self.set.round(self.set.sigmoid(x) * network.number(255), "half_to_even"), "u8")
-        x = self.set.reshape(x, self.ints(n, factor, factor, 3, h, w), False)
-        x = self.set.transpose(x, self.ints(0, 4, 1, 5, 2, 3))
-        return self.set.reshape(x, self.ints(n, h * factor, w * factor, 3), False)
+        x = self.set.reshape(x, self.ints(n, 2, 2, 2, 2, 3, h, w), False)
+        x = self.set.transpose(x, self.ints(0, 6, 1, 3, 7, 2, 4, 5))
+        return self.set.reshape(x, self.ints(n, 4 * h, 4 * w, 3), False)
 
 
 class OpenVINO:
@@ -220,8 +226,12 @@ class _TensorFlowOps:
     def shuffle(self, x: Any, factor: int) -> Any:
         return self.tf.nn.depth_to_space(x, factor)
 
-    def picture(self, x: Any, factor: int) -> Any:
-        return self.tf.cast(self.tf.round(self.shuffle(self.tf.sigmoid(x), factor) * 255), self.tf.uint8)
+    def phases(self, x: Any) -> Any:
+        return self.tf.nn.space_to_depth(x, 2)
+
+    def picture(self, x: Any) -> Any:
+        x = self.shuffle(self.shuffle(self.tf.sigmoid(x), 2), 2)
+        return self.tf.cast(self.tf.round(x * 255), self.tf.uint8)
 
 
 class TensorFlow:

@@ -15,7 +15,7 @@ FRONT, BLOCKS, WIDTH, HALF = 2, 4, 32, 16
 STAGES = ((64, 64, 24), (96, 96, 32), (128, 128, 64), (144, 144, 96), (192, 192, 160), (192, 1024))
 STRIDES = {(1, 0): 2, (2, 0): 2, (4, 0): 2}  # (stage, layer) of the encoder that halve the size
 EMBEDDING = 100
-CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 12]  # of each normalised layer, in order
+CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 48]  # of each normalised layer, in order
 STYLED = [WIDTH] * (2 * BLOCKS) + [HALF, HALF, 3]  # the same, when phases of a sub-pixel layer count once
 
 Weights = dict[str, np.ndarray]
@@ -95,8 +95,9 @@ def paint(
         x = x + normalised(layer(y, f"block{2 * i + 1}"))
     x = ops.shuffle(ops.relu(normalised(layer(x, "up"))), 2)
     x = ops.relu(normalised(layer(x, "paint")))
-    x = normalised(layer(x, "out"))
-    return ops.picture(x, 2), means, variances
+    # each of the 4x4 pixels of a cell is normalised by itself: no grid of brighter pixels can remain
+    x = normalised(ops.phases(layer(x, "out")))
+    return ops.picture(x), means, variances
 
 
 def encode(ops: Any, weights: Weights, picture: Any) -> tuple[Any, list[Any]]:
