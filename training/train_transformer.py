@@ -64,7 +64,7 @@ def grid(picture: Tensor) -> Tensor:
 
 
 def grid_loss(out: Tensor, target: Tensor) -> Tensor:
-    """Flat areas must not show the cells; the teacher's own faint grid has their period and is blurred away."""
+    """Flat areas must not show the cells; the teacher's own faint grid is blurred away first."""
     smooth = F.avg_pool2d(F.pad(target, (1, 2, 1, 2), mode="reflect"), 4, stride=1)
     return (grid(out) - grid(smooth)).abs().mean()
 
