@@ -17,7 +17,9 @@ from nstfilter.stability import Stabilizer
 from nstfilter.style import Style, StyleMix, parse_style
 from nstfilter.tiles import stylize_in_tiles
 
-DEFAULT_SIZE = 480
+# where the user does not say, the network works at 480 pixels for a frame of 720, and at the square root of
+# the ratio for larger ones: strokes grow with the picture, and yet stay crisp
+DEFAULT_SIZE = (480, 720)
 # above this many pixels a network's activations no longer fit beside everything else in a laptop's memory
 ONE_PIECE = 6_000_000
 # how much of the detail between the network's size and the frame's own is given back
@@ -36,7 +38,7 @@ class StyleFilter:
     `strength`     0 gives the frame back, 1 the full style
     `keep_colors`  keep the frame's own colours and take only the light and the strokes from the style
     `model`        a name, path or Hub handle, or a `StyleModel`
-    `size`         the shorter side, in pixels, that the network works at; None for `DEFAULT_SIZE`. Frames
+    `size`         the shorter side, in pixels, that the network works at; None for `default_size`. Frames
                    smaller than that are painted at their own size; the result always has the frame's size
     `stability`    for videos, 0 to 1: 0 paints every frame on its own, 1 is as calm as it gets. The filter
                    then remembers the frame before; `reset` starts a new stream
@@ -141,7 +143,7 @@ class StyleFilter:
 
     def _paint(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
-        scale = (self._size or DEFAULT_SIZE) / min(height, width)
+        scale = (self._size or default_size(height, width)) / min(height, width)
         if scale < 1:
             small = cv2.resize(
                 image,
@@ -188,6 +190,12 @@ class StyleFilter:
             return embeddings[0]
         weights = np.array([weight for _, weight in mix.parts], np.float32)
         return np.tensordot(weights, np.stack(embeddings), axes=1).astype(np.float32)
+
+
+def default_size(height: int, width: int) -> int:
+    """The shorter side, in pixels, that the network works at for a frame of this size."""
+    size, frame = DEFAULT_SIZE
+    return round(size * max(1.0, (min(height, width) / frame) ** 0.5))
 
 
 def read_picture(style: Style) -> np.ndarray:
