@@ -70,8 +70,8 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
     else:
         print(
-            f"{figures['frames']} frames of {figures['size']}: filter alone {figures['filter_ms']:.1f} ms a frame, "
-            f"the whole run {figures['whole_ms']:.1f} ms, ratio {figures['ratio']:.2f}"
+            f"{figures['frames']} frames of {figures['size']}: filter alone {figures['filter_ms']:.1f} ms "
+            f"a frame, the whole run {figures['whole_ms']:.1f} ms, ratio {figures['ratio']:.2f}"
         )
 
 
