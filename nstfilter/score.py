@@ -117,7 +117,9 @@ class Flicker:
             there = back + np.dstack(np.meshgrid(columns, rows))
             forth = cv2.remap(forth, there, None, cv2.INTER_LINEAR)
             agrees = ((forth + back) ** 2).sum(2) < 0.01 * ((forth**2).sum(2) + (back**2).sum(2)) + 0.5
+            height, width = grey.shape
+            inside = (there >= 0).all(2) & (there <= (width - 1, height - 1)).all(2)
             warped = cv2.remap(last_values, there, None, cv2.INTER_LINEAR)
-            if agrees.any():
-                self.errors.append(float(np.abs(values - warped)[agrees].mean()))
+            if (agrees & inside).any():
+                self.errors.append(float(np.abs(values - warped)[agrees & inside].mean()))
         self._last = grey, values
