@@ -69,6 +69,14 @@ def test_every_size_comes_back_as_it_went_in(pocket: PocketModel, size: tuple[in
     assert np.array_equal(out, painted)
 
 
+def test_read_only_arrays_are_as_good_as_others(pocket: PocketModel) -> None:
+    """Such as `np.asarray` of a Pillow picture, or `np.frombuffer`."""
+    frame, picture = scene(64, 96), style((200, 90, 30))
+    frame.flags.writeable = picture.flags.writeable = False
+    painted = pocket.stylize(frame, pocket.embed(picture))
+    assert np.array_equal(painted, pocket.stylize(frame.copy(), pocket.embed(picture.copy())))
+
+
 def test_padding_to_a_multiple_of_four_changes_little(exact: PocketModel) -> None:
     """A frame that has to be extended first is painted almost as the same frame with a pixel more."""
     frame, embedding = scene(201, 303), exact.embed(style((200, 90, 30)))

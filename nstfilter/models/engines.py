@@ -145,10 +145,15 @@ class OpenVINO:
         return self.ov.Model(results(*painted), [frame, scale, shift])
 
     def _run(self, request: Any, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> None:
-        request.set_input_tensor(0, self.ov.Tensor(frame, shared_memory=True))
-        request.set_input_tensor(1, self.ov.Tensor(scale.reshape(1, -1, 1, 1), shared_memory=True))
-        request.set_input_tensor(2, self.ov.Tensor(shift.reshape(1, -1, 1, 1), shared_memory=True))
+        request.set_input_tensor(0, self._tensor(frame))
+        request.set_input_tensor(1, self._tensor(scale.reshape(1, -1, 1, 1)))
+        request.set_input_tensor(2, self._tensor(shift.reshape(1, -1, 1, 1)))
         request.infer()
+
+    def _tensor(self, array: np.ndarray) -> Any:
+        """`array` as a tensor that lives no longer: without a copy, unless it is read-only, for OpenVINO
+        refuses to share those."""
+        return self.ov.Tensor(array, shared_memory=array.flags.writeable)
 
     def paint(
         self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
@@ -181,7 +186,7 @@ class OpenVINO:
             return self.ov.Model([answer, *maps], [parameter])
 
         request = self._get(("encode", picture.shape), build, "f32")
-        request.set_input_tensor(0, self.ov.Tensor(picture, shared_memory=True))
+        request.set_input_tensor(0, self._tensor(picture))
         request.infer()
         return [tensor.data.copy() for tensor in request.output_tensors]
 
