@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nstfilter.errors import FrameError
 from nstfilter.streams import Frame, Sink, Source
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def run(
     Opens the sinks, and closes source and sinks when the frames are done or `stop` is set: results then
     appear under their final names. On any error, Ctrl-C included, the sinks are aborted and the error is
     raised with a note for each finished part that was kept. `on_frame` is called with the number of frames
-    filtered so far. Raises whatever source, filter or sinks raise.
+    filtered so far. Raises whatever source, filter or sinks raise, and `FrameError` when the filter gives
+    something else than a frame of the same size.
     """
     sinks = [sinks] if isinstance(sinks, Sink) else list(sinks)
     stop = stop or threading.Event()
@@ -68,6 +70,7 @@ def run(
                     before = time.perf_counter()
                     painted = replace(frame, image=filter(frame.image))
                     report.filtering += time.perf_counter() - before
+                    _check(painted.image, frame.image)
                     for writer in writers:
                         writer.put(painted)
                     report.frames += 1
@@ -91,6 +94,13 @@ def run(
             for sink in sinks:
                 report.warnings += sink.warnings
     return report
+
+
+def _check(painted: np.ndarray, image: np.ndarray) -> None:
+    """A sink would take the bytes of any array for a picture."""
+    shape, dtype = getattr(painted, "shape", ()), getattr(painted, "dtype", type(painted).__name__)
+    if shape[:2] != image.shape[:2] or dtype != "uint8":
+        raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")
 
 
 def _abort(sink: Sink, error: BaseException) -> Path | None:

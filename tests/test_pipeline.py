@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nstfilter.errors import SinkError, SourceError
+from nstfilter.errors import FrameError, SinkError, SourceError
 from nstfilter.pipeline import run
 from nstfilter.testing import MemorySink, MemorySource
 
@@ -36,6 +36,21 @@ def test_every_frame_reaches_every_sink_in_order_with_its_timestamp():
         assert sink.info.rate == 25
     assert report.frames == 50
     assert 0 < report.filtering <= report.seconds
+
+
+@pytest.mark.parametrize(
+    ("filter", "made"),
+    [
+        (lambda image: image / 255, r"float64 \(4, 6, 3\)"),
+        (lambda image: image[:2], r"uint8 \(2, 6, 3\)"),
+        (lambda image: None, r"NoneType \(\)"),
+    ],
+)
+def test_a_filter_that_gives_no_frame_is_told_so(filter, made):
+    sink = MemorySink()
+    with pytest.raises(FrameError, match=rf"the filter made {made} of a frame; expected uint8 \(4, 6, 3\)"):
+        run(MemorySource(frames(3)), filter, sink)
+    assert not sink.finished
 
 
 def test_the_parts_overlap():
