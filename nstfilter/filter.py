@@ -132,9 +132,9 @@ class StyleFilter:
         1x1 up and any memory layout. The result has the same shape; it is `out` where that is given, which
         may be `frame` itself. Raises `FrameError` for anything else.
         """
+        image, alpha = as_bgr(frame)
         if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
             raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
-        image, alpha = as_bgr(frame)
         result = frame.copy() if self._strength == 0 else _like(frame, self._paint(image), alpha)
         if out is None:
             return result

@@ -1,4 +1,4 @@
-"""StyleFilter, with a model whose results can be worked out by hand; what real models do is in their tests."""
+"""StyleFilter, with a model whose results can be worked out by hand; real models have tests of their own."""
 
 from __future__ import annotations
 
@@ -141,8 +141,9 @@ def test_out_of_another_shape_is_refused(paint):
     ],
 )
 def test_what_is_not_a_frame_is_said_to_be_none(paint, frame, what):
-    with pytest.raises(FrameError, match=what):
-        paint(frame)
+    for out in (None, np.zeros((4, 4, 3), np.uint8)):
+        with pytest.raises(FrameError, match=what):
+            paint(frame, out=out)
 
 
 def test_settings_change_between_two_frames(paint):
