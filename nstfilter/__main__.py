@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line. Expected errors become one line on stderr and their exit code."""
+    # a polite kill keeps what was finished and clears the rest away, as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     # a creator's terminal is no place for a library's diary; whoever wants it sets the variable
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -20,6 +23,8 @@ def main() -> None:
     except NstfilterError as error:
         print("error:", "; ".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # so early that no command was there to see to it
+        sys.exit(130)
     except BrokenPipeError:
         # whoever read our output has heard enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

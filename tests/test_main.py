@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -55,6 +56,31 @@ def test_an_unexpected_error_keeps_its_traceback(site, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
     with pytest.raises(KeyError, match="key"):
         main()
+
+
+def test_an_early_ctrl_c_is_no_traceback(site, monkeypatch, capsys):
+    site("slow", "raise KeyboardInterrupt")
+    monkeypatch.setattr(sys, "argv", ["nstfilter", "plugins"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no polite way to end a process")
+def test_sigterm_ends_as_cleanly_as_ctrl_c(tmp_path):
+    words = ["apply", "demo:320x180", "-o", "film.mkv", "--threads", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "nstfilter", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not list(tmp_path.glob("film*")):
+            time.sleep(0.01)
+        process.terminate()
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert said.startswith("stopped with 0 of 1 done")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "film.mkv").exists()
 
 
 def test_a_reader_that_has_heard_enough_gets_no_traceback():
