@@ -63,11 +63,13 @@ class VideoSink(Sink):
 
     def _check_place(self) -> None:
         folder = self.path.parent
+        if len(os.fsencode(self.path.name)) > LONGEST_NAME:
+            raise SinkError(f"the name {self.path.name} is too long; choose a shorter one")
         if self.path.is_dir():
             raise SinkError(f"{self.path} is a folder; give the name of a file in it")
         if not folder.is_dir():
             raise SinkError(f"there is no folder {folder}; create it first")
-        if self.path.exists() and not self.overwrite:
+        if os.path.exists(self.path) and not self.overwrite:
             raise SinkError(
                 f"{self.path} exists already; choose another name, or overwrite it with --overwrite"
             )
@@ -82,12 +84,13 @@ class VideoSink(Sink):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
         self.partial, self._file = self._create_partial()
         try:
-            self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings)
-            encoder = GifEncoder if self.codec == "gif" else Encoder
-            self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
-            if info.origin is not None:
-                self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
-            self._muxer.start()
+            with _interrupted_later():
+                self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings)
+                encoder = GifEncoder if self.codec == "gif" else Encoder
+                self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
+                if info.origin is not None:
+                    self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
+                self._muxer.start()
         except BaseException as error:
             self._file.close()
             if hasattr(self, "_muxer"):
@@ -172,7 +175,7 @@ class VideoSink(Sink):
 
 @contextmanager
 def _interrupted_later() -> Iterator[None]:
-    """Hold Ctrl-C back while a frame is on its way to the file: without it, those that follow are spoilt."""
+    """Hold Ctrl-C back while FFmpeg is at work on the file: it may swallow it, and spoil what follows."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is ever interrupted
         return

@@ -92,9 +92,9 @@ class VideoSource(Source):
     # -- opening --
 
     def _open(self) -> av.container.InputContainer:
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             raise SourceError(f"{self.path} is a folder, not a video file; give the file itself")
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             raise SourceError(f"there is no file {self.path}; check the name")
         if self.path.is_file() and self.path.stat().st_size == 0:
             raise SourceError(f"{self.path} is empty (0 bytes); copy or download it again")
@@ -119,8 +119,8 @@ class VideoSource(Source):
         videos = [s for s in self._container.streams.video if not s.disposition & pictures]
         if not videos:
             kinds = {"cover art" if s.type == "video" else s.type for s in self._container.streams}
-            held = " and ".join(sorted(kinds)) or "nothing"
-            raise SourceError(f"{self.path} holds no video, only {held}; give a file with a picture")
+            held = f"only {' and '.join(sorted(kinds))}" if kinds else "nothing at all"
+            raise SourceError(f"{self.path} holds no video, {held}; give a file with a picture")
         stream = videos[0]
         if stream.codec_context is None:
             raise SourceError(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -439,6 +440,13 @@ def _no_frames(path: Path) -> None:
     path.with_name("whole.mkv").unlink()
 
 
+def _no_tracks(path: Path) -> None:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("h264", rate=25)
+        stream.width, stream.height = 64, 48
+        out.start_encoding()
+
+
 @pytest.mark.parametrize(
     ("name", "make", "says"),
     [
@@ -450,6 +458,7 @@ def _no_frames(path: Path) -> None:
         ("list.mp4", lambda p: p.write_text("#EXTM3U\n#EXTINF:1,\nhttp://localhost/a.ts\n"), "not a video"),
         ("noise.avi", lambda p: p.write_bytes(np.random.default_rng(1).bytes(50000)), "not a video"),
         ("song.mp4", _sound_with_cover, "holds no video, only audio and cover art"),
+        ("bare.mp4", _no_tracks, "holds no video, nothing at all"),
         ("header.mkv", _no_frames, "no frame of .* can be decoded"),
     ],
 )
@@ -993,6 +1002,27 @@ def test_ctrl_c_in_the_middle_of_writing(tmp_path: Path) -> None:
     assert times == list(range(len(times)))  # not one is lost between encoder and file
     assert len(times) - int(count) in (0, 1)
     assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["in.mp4", "out.partial.mp4"]
+
+
+def test_ctrl_c_while_the_header_is_written_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nstfilter.plugins.video_muxer import Muxer
+
+    start = Muxer.start
+
+    def swallow(muxer: Muxer) -> None:
+        """As FFmpeg does with what its callbacks raise."""
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        start(muxer)
+
+    monkeypatch.setattr(Muxer, "start", swallow)
+    sink = video.open_sink(str(tmp_path / "a.mkv"))
+    with pytest.raises(KeyboardInterrupt):
+        sink.open(StreamInfo(320, 240, Fraction(1, 25), Fraction(25)))
+    assert sink.abort() is None
+    assert not list(tmp_path.iterdir())
 
 
 def fill(sink: Any) -> None:
