@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,18 +37,20 @@ def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job
     a folder. Raises `UsageError` for what cannot be meant, `SourceError` for what is not there.
     """
     label = "+".join(part.name for part, _ in style.parts)
-    into = Path(output) if output is not None else None
-    into_folder = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+    into = Path(output).expanduser() if output is not None else None  # shells leave --output=~/x as it is
+    into_folder = output is not None and (os.path.isdir(into or "") or output.endswith(("/", os.sep)))
     if into and not into_folder and len(inputs) > 1:
         raise UsageError(f"several inputs need a folder to go to; write {output}/ with a slash at its end")
     jobs = []
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path's own, no error for a name that is too long
             root = into or path.resolve().with_name(f"{path.resolve().name}-{label}")
             if len(inputs) > 1 and into:
                 root = into / path.resolve().name
-            found = [Job(file, root / file.relative_to(path), root) for file in _files(path, skip=root)]
+            found = [
+                Job(file, root / file.relative_to(path), into or root) for file in _files(path, skip=root)
+            ]
             if not found:
                 raise SourceError(f"there is no picture or video in {text}")
             jobs += found
@@ -58,13 +61,19 @@ def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job
         else:
             jobs.append(Job(path, into / path.name, into) if into_folder else Job(path, into))
     for job in jobs:
-        if job.output.exists() and job.input.exists() and job.output.samefile(job.input):
+        if _same(job.output, job.input):
             raise UsageError(f"{job.input} would be its own output; choose another place with -o")
-    outputs = [job.output for job in jobs]
-    for job in jobs:
-        if outputs.count(job.output) > 1:
-            raise UsageError(f"several inputs would become {job.output}; give them different names")
+    for output_path, count in Counter(job.output for job in jobs).items():
+        if count > 1:
+            raise UsageError(f"several inputs would become {output_path}; give them different names")
     return jobs
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def _files(folder: Path, skip: Path) -> Iterator[Path]:
@@ -84,10 +93,13 @@ def _files(folder: Path, skip: Path) -> Iterator[Path]:
 
 
 def check(jobs: Sequence[Job], options: dict[str, Any]) -> None:
-    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use."""
+    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use, and `SinkError`
+    where there is no folder to write in."""
     sources, sinks = (manager().registries[hook] for hook in ("register_sources", "register_sinks"))
     for job in jobs:
         sources.resolve(str(job.input))
+        if not sinks.named(str(job.output)):
+            _need_parent(job)
     taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
     for option in options:
         if option not in taken:
@@ -109,10 +121,10 @@ def render(
 
     Raises `SourceError` or `SinkError`; nothing is then left under the output's name.
     """
-    if job.output.exists() and not overwrite:
+    if os.path.exists(job.output) and not overwrite:
         raise SinkError(f"{job.output} exists; choose another name with -o, or --overwrite it")
     sources, sinks = (manager().registries[hook] for hook in ("register_sources", "register_sinks"))
-    if not job.input.exists() and not sources.named(str(job.input)):
+    if not os.path.exists(job.input) and not sources.named(str(job.input)):
         raise SourceError(f"there is no file {job.input}")
     known = sinks.options(str(job.output))
     with open_source(job.input) as source, _folder_for(job):
@@ -127,9 +139,13 @@ def render(
 def _folder_for(job: Job) -> Iterator[None]:
     """The output's folder, made where it may be, and taken away again if nothing came to lie in it."""
     if job.folder:
-        if not job.folder.parent.is_dir():
-            raise SinkError(f"there is no folder {job.folder.parent}; make it first")
-        job.output.parent.mkdir(parents=True, exist_ok=True)
+        _need_parent(job)
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(
+                f"cannot make the folder {job.output.parent}: {error.strerror}; choose another with -o"
+            ) from None
     try:
         yield
     except BaseException:
@@ -139,3 +155,9 @@ def _folder_for(job: Job) -> Iterator[None]:
                     break
                 folder.rmdir()
         raise
+
+
+def _need_parent(job: Job) -> None:
+    parent = job.folder.parent if job.folder else job.output.parent
+    if not os.path.isdir(parent):
+        raise SinkError(f"there is no folder {parent}; make it first")

@@ -101,6 +101,40 @@ def test_a_second_time_refuses_and_overwrite_replaces(apply):
     assert not np.array_equal(cv2.imread("a-ruby.png"), before)
 
 
+def test_json_tells_of_a_single_failure_too(apply):
+    result = apply("none.png", "--json")
+    assert isinstance(result.exception, NstfilterError)
+    assert json.loads(result.stdout)["results"] == [
+        {"input": "none.png", "output": "none-ruby.png", "error": "there is no file none.png"}
+    ]
+
+
+def test_a_folder_is_taken_up_again_where_it_was_left(apply, tmp_path):
+    (tmp_path / "here" / "in").mkdir()
+    for name in ("a", "b", "c"):
+        picture(f"in/{name}.png")
+    apply("in")
+    (tmp_path / "here" / "in-ruby" / "c.png").unlink()
+    (tmp_path / "here" / "in" / "b.png").write_text("not a picture")
+    result = apply("in", "--json")
+    assert result.exit_code == 1
+    assert [r.get("error", "made") for r in json.loads(result.stdout)["results"]] == [
+        "the output exists",
+        "the output exists",
+        "made",
+    ]
+    assert result.stderr.startswith("error: 2 of 3 results exist and were left as they are, such as ")
+    assert result.stderr.endswith("in-ruby/a.png; --overwrite replaces them\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_error_names_its_input_once(apply, tmp_path):
+    (tmp_path / "here" / "in").mkdir()
+    picture("in/a.png")
+    (tmp_path / "here" / "in" / "b.png").touch()
+    assert apply("in").stderr.startswith("error: in/b.png is empty\n")
+
+
 def test_strength_and_colors_reach_the_filter(apply):
     picture("a.png")
     apply("a.png", "-o", "b.png", "--strength", "0")
@@ -131,6 +165,12 @@ def test_a_picture_file_is_a_style(apply):
         (["a.png", "-o", "b.jpg", "--quality", "900"], 2, "quality is 900"),
         (["a.png", "-o", "b.mp4"], 1, "b.mp4"),
         (["v.mp4", "-o", "v.png"], 1, "v.png"),
+        (["a.png", "v.mp4", "-o", "missing/new/"], 1, "there is no folder missing; make it first"),
+        (["a.png", "-o", "a.png/b/"], 1, "there is no folder a.png"),
+        (["a.png", "-s", "ruby", "-o", "n" * 300 + ".png"], 1, "too long"),
+        (["n" * 300 + ".png"], 1, "there is no file nnn"),
+        (["n" * 300 + ".mp4"], 1, "there is no file nnn"),
+        (["v.mp4", "-o", "n" * 300 + ".mp4"], 1, "too long"),
         (["empty.png"], 1, "empty.png"),
         (["renamed.jpg"], 1, "renamed.jpg"),
         (["renamed.mp4"], 1, "renamed.mp4"),

@@ -52,6 +52,28 @@ def test_output_names_the_result_or_its_folder(tmp_path):
     ]
 
 
+def test_several_folders_go_into_one_that_is_made_for_them(tmp_path):
+    for name in ("one", "two"):
+        picture(tmp_path / name / "a.png")
+    jobs = plan(["one", "two"], "both/", STYLE)
+    check(jobs, {})
+    for job in jobs:
+        render(job, invert)
+    assert sorted(p.as_posix() for p in Path("both").rglob("*.png")) == ["both/one/a.png", "both/two/a.png"]
+
+
+def test_a_tilde_that_no_shell_saw_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert plan(["a.jpg"], "~/b.jpg", STYLE)[0].output == tmp_path / "b.jpg"
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    job = Job(picture(tmp_path / "a.png"), tmp_path / "a.png" / "b" / "a.png", tmp_path / "a.png")
+    with pytest.raises(SinkError, match=r"cannot make the folder .*; choose another with -o"):
+        render(job, invert)
+
+
 def test_several_inputs_need_a_folder():
     with pytest.raises(UsageError, match=r"out\.jpg/ with a slash"):
         plan(["a.jpg", "b.jpg"], "out.jpg", STYLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 def apply(
     inputs: Annotated[
-        list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT...")
+        list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT")
     ],
     output: Annotated[
         str | None,
@@ -79,17 +80,32 @@ def apply(
         threads=threads,
     )
     results: list[dict[str, Any]] = []
+    existing: list[Job] = []
     try:
         with progress() as bars:
             total = bars.add_task("files", total=len(jobs), speed="", visible=len(jobs) > 1)
             for job in jobs:
-                results.append(
-                    _one(job, paint, bars, overwrite=overwrite, options=options, alone=len(jobs) == 1)
-                )
+                result: dict[str, Any] = {"input": str(job.input), "output": str(job.output)}
+                try:
+                    if len(jobs) > 1 and not overwrite and os.path.exists(job.output):
+                        existing.append(job)
+                        result["error"] = "the output exists"
+                    else:
+                        result |= _one(job, paint, bars, overwrite=overwrite, options=options)
+                except NstfilterError as error:
+                    result["error"] = "; ".join([str(error), *getattr(error, "__notes__", [])])
+                    results.append(result)
+                    if len(jobs) == 1:
+                        raise
+                    about = "" if str(job.input) in result["error"] else f"{job.input}: "
+                    print(f"error: {about}{result['error']}", file=sys.stderr)
+                else:
+                    results.append(result)
                 bars.advance(total)
     except KeyboardInterrupt as stop:
         notes = getattr(stop, "__notes__", [])
-        print("; ".join([f"stopped with {len(results)} of {len(jobs)} done", *notes]), file=sys.stderr)
+        done = sum("error" not in result for result in results)
+        print("; ".join([f"stopped with {done} of {len(jobs)} done", *notes]), file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
@@ -99,14 +115,20 @@ def apply(
         for result in results:
             if "error" not in result:
                 print(_summary(result))
+    if existing:
+        print(
+            f"error: {len(existing)} of {len(jobs)} results exist and were left as they are, such as "
+            f"{existing[0].output}; --overwrite replaces them",
+            file=sys.stderr,
+        )
+    if failed > len(existing):
+        print(f"{failed - len(existing)} of {len(jobs)} failed; the rest is done", file=sys.stderr)
     if failed:
-        if len(jobs) > 1:
-            print(f"{failed} of {len(jobs)} failed; the rest is done", file=sys.stderr)
         raise typer.Exit(1)
 
 
 def _one(
-    job: Job, paint: StyleFilter, bars: Progress, *, overwrite: bool, options: dict[str, Any], alone: bool
+    job: Job, paint: StyleFilter, bars: Progress, *, overwrite: bool, options: dict[str, Any]
 ) -> dict[str, Any]:
     from nstfilter.render import render
 
@@ -120,7 +142,6 @@ def _one(
         paint.reset()
         bars.update(bar, total=info.frames, visible=not info.still)
 
-    result: dict[str, Any] = {"input": str(job.input), "output": str(job.output)}
     try:
         report = render(
             job,
@@ -130,17 +151,11 @@ def _one(
             on_open=opened,
             on_frame=show,
         )
-    except NstfilterError as error:
-        if alone:
-            raise
-        result["error"] = "; ".join([str(error), *getattr(error, "__notes__", [])])
-        print(f"error: {job.input}: {result['error']}", file=sys.stderr)
-        return result
     finally:
         bars.remove_task(bar)
     for warning in report.warnings:
         warn(f"{job.input}: {warning}")
-    return result | _figures(report)
+    return _figures(report)
 
 
 def _figures(report: Report) -> dict[str, Any]:
