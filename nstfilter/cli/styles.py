@@ -24,9 +24,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
-def styles(context: typer.Context) -> None:
+def styles(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
-        list_styles()
+        list_styles(as_json)
 
 
 @app.command("list")
@@ -171,7 +171,7 @@ def _label(style: Style, found: list[Style]) -> str:
 def _picture_for_sheet(target: str) -> np.ndarray:
     """The first frame, HxWx3 BGR, no larger than what models work at: tiles are smaller still."""
     from nstfilter.errors import SourceError
-    from nstfilter.filter import DEFAULT_SIZE
+    from nstfilter.filter import as_bgr, default_size
     from nstfilter.manager import open_source
     from nstfilter.opencv import cv2
 
@@ -179,10 +179,8 @@ def _picture_for_sheet(target: str) -> np.ndarray:
         frame = next(iter(source), None)
     if frame is None:
         raise SourceError(f"{target} has no picture in it")
-    image = frame.image
-    if image.ndim == 2 or image.shape[2] != 3:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_BGRA2BGR)
+    image, _ = as_bgr(frame.image)
     height, width = image.shape[:2]
-    scale = min(1, DEFAULT_SIZE / min(height, width))
+    scale = min(1, default_size(height, width) / min(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
