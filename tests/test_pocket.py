@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,16 @@ def test_same_picture_same_answer(pocket: PocketModel) -> None:
     first = pocket.stylize(frame, embedding)
     pocket.stylize(frame, pocket.embed(style((10, 200, 90))))
     assert np.array_equal(first, pocket.stylize(frame, embedding))
+
+
+def test_two_threads_share_a_model_each_with_its_own_style(exact: PocketModel) -> None:
+    frame = scene(64, 96)
+    embeddings = [exact.embed(style(colour)) for colour in ((200, 90, 30), (20, 60, 220))] * 20
+    alone = [exact.stylize(frame, embedding).astype(int) for embedding in embeddings[:2]] * 20
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda embedding: exact.stylize(frame, embedding), embeddings))
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(one - other).max() <= 1
 
 
 @needs_openvino

@@ -7,6 +7,7 @@ Each has the same methods, on BGR uint8: `paint` and `measure` on [n, h, w, 3], 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -107,6 +108,7 @@ class OpenVINO:
         if threads:
             self.settings["INFERENCE_NUM_THREADS"] = threads
         self.compiled: dict[tuple[Any, ...], Any] = {}
+        self.turn = threading.Lock()  # a request serves one thread at a time
         self.precision = precision or self._choose()
 
     def _choose(self) -> str:
@@ -158,20 +160,23 @@ class OpenVINO:
     def paint(
         self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
     ) -> np.ndarray:
-        request = self._get(
-            (frame.shape, measured, self.precision),
-            lambda: self._graph(frame.shape, measured, lambda picture, *_: [picture]),
-            self.precision,
-        )
-        request.set_output_tensor(0, self.ov.Tensor(out, shared_memory=True))
-        self._run(request, frame, scale, shift)
+        with self.turn:
+            request = self._get(
+                (frame.shape, measured, self.precision),
+                lambda: self._graph(frame.shape, measured, lambda picture, *_: [picture]),
+                self.precision,
+            )
+            request.set_output_tensor(0, self.ov.Tensor(out, shared_memory=True))
+            self._run(request, frame, scale, shift)
         return out
 
     def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
         both = lambda _, means, variances: [self.ops.set.concat(x, 1) for x in (means, variances)]  # noqa: E731
-        request = self._get(("measure", frames.shape), lambda: self._graph(frames.shape, False, both), "f32")
-        self._run(request, frames, scale, shift)
-        return Statistics(*(request.get_output_tensor(i).data.reshape(-1).copy() for i in (0, 1)))
+        with self.turn:
+            build = lambda: self._graph(frames.shape, False, both)  # noqa: E731
+            request = self._get(("measure", frames.shape), build, "f32")
+            self._run(request, frames, scale, shift)
+            return Statistics(*(request.get_output_tensor(i).data.reshape(-1).copy() for i in (0, 1)))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         return self._encode(picture)[0][0]
@@ -185,10 +190,11 @@ class OpenVINO:
             answer, maps = network.encode(self.ops, self.weights, parameter)
             return self.ov.Model([answer, *maps], [parameter])
 
-        request = self._get(("encode", picture.shape), build, "f32")
-        request.set_input_tensor(0, self._tensor(picture))
-        request.infer()
-        return [tensor.data.copy() for tensor in request.output_tensors]
+        with self.turn:
+            request = self._get(("encode", picture.shape), build, "f32")
+            request.set_input_tensor(0, self._tensor(picture))
+            request.infer()
+            return [tensor.data.copy() for tensor in request.output_tensors]
 
 
 class _TensorFlowOps:

@@ -62,7 +62,7 @@ class PocketModel:
     precision  "f32" or "bf16"; default: bf16 where the processor has it and the picture stays the same
 
     Raises ModelError when the weights cannot be used, UsageError for an unknown engine or precision.
-    One caller at a time.
+    Several threads may call it; they take turns.
     """
 
     name = "pocket"
@@ -146,13 +146,14 @@ class PocketModel:
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the style, and statistics if given, multiply and add after each layer; the latest are kept."""
         key = embedding.tobytes()
-        if self._latest is None or self._latest[0] != key or self._latest[1] is not statistics:
+        latest = self._latest
+        if latest is None or latest[0] != key or latest[1] is not statistics:
             scale, shift = network.conditions(self._weights, embedding)
             if statistics is not None:
                 scale = scale / np.sqrt(statistics.variance + EPSILON)
                 shift = shift - statistics.mean * scale
-            self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
-        return self._latest[2], self._latest[3]
+            latest = self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
+        return latest[2], latest[3]
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
