@@ -23,7 +23,8 @@ def test_models_are_listed_with_the_plugin_they_come_from(site, command):
     assert {"pocket", "magenta"} <= {line[0] for line in lines}
 
 
-def test_models_are_listed_as_json(site):
+@pytest.mark.parametrize("command", [["models"], ["models", "list"]])
+def test_models_are_listed_as_json(site, command):
     site("faker", MODEL)
-    listing = json.loads(CliRunner().invoke(build_app(), ["models", "list", "--json"]).stdout)
+    listing = json.loads(CliRunner().invoke(build_app(), [*command, "--json"]).stdout)
     assert {"name": "fake", "plugin": "faker", "help": "a mean colour"} in listing

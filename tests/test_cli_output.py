@@ -29,6 +29,15 @@ def test_a_person_reads_columns_with_a_header_and_nothing_is_taken_for_markup(mo
     assert "\x1b[3" not in printed, "NO_COLOR is set"
 
 
+def test_a_narrow_terminal_still_gets_whole_names(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "20")
+    table(["style", "licence"], [["stained-glass", "Apache-2.0"]])
+    printed = sys.stdout.getvalue()
+    assert "…" not in printed
+    assert sum(line.strip() != "" for line in printed.splitlines()) > 3
+
+
 def test_warnings_go_to_stderr(capsys):
     warn("two frames were damaged")
     assert capsys.readouterr() == ("", "warning: two frames were damaged\n")

@@ -95,6 +95,7 @@ def test_a_broken_pack_is_reported_and_the_rest_listed(pack: Path, make_pack: Ma
     assert result.stderr.startswith("warning: ")
     assert "ink.png, which is not there" in result.stderr
     assert len(json.loads(run("list", "--json").stdout)) == 2
+    assert run("--json").stdout == run("list", "--json").stdout
 
 
 def test_a_style_is_shown(pack: Path) -> None:

@@ -12,15 +12,17 @@ from nstfilter.manager import manager
 
 app = typer.Typer(help="List models and fetch them.", invoke_without_command=True)
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 @app.callback()
-def models(context: typer.Context) -> None:
+def models(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
-        list_models()
+        list_models(as_json)
 
 
 @app.command("list")
-def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_models(as_json: AsJson = False) -> None:
     """List the models that --model takes by name."""
     registrations = manager().registries["register_models"].registrations
     if as_json:

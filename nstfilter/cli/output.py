@@ -21,7 +21,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in header:
+        drawn.add_column(title, overflow="fold")
     for row in rows:
         drawn.add_row(*(_escaped(cell) for cell in row))
     Console().print(drawn)

@@ -24,7 +24,10 @@ def score(
     beta: Annotated[float, typer.Option(help="Weight of the style loss.")] = 1000.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the style score, Gatys' content and style losses, and, for videos, the flicker."""
+    """Measure how a painting turned out.
+
+    Prints the style score, Gatys' content and style losses, and, for videos, the flicker.
+    """
     import numpy as np
 
     from nstfilter.filter import StyleFilter, as_bgr, read_picture
