@@ -111,11 +111,13 @@ class Registry:
                 f"{min(r.name for r in claims)}:{target}"
             )
         if not claims:
-            unknown: UsageError = UnknownNameError(self.kind, target, self.names())
+            hint = "(the folder or .tar.gz of a SavedModel works too)" if self.kind == "model" else ""
+            unknown: UsageError = UnknownNameError(self.kind, target, self.names(), hint)
             suffix = os.path.splitext(target)[1]
-            if suffix and not failures:
+            if not failures and (suffix or os.path.isfile(target)):
+                files = f"{suffix} files" if suffix else "files without a suffix"
                 known = ", ".join(self.names())
-                unknown = UsageError(f"no {self.kind} takes {suffix} files such as {target}; known: {known}")
+                unknown = UsageError(f"no {self.kind} takes {files} such as {target}; known: {known}")
             for failure in failures:
                 unknown.add_note(failure)
             absent = ", ".join(status.name for status in self.statuses if status.error)

@@ -175,6 +175,13 @@ def test_an_unknown_target_gets_the_nearest_names(site):
         open_source("god")
 
 
+def test_a_file_of_no_known_kind_is_no_misspelt_name(tmp_path):
+    (tmp_path / "photo").touch()
+    for name, kind in (("photo", "files without a suffix"), ("photo.god", r"\.god files")):
+        with pytest.raises(UsageError, match=rf"no source takes {kind} such as .*{name}; known: demo"):
+            open_source(tmp_path / name)
+
+
 SINK = """
     @hookimpl
     def register_sinks(register):

@@ -75,6 +75,8 @@ def test_pocket_is_the_embedded_model() -> None:
 def test_what_is_no_model_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no model is called 'poket'; did you mean 'pocket'"):
         open_model("poket")
+    with pytest.raises(UnknownNameError, match=r"known: .*the folder or \.tar\.gz of a SavedModel works too"):
+        open_model(tmp_path)
     with pytest.raises(ModelError, match="is not a SavedModel"):
         open_model(f"magenta:{tmp_path}")
     with pytest.raises(UsageError, match="has no option 'thread'; it takes: threads"):
