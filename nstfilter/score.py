@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nstfilter.errors import UsageError
 from nstfilter.opencv import cv2
 
 
@@ -18,11 +19,11 @@ def style_score(content: np.ndarray, style: np.ndarray, output: np.ndarray) -> f
     """1 - |P(output) - z| / |P(content) - z|, from the embeddings of three pictures (float arrays of one
     shape): 0 where the output is no nearer to the style than the content was, 1 where it is the style.
 
-    Raises `ValueError` where content and style have the same embedding, since nothing can then be nearer.
+    Raises `UsageError` where content and style have the same embedding, since nothing can then be nearer.
     """
     distance = float(np.linalg.norm(content - style))
     if distance == 0:
-        raise ValueError("content and style have the same embedding; there is no distance to cover")
+        raise UsageError("content and style have the same embedding; there is no distance to cover")
     return 1 - float(np.linalg.norm(output - style)) / distance
 
 

@@ -76,3 +76,10 @@ def test_a_painting_of_another_size_is_refused(score):
     error = score("plain.png", "wave", "small.png").exception
     assert isinstance(error, UsageError)
     assert "a painting has its content's size" in str(error)
+
+
+def test_a_picture_in_its_own_style_is_refused(score):
+    cv2.imwrite("plain.png", scene())
+    error = score("plain.png", "plain.png", "plain.png").exception
+    assert isinstance(error, UsageError)
+    assert "the same embedding" in str(error)
