@@ -64,9 +64,11 @@ def grid(picture: Tensor) -> Tensor:
 
 
 def grid_loss(out: Tensor, target: Tensor) -> Tensor:
-    """Flat areas must not show the cells; the teacher's own faint grid is blurred away first."""
-    smooth = F.avg_pool2d(F.pad(target, (1, 2, 1, 2), mode="reflect"), 4, stride=1)
-    return (grid(out) - grid(smooth)).abs().mean()
+    """Cells may show where the teacher's texture happens to, and not more: in flat areas not at all.
+
+    Compared with a smoothed target instead, this took away texture and a tenth of the style score.
+    """
+    return F.relu(grid(out).abs() - grid(target).abs()).mean()
 
 
 def main() -> None:
@@ -81,6 +83,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--l1", type=float, default=1.0, help="weight of the plain difference")
     parser.add_argument("--hint", type=float, default=0.05)
     parser.add_argument("--style", type=float, default=0.2, help="weight of the style score")
     parser.add_argument(
@@ -144,6 +147,7 @@ def main() -> None:
                 target, *maps = [m.float() for m in model.stylize(x, z, also=tuple(hints))]
             out, own = student(x, given, inner=True)
         loss, l1 = picture_loss(out, target)
+        loss = loss + (args.l1 - 1) * l1
         parts = {"l1": l1.item()}
         cells = grid_loss(out, target)
         parts["grid"] = cells.item()
