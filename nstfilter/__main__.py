@@ -9,8 +9,9 @@ import sys
 
 def main() -> None:
     """Run the command line. Expected errors become one line on stderr and their exit code."""
-    # a polite kill keeps what was finished and clears the rest away, as Ctrl-C does
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # a polite kill keeps what was finished and clears the rest away, as Ctrl-C does; also in a script's
+    # background, where Ctrl-C is ignored
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a creator's terminal is no place for a library's diary; whoever wants it sets the variable
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

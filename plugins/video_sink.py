@@ -175,18 +175,23 @@ class VideoSink(Sink):
 
 @contextmanager
 def _interrupted_later() -> Iterator[None]:
-    """Hold Ctrl-C back while FFmpeg is at work on the file: it may swallow it, and spoil what follows."""
+    """Hold Ctrl-C and a polite kill back while FFmpeg is at work on the file: it may swallow them, and spoil
+    what follows."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is ever interrupted
         return
     pressed: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *press: pressed.append(press))
+    usual = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    held: dict[int, Any] = {n: handler for n, handler in usual.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda *press: pressed.append(press))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # None: set from outside Python
-    if pressed and callable(before):
-        before(*pressed[0])
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    if pressed:
+        held[pressed[0][0]](*pressed[0])
 
 
 def _reason(error: Exception) -> str:
