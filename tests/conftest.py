@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from nstfilter.manager import manager
 from nstfilter.style import packs
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# a script's background ignores Ctrl-C, and programs started from there would too: here it always counts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
