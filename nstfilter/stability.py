@@ -40,7 +40,7 @@ class Stabilizer:
 
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
-        self._last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, frame: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
         """The calm version of `painted`, which the model made of `frame`; both HxWx3 BGR uint8.
@@ -50,39 +50,43 @@ class Stabilizer:
         """
         if min(frame.shape[:2]) < SMALLEST:
             return painted
-        half = cv2.resize(
-            cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
-        )
-        if self._last and self._last[0].shape == frame.shape and stability > 0:
-            painted = self._mix(*self._last, frame, half, painted, stability)
-        self._last = frame, half, painted
+        half = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        if self._last and self._last[1].shape == painted.shape and stability > 0:
+            painted = self._mix(*self._last, half, painted, stability)
+        self._last = half, painted
         return painted
 
     def _mix(
         self,
-        last_frame: np.ndarray,
         last_half: np.ndarray,
         last_painted: np.ndarray,
-        frame: np.ndarray,
         half: np.ndarray,
         painted: np.ndarray,
         stability: float,
     ) -> np.ndarray:
-        height, width = frame.shape[:2]
-        flow = self._flow.calc(half, last_half, None)
-        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        flow *= np.array([width / half.shape[1], height / half.shape[0]], np.float32)
-        flow[..., 0] += np.arange(width, dtype=np.float32)
-        flow[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-        inputs = cv2.remap(last_frame, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        carried = cv2.remap(last_painted, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        trust = cv2.LUT(_difference(frame, inputs, 5), self._trust)
-        trust *= cv2.LUT(_difference(painted, carried, 15), self._paint_trust)
+        height, width = painted.shape[:2]
+        last_grey, grey = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (last_half, half))
+        there = self._flow.calc(grey, last_grey, None)
+        there[..., 0] += np.arange(grey.shape[1], dtype=np.float32)
+        there[..., 1] += np.arange(grey.shape[0], dtype=np.float32)[:, None]
+        inputs = cv2.remap(last_half, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # the same places in the full picture, where a pixel's centre lies at its index plus a half
+        scale = width / grey.shape[1], height / grey.shape[0]
+        there = cv2.resize(there, (width, height), interpolation=cv2.INTER_LINEAR)
+        there = cv2.multiply(cv2.add(there, (0.5, 0.5, 0, 0)), (*scale, 0, 0))
+        there = cv2.subtract(there, (0.5, 0.5, 0, 0), dst=there)
+        carried = cv2.remap(last_painted, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        trust = cv2.LUT(_difference(half, inputs, 3), self._trust)
+        trust *= cv2.LUT(_difference(_halved(painted, grey), _halved(carried, grey), 7), self._paint_trust)
         if cv2.mean(trust)[0] < CUT:
             return painted
+        trust = cv2.resize(trust, (width, height), interpolation=cv2.INTER_LINEAR)
         trust *= CARRIED * stability
-        mixed = cv2.blendLinear(carried, painted, trust, 1 - trust)
-        return _with_contrast_of(painted, mixed)
+        return _with_contrast_of(painted, cv2.blendLinear(carried, painted, trust, 1 - trust))
+
+
+def _halved(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, like.shape[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _difference(one: np.ndarray, other: np.ndarray, width: int) -> np.ndarray:
@@ -94,13 +98,12 @@ def _difference(one: np.ndarray, other: np.ndarray, width: int) -> np.ndarray:
 
 def _with_contrast_of(painted: np.ndarray, mixed: np.ndarray) -> np.ndarray:
     """`mixed` with its local contrast raised to that of `painted`, where it has lost some."""
-    soft = cv2.GaussianBlur(mixed, (7, 7), 1.5)
-    wanted = _contrast(painted, cv2.GaussianBlur(painted, (7, 7), 1.5))
-    gain = cv2.divide(wanted, _contrast(mixed, soft))
+    gain = cv2.divide(_contrast(painted), _contrast(mixed))
     cv2.min(cv2.max(gain, 1.0, dst=gain), GAIN, dst=gain)
-    return cv2.blendLinear(mixed, soft, gain, 1 - gain)
+    return cv2.blendLinear(mixed, cv2.GaussianBlur(mixed, (7, 7), 1.5), gain, 1 - gain)
 
 
-def _contrast(image: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    fine = cv2.cvtColor(cv2.absdiff(image, soft), cv2.COLOR_BGR2GRAY)
+def _contrast(image: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    fine = cv2.absdiff(grey, cv2.GaussianBlur(grey, (7, 7), 1.5))
     return cv2.boxFilter(fine, cv2.CV_32F, (25, 25)) + np.float32(0.5)
