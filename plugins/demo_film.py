@@ -15,6 +15,7 @@ from nstfilter.opencv import cv2
 from nstfilter.pipeline import Report, run
 from nstfilter.plugins.demo import open_demo
 from nstfilter.sheet import contact_sheet
+from nstfilter.stability import DEFAULT_STABILITY
 from nstfilter.streams import Frame, StreamInfo
 from nstfilter.style import Style, StyleMix, packs
 
@@ -59,6 +60,7 @@ def make(
             tiles.append((style.title, paint(image)))
             on_picture(len(tiles) - 1, len(styles))
         _save(sheet, contact_sheet(tiles), overwrite)
+        paint.stability = DEFAULT_STABILITY
         frames = source.info.frames or 1
         tour = Tour(paint, shown, frames)
         sink = open_sink(film, overwrite=overwrite)
