@@ -4,10 +4,10 @@
 
 Runs nstfilter.models.pocket and nstfilter.models.hub as users get them. Definitions:
 
-score    1 - |P(out) - z| / |P(content) - z|, with P the teacher's style predictor and z the style's embedding
+score    nstfilter.score.style_score, by the teacher's style predictor
 l1       mean absolute difference to the teacher's picture of the same content and style, values in [0, 1]
 error    |E(style) - z| / |z - mean z|, with E our encoder
-flicker  mean |O_t - warp(O_t-1)| where optical flow (DIS, medium) on the input agrees both ways
+flicker  nstfilter.score.Flicker over pairs of neighbouring frames
 """
 
 import argparse
@@ -22,6 +22,7 @@ import numpy as np
 
 from nstfilter.models.hub import HubModel
 from nstfilter.models.pocket import WEIGHTS, PocketModel
+from nstfilter.score import Flicker, style_score
 
 CLIP_PAIRS = 6
 FLICKER_STYLES = ("candy.jpg", "la_muse.jpg", "wave_crop.jpg")
@@ -59,7 +60,7 @@ def quality(
                 (1, "own_encoder", pocket.stylize(content, encoded[j])),
                 (2, "teachers_embedding", pocket.stylize(content, z)),
             ):
-                score = 1 - distance(teacher.embed(out), z) / distance(own, z)
+                score = style_score(own, z, teacher.embed(out))
                 figures.setdefault(f"score_{name}", []).append(score)
                 if row_number:
                     l1 = np.abs(out.astype(np.float32) - wanted).mean() / 255
@@ -88,19 +89,10 @@ def frame_pairs(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def flicker(before: np.ndarray, after: np.ndarray, painted_before: np.ndarray, painted: np.ndarray) -> float:
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(f, cv2.COLOR_BGR2GRAY) for f in (before, after)]
-    back = dis.calc(grey[1], grey[0], None)  # where each pixel of `after` was in `before`
-    forth = dis.calc(grey[0], grey[1], None)
-    height, width = grey[0].shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    at_x, at_y = x + back[..., 0], y + back[..., 1]
-    there = cv2.remap(forth, at_x, at_y, cv2.INTER_LINEAR)
-    apart = ((back + there) ** 2).sum(-1)
-    agree = apart < 0.01 * ((back**2).sum(-1) + (there**2).sum(-1)) + 0.5
-    agree &= (at_x >= 0) & (at_y >= 0) & (at_x <= width - 1) & (at_y <= height - 1)
-    warped = cv2.remap(painted_before, at_x, at_y, cv2.INTER_LINEAR).astype(np.float32)
-    return float(np.abs(painted.astype(np.float32) - warped).mean(-1)[agree].mean() / 255)
+    measured = Flicker()
+    measured.add(before, painted_before)
+    measured.add(after, painted)
+    return measured.mean
 
 
 def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, float]:
@@ -114,7 +106,7 @@ def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, floa
                 for name, model, embedding in (("teacher", teacher, z), ("pocket", pocket, own)):
                     painted = [model.stylize(f, embedding) for f in (before, after)]
                     figures.setdefault(f"flicker_{name}", []).append(flicker(before, after, *painted))
-                    score = 1 - distance(teacher.embed(painted[1]), z) / distance(teacher.embed(after), z)
+                    score = style_score(teacher.embed(after), z, teacher.embed(painted[1]))
                     figures.setdefault(f"flicker_score_{name}", []).append(score)
     return {key: float(np.mean(values)) for key, values in figures.items()}
 
