@@ -53,7 +53,7 @@ class Stabilizer:
         half = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         if self._last and self._last[1].shape == painted.shape and stability > 0:
             painted = self._mix(*self._last, half, painted, stability)
-        self._last = half, painted
+        self._last = half, painted.copy()  # the caller may go on painting on what it is given
         return painted
 
     def _mix(

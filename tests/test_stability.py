@@ -98,3 +98,11 @@ def test_the_filter_has_the_dial():
     paint.reset()
     with pytest.raises(UsageError, match="expected a number from 0 to 1"):
         paint.stability = 2
+
+
+def test_what_becomes_of_a_result_does_not_reach_the_next_frame():
+    kept, drawn = (StyleFilter(scene(9), model=FakeModel(), stability=1) for _ in range(2))
+    for shift in range(4):
+        expected, result = kept(scene(1, shift)), drawn(scene(1, shift))
+        assert np.array_equal(expected, result)
+        result[:] = 0

@@ -140,6 +140,11 @@ def test_a_huge_picture_is_painted_in_tiles_without_a_seam():
             assert steps[border - 1] < around.max() * 1.2
 
 
+def test_a_long_thin_picture_of_any_width_is_painted_in_tiles():
+    picture = np.random.default_rng(3).integers(0, 256, (201, 31_000, 3), np.uint8)
+    assert StyleFilter("mosaic")(picture).shape == picture.shape
+
+
 def test_a_known_clip_keeps_its_times_and_its_sound(shared, tmp_path):
     import av
 

@@ -115,12 +115,9 @@ class PocketModel:
         """
         scale, shift = self._condition(embedding, statistics)
         height, width = frame.shape[:2]
-        h, w = (max(SMALLEST, -(-side // 4) * 4) for side in (height, width))
+        frame = _extended(frame)
+        h, w = frame.shape[:2]
         fits = (h, w) == (height, width)
-        if not fits:
-            from nstfilter.opencv import cv2
-
-            frame = cv2.copyMakeBorder(frame, 0, h - height, 0, w - width, cv2.BORDER_REFLECT_101)
         direct = fits and out is not None and out.flags.c_contiguous
         target = out if direct else np.empty((h, w, 3), np.uint8)
         assert target is not None
@@ -136,9 +133,10 @@ class PocketModel:
         return out
 
     def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Statistics:
-        """Normalisation statistics over patches [n, h, w, 3] taken together, h and w multiples of 4."""
+        """Normalisation statistics over patches [n, h, w, 3] taken together."""
         scale, shift = self._condition(embedding, None)
-        statistics: Statistics = self._engine.measure(np.ascontiguousarray(patches), scale, shift)
+        patches = np.stack([_extended(patch) for patch in patches])
+        statistics: Statistics = self._engine.measure(patches, scale, shift)
         return statistics
 
     def _condition(
@@ -154,6 +152,17 @@ class PocketModel:
                 shift = shift - statistics.mean * scale
             latest = self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
         return latest[2], latest[3]
+
+
+def _extended(frame: np.ndarray) -> np.ndarray:
+    """The frame, mirrored on the right and below to a size the network takes: multiples of 4."""
+    h, w = (max(SMALLEST, -(-side // 4) * 4) for side in frame.shape[:2])
+    if (h, w) == frame.shape[:2]:
+        return frame
+    from nstfilter.opencv import cv2
+
+    below, right = h - frame.shape[0], w - frame.shape[1]
+    return cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REFLECT_101)
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
