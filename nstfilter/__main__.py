@@ -12,9 +12,6 @@ def main() -> None:
     # a polite kill keeps what was finished and clears the rest away, as Ctrl-C does; also in a script's
     # background, where Ctrl-C is ignored
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # a creator's terminal is no place for a library's diary; whoever wants it sets the variable
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nstfilter.errors import NstfilterError
 
     try:

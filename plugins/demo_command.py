@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nstfilter.cli.output import progress, warn
-
-INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+from nstfilter.cli.output import INTERRUPTED, progress, warn
 
 
 def demo(

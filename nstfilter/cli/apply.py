@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstfilter.cli.output import progress, warn
+from nstfilter.cli.output import INTERRUPTED, progress, warn
 from nstfilter.errors import NstfilterError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nstfilter.pipeline import Report
     from nstfilter.render import Job
     from nstfilter.streams import StreamInfo
-
-INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 def apply(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns, folded to the terminal; as they are, with tabs between, when read by a program."""

@@ -12,7 +12,6 @@ from nstfilter.errors import SourceError, UsageError
 
 # of a video, the style score and the losses are means over every tenth frame
 EVERY = 10
-CONTENT_LAYER = "encoder.stage4"
 
 
 def score(
@@ -42,6 +41,7 @@ def score(
         warn("the losses compare with one picture and are left out for a mix")
         features = None
     style_layers = features(read_picture(mix.parts[0][0])) if features else {}
+    middle = list(style_layers)[len(style_layers) // 2] if style_layers else ""
     flicker = Flicker()
     scores: list[float] = []
     found: list[Any] = []
@@ -67,7 +67,7 @@ def score(
                             layers[0],
                             style_layers,
                             layers[1],
-                            content_layers=[CONTENT_LAYER],
+                            content_layers=[middle],
                             alpha=alpha,
                             beta=beta,
                         )
