@@ -34,7 +34,8 @@ class StyleFilter:
         paint.style = "wave:0.7+mosaic:0.3"
 
     `style`        a name, `pack/name`, a picture's path, a mix such as "wave:0.7+mosaic:0.3" (mixed as
-                   embeddings), a `Style` or `StyleMix`, or a picture (HxWx3 BGR uint8)
+                   embeddings), a `Style` or `StyleMix`, a picture (HxWx3 BGR uint8), or an embedding of the
+                   model (float32, as `embedding` gives it)
     `strength`     0 gives the frame back, 1 the full style
     `keep_colors`  keep the frame's own colours and take only the light and the strokes from the style
     `model`        a name, path or Hub handle, or a `StyleModel`
@@ -66,6 +67,7 @@ class StyleFilter:
         self.size = size
         self.stability = stability
         self._stabilizer = Stabilizer()
+        self._style: StyleMix | np.ndarray
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
         self.model: StyleModel
         if isinstance(model, str | os.PathLike):
@@ -82,10 +84,12 @@ class StyleFilter:
 
     @style.setter
     def style(self, style: str | os.PathLike[str] | Style | StyleMix | np.ndarray) -> None:
-        if isinstance(style, np.ndarray):
+        if isinstance(style, np.ndarray) and style.dtype == np.float32:
+            self.embedding, self._style = style, style
+        elif isinstance(style, np.ndarray):
             picture, _ = as_bgr(style)
             self.embedding = self.cache.get(self.model, picture_hash(picture), lambda: picture)
-            self._style: StyleMix | np.ndarray = style
+            self._style = style
         else:
             mix = _mix(style)
             self.embedding = self._embed(mix)

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -274,6 +274,7 @@ def open_source(target: str | os.PathLike[str], **options: Any) -> Source:
     from nstfilter.streams import Source
 
     source: Source = _open("register_sources", target, Source, options)
+    source.reopen = source.reopen or partial(open_source, target, **options)
     return source
 
 
@@ -285,6 +286,7 @@ def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
     from nstfilter.streams import Sink
 
     sink: Sink = _open("register_sinks", target, Sink, options)
+    sink.reopen = sink.reopen or partial(open_sink, target, **options)
     return sink
 
 

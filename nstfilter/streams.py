@@ -7,7 +7,7 @@ written to, and then either closed (the result appears under its final name) or 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,12 +26,18 @@ class Frame:
     `pts`       when it is shown, in units of the stream's time base
     `duration`  how long, in the same units; None where the stream does not say
     `captured`  `time.monotonic()` at capture, in seconds; None for files
+    `overlay`   lines that a sink which only the user sees may write over the picture
     """
 
     image: np.ndarray
     pts: int = 0
     duration: int | None = None
     captured: float | None = None
+    overlay: tuple[str, ...] = ()
+
+
+class Closed(Exception):  # noqa: N818  (not an error)
+    """Raised by a sink's `write` when its user has closed it, as a window is closed: that is no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,14 @@ class StreamInfo:
 
 class Source(ABC):
     """Frames, in order, once. `info` is known as soon as the source is open; `warnings` fills while it is
-    read, with one line for each thing the user should know (frames that could not be decoded, say)."""
+    read, with one line for each thing the user should know (frames that could not be decoded, say).
+
+    `reopen`, where there is one, opens the same place again after it broke off, as a camera that was
+    unplugged; `open_source` sets it, and a source may set a better one.
+    """
 
     info: StreamInfo
+    reopen: Callable[[], Source] | None = None
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -100,7 +111,14 @@ class Source(ABC):
 
 
 class Sink(ABC):
-    """Where frames go. Between `open` and `close` a sink has made nothing under its final name."""
+    """Where frames go. Between `open` and `close` a sink has made nothing under its final name.
+
+    `reopen` is a source's, for sinks. In a live run each sink is opened, written to and closed by a thread of
+    its own, or, with `main_thread`, by the one that called `run`: some systems want their windows there.
+    """
+
+    reopen: Callable[[], Sink] | None = None
+    main_thread = False
 
     def __init__(self) -> None:
         self.warnings: list[str] = []

@@ -213,3 +213,9 @@ def test_a_model_that_cannot_tile_says_what_to_choose_for_a_huge_picture(cache):
     paint = StyleFilter(RED, model=FakeModel(), cache=cache, size=side)
     with pytest.raises(ModelError, match="choose a --size of at most"):
         paint(np.zeros((side, side, 3), np.uint8))
+
+
+def test_an_embedding_is_a_style(paint):
+    again = StyleFilter(paint.embedding, model=(model := FakeModel()))
+    assert np.array_equal(again(photo()), paint(photo()))
+    assert model.embedded == 0

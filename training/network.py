@@ -106,9 +106,20 @@ class Unit(nn.Module):
         return self.conv.weight * gain[:, None, None, None], self.norm.bias - self.norm.running_mean * gain
 
 
+class Residual(Unit):
+    """A unit that adds to what came (He et al. 2016, arXiv 1512.03385); a new one adds nothing yet."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.norm(self.conv(x)))
+
+
 class Encoder(nn.Module):
-    """Six stages of plain convolutions. The first five end in maps of the same shape as inner maps of the
-    teacher's predictor, so that they can be taught one by one; the last pools and answers."""
+    """Six stages of convolutions. The first five end in maps of the same shape as inner maps of the
+    teacher's predictor, so that they can be taught one by one; the last answers place by place, and pools."""
 
     STAGES = (
         ((48, 64, 1), (64, 64, 1), (64, 24, 0)),
@@ -118,22 +129,28 @@ class Encoder(nn.Module):
         ((96, 192, 2), (192, 192, 1), (192, 160, 0)),
     )
     """(in, out, stride) of each 3x3 convolution; stride 0 is the 1x1 without ReLU that ends a stage."""
+    RESIDUAL = (0, 1, 1, 1, 2, 1)
+    """How many residual layers each stage has before its last one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(
-            nn.Sequential(
-                *(Unit(i, o, 3 if stride else 1, stride or 1, relu=bool(stride)) for i, o, stride in stage)
-            )
-            for stage in self.STAGES
+        self.stages = nn.ModuleList()
+        for stage, residual in zip(self.STAGES, self.RESIDUAL, strict=False):
+            layers = [
+                Unit(i, o, 3 if stride else 1, stride or 1, relu=bool(stride)) for i, o, stride in stage
+            ]
+            layers[-1:-1] = [Residual(stage[-1][0]) for _ in range(residual)]
+            self.stages.append(nn.Sequential(*layers))
+        self.last = nn.Sequential(
+            Unit(160, 192), *(Residual(192) for _ in range(self.RESIDUAL[-1])), Unit(192, 1024, 1)
         )
-        self.last = nn.Sequential(Unit(160, 192), Unit(192, 1024, 1))
         self.answer = nn.Linear(1024, EMBEDDING)
         self.register_buffer("middle", torch.zeros(EMBEDDING))
         self.register_buffer("spread", torch.ones(()))
 
     def forward(self, picture: Tensor, inner: bool = False, given: list[Tensor] | None = None):
-        """[n, 3, 256, 256] RGB in [0, 1] -> [n, 100]; with `inner`, also the five maps.
+        """[n, 3, 256, 256] RGB in [0, 1] -> [n, 100]; with `inner`, also the answer of each place before they
+        are averaged, [n, 100, 8, 8], and the five maps.
 
         Maps come with mean 0 and deviation 1 in each channel, and the answer is scaled, so that the weights
         need not travel far. With `given`, each stage starts from that map and not from what the stage
@@ -146,5 +163,7 @@ class Encoder(nn.Module):
             maps.append(x)
             if given is not None:
                 x = given[k]
-        z = self.middle + self.spread * self.answer(self.last(x).float().mean((2, 3)))
-        return (z, maps) if inner else z
+        places = self.answer(self.last(x).float().movedim(1, -1)).movedim(-1, 1)
+        places = self.middle[:, None, None] + self.spread * places
+        z = places.mean((2, 3))
+        return (z, places, maps) if inner else z

@@ -163,6 +163,13 @@ class Teacher(torch.nn.Module):
                 names.append(op["name"])
         return names
 
+    def places(self, last: Tensor) -> Tensor:
+        """What each place of the predictor's last map says of the style, [n, 100, 8, 8]: the embedding is
+        their mean, for what follows the predictor's pooling is linear."""
+        plan, _ = self._plan((self.bottleneck,), ())
+        pooled = next(op["name"] for op in plan if op["op"] == "Mean")
+        return self.run({pooled: last}, [self.bottleneck])[0]
+
     def predictor_names(self) -> list[str]:
         """Outputs of the predictor's seventeen bottleneck blocks and of its last convolution."""
         plan, _ = self._plan((self.bottleneck,), ())

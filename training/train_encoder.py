@@ -2,8 +2,9 @@
 
     python training/train_encoder.py --shared ../shared --steps 9000
 
-Loss: squared error of the embedding, and of the five inner maps (hints), each relative to its own spread.
-At first each stage starts from the teacher's map, so that all learn at once; then they learn as a chain.
+Loss: squared error of the embedding, of what each place says before they are averaged to it, and of the
+five inner maps (hints), each relative to its own spread. At first each stage starts from the teacher's map,
+so that all learn at once; then they learn as a chain.
 Pictures: style pictures, photographs, the teacher's own paintings, patterns, blends; cropped, turned,
 recoloured. Each step brings a few new ones, and the rest of the batch comes from those seen lately, because
 asking the teacher costs as much as learning.
@@ -51,6 +52,23 @@ def error(got: Tensor, z: Tensor, middle: Tensor) -> float:
     return ((got - z).norm(dim=1) / (z - middle).norm(dim=1)).mean().item()
 
 
+def deepened(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an encoder without residual layers, for one that has them."""
+    moved = {}
+    for key, value in state.items():
+        part, *rest = key.split(".")
+        if part in ("stages", "last"):
+            stage = int(rest.pop(0)) if part == "stages" else len(network.Encoder.STAGES)
+            end = len(network.Encoder.STAGES[stage]) - 1 if part == "stages" else 1
+            layer = int(rest.pop(0))
+            layer += network.Encoder.RESIDUAL[stage] if layer == end else 0
+            middle = [str(stage)] if part == "stages" else []
+            moved[".".join([part, *middle, str(layer), *rest])] = value
+        else:
+            moved[key] = value
+    return moved
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -62,6 +80,8 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--hint", type=float, default=0.2)
+    parser.add_argument("--places", type=float, default=0.3, help="weight of the answer place by place")
+    parser.add_argument("--start", type=Path, help="begin from this encoder without residual layers")
     parser.add_argument(
         "--forced", type=int, default=1200, help="steps in which each stage starts from the teacher's map"
     )
@@ -78,12 +98,15 @@ def main() -> None:
     middle = known["style"].mean(0).to(device)
     spread = (known["style"] - known["style"].mean(0)).square().sum(1).mean().item()
     names = model.predictor_names()
-    hints = tuple(names[2 * i + 2] for i in (1, 3, 6, 10, 13))  # the ends of the predictor's groups of blocks
+    # the ends of the predictor's groups of blocks, and its last map
+    hints: tuple[str, ...] = (*(names[2 * i + 2] for i in (1, 3, 6, 10, 13)), names[-2])
 
     student = network.Encoder().to(device, memory_format=torch.channels_last)
     with torch.no_grad():
         student.middle.copy_(middle)
         student.spread.fill_(math.sqrt(spread / network.EMBEDDING))
+    if args.start:
+        student.load_state_dict(deepened(torch.load(args.start, map_location=device)["ema"]), strict=False)
     ema = copy.deepcopy(student).requires_grad_(False).eval()
     optimizer = torch.optim.AdamW(student.parameters(), lr=args.rate, weight_decay=1e-3, betas=(0.9, 0.99))
     step, checkpoint = 0, RUNS / f"{args.run}.pt"
@@ -99,7 +122,7 @@ def main() -> None:
     scales = RUNS / f"{args.run}.scales.pt"
     if not scales.exists():  # mean and deviation of each channel of the teacher's maps
         with torch.no_grad():
-            _, *maps = model.embed(to_batch([pictures.one() for _ in range(96)], device), also=hints)
+            _, *maps, _ = model.embed(to_batch([pictures.one() for _ in range(96)], device), also=hints)
         torch.save([(m.mean((0, 2, 3), True), m.std((0, 2, 3), keepdim=True) + 1e-3) for m in maps], scales)
     usual = torch.load(scales, map_location=device)
     held = [data.read(p, 512) for p in data.style_paths(args.shared, held_out=True)]
@@ -116,8 +139,9 @@ def main() -> None:
     def learn_about(n: int) -> None:
         """Ask the teacher about n new pictures."""
         fresh = [pictures.one() for _ in range(n)]
-        z, *maps = model.embed(to_batch(fresh, device), also=hints)
+        z, *maps, last = model.embed(to_batch(fresh, device), also=hints)
         maps = [(m - mean) / deviation for m, (mean, deviation) in zip(maps, usual, strict=True)]
+        maps.append(model.places(last))
         for i, picture in enumerate(fresh):
             pool.add((picture, z[i], [m[i].to(torch.bfloat16) for m in maps]))
 
@@ -144,12 +168,13 @@ def main() -> None:
         x = to_batch([r[0] for r in rows], device)
         z = torch.stack([r[1] for r in rows])
         maps = [torch.stack([r[2][k] for r in rows]) for k in range(len(hints))]
-        maps = [m.contiguous(memory_format=torch.channels_last) for m in maps]
+        *maps, said = [m.contiguous(memory_format=torch.channels_last) for m in maps]
         with torch.autocast(device.type, torch.bfloat16):
-            got, own = student(x, inner=True, given=maps if step < args.forced else None)
+            got, places, own = student(x, inner=True, given=maps if step < args.forced else None)
         answer = (got - z).square().sum(1).mean() / spread
+        local = (places - said.float()).square().sum(1).mean() / spread
         hint = torch.stack([F.mse_loss(a.float(), b.float()) for a, b in zip(own, maps, strict=True)])
-        loss = answer + (1.0 if step < args.forced else args.hint) * hint.sum()
+        loss = answer + args.places * local + (1.0 if step < args.forced else args.hint) * hint.sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
@@ -160,11 +185,12 @@ def main() -> None:
             for a, b in zip(ema.state_dict().values(), student.state_dict().values(), strict=True):
                 if a.dtype.is_floating_point:
                     a.lerp_(b, 1 - decay)
-        sums += [answer.item(), *hint.tolist(), 1]
+        sums += [answer.item(), local.item(), *hint.tolist(), 1]
         if step % 50 == 0:
             share = sums / sums[-1]
-            stages = " ".join(f"{v:.3f}" for v in share[1:-1])
-            say(f"{step} answer {share[0]:.4f} stages {stages} {(time.time() - began) / 50:.2f} s")
+            stages = " ".join(f"{v:.3f}" for v in share[2:-1])
+            pace = (time.time() - began) / 50
+            say(f"{step} answer {share[0]:.4f} places {share[1]:.4f} stages {stages} {pace:.2f} s")
             sums, began = np.zeros(len(hints) + 2), time.time()
         if step % 250 == 0 or step == args.steps:
             state = {"student": student.state_dict(), "ema": ema.state_dict(), "step": step}

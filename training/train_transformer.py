@@ -4,13 +4,15 @@
 
 Losses against the teacher on the same photograph and embedding: L1, L1 of gradients, L1 of 8x8 means, and the
 quarter-size maps of both networks (hints, after Romero et al. 2015, arXiv 1412.6550). On top, the style score
-itself: how far the predictor's embedding of our picture is from the one we asked for.
+itself: how far the predictor's embedding of our picture is from the one we asked for; and calm: the same
+picture, moved by a few pixels, with noise and in other light, is to be painted the same.
 """
 
 import argparse
 import copy
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bank
@@ -69,6 +71,18 @@ def grid_loss(out: Tensor, target: Tensor) -> Tensor:
     Compared with a smoothed target instead, this took away texture and a tenth of the style score.
     """
     return F.relu(grid(out).abs() - grid(target).abs()).mean()
+
+
+def shaken(x: Tensor, random: np.random.Generator) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The pictures moved by up to four pixels, with noise and a little brighter or darker; and the move."""
+    move = tuple(int(d) for d in random.integers(-4, 5, size=2))
+
+    def moved(picture: Tensor) -> Tensor:
+        return picture.roll(move, (2, 3))
+
+    light = 0.02 * torch.randn(len(x), 1, 1, 1, device=x.device)
+    again = (moved(x) + 0.015 * torch.randn_like(x) + light).clamp(0, 1)
+    return again.contiguous(memory_format=torch.channels_last), moved
 
 
 def main() -> None:
@@ -158,17 +172,15 @@ def main() -> None:
         if args.style and step >= 300 and step % 2 == 0:
             with torch.autocast(device.type, torch.bfloat16):
                 got = model.embed(out.contiguous(memory_format=torch.channels_last)).float()
-            base = (known["content"][which].to(device) - z).square().sum(1)
-            share = (got - z).square().sum(1) / (base + 0.1 * base.mean())
+            base = (known["content"][which].to(device) - z).norm(dim=1)
+            share = (got - z).norm(dim=1) / (base + 0.2 * base.mean())
             parts["style"] = share.mean().item()
             loss = loss + 2 * args.style * share.mean()
         if args.calm and step % 2 == 1:
-            noisy = (
-                x + 0.02 * torch.randn_like(x) + 0.02 * torch.randn(len(x), 1, 1, 1, device=device)
-            ).clamp(0, 1)
+            again, moved = shaken(x, random)
             with torch.autocast(device.type, torch.bfloat16):
-                again = student(noisy, given)
-            calm = (again - out.detach()).abs().mean()
+                again = student(again, given)
+            calm = (again - moved(out))[..., 8:-8, 8:-8].abs().mean()
             parts["calm"] = calm.item()
             loss = loss + 2 * args.calm * calm
         optimizer.zero_grad()
