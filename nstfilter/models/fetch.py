@@ -37,7 +37,7 @@ _TIMEOUT = 30  # seconds without a byte from the network
 def accepts(target: str) -> bool:
     """Whether `target` is a SavedModel's folder, an archive of one, or a Hub handle."""
     path = Path(target).expanduser()
-    return target.lower().endswith(_ARCHIVES) or _is_model(path) or (_is_handle(target) and not path.exists())
+    return target.lower().endswith(_ARCHIVES) or is_model(path) or (_is_handle(target) and not path.exists())
 
 
 def fetch(target: str = "") -> Path:
@@ -50,7 +50,7 @@ def fetch(target: str = "") -> Path:
     target = target if target not in ("", "magenta") else MAGENTA
     path = Path(target).expanduser()
     if path.is_dir():
-        if not _is_model(path):
+        if not is_model(path):
             raise ModelError(f"{target} is not a SavedModel: it has no saved_model.pb")
         return path
     if path.is_file() and target.lower().endswith(_ARCHIVES):
@@ -60,11 +60,13 @@ def fetch(target: str = "") -> Path:
             f"there is no model at {target}; expected the folder of a SavedModel, a .tar.gz of one, "
             f"or a handle such as {MAGENTA}"
         )
-    places = _places(target)
-    return next(filter(_is_model, places), None) or _download(target, places)
+    tried = places(target)
+    return next(filter(is_model, tried), None) or _download(target, tried)
 
 
-def _is_model(folder: Path) -> bool:
+def is_model(folder: Path) -> bool:
+    """Whether `folder` is a SavedModel."""
+    """Whether `folder` is a SavedModel."""
     return (folder / "saved_model.pb").is_file()
 
 
@@ -100,8 +102,8 @@ def _addresses(handle: str) -> tuple[str, str]:
     return TFHUB + name, ""
 
 
-def _places(handle: str) -> list[Path]:
-    """Where the files may lie already. The last is where they are put."""
+def places(handle: str) -> list[Path]:
+    """Where the files of a Hub handle may lie already. The last is where they are put."""
     url, _ = _addresses(handle)
     folders = [Path(folder) for folder in [os.environ.get("TFHUB_CACHE_DIR")] if folder]
     # tensorflow-hub's layout, by the URL as somebody may have written it
@@ -110,9 +112,9 @@ def _places(handle: str) -> list[Path]:
     return [folder / name for folder in [*folders, cache_folder() / "models"] for name in names]
 
 
-def _download(handle: str, places: list[Path]) -> Path:
+def _download(handle: str, tried: list[Path]) -> Path:
     url, kaggle = _addresses(handle)
-    final = places[-1]
+    final = tried[-1]
     failures = []
     try:
         return _from_tensorflow_hub(url, final)
@@ -126,7 +128,7 @@ def _download(handle: str, places: list[Path]) -> Path:
     page = KAGGLE + kaggle if kaggle else url
     raise ModelError(
         f"the model {handle} is not on this computer and could not be fetched: tried "
-        f"{', '.join(map(str, places))} (not there), {', '.join(failures)}; "
+        f"{', '.join(map(str, tried))} (not there), {', '.join(failures)}; "
         f"download it with a browser from {page} and give the path of the .tar.gz as the model, "
         f"or unpack it into {final}"
     )
@@ -152,7 +154,7 @@ def _from_kaggle(handle: str, final: Path) -> Path:
 def _unpack(archive: Path) -> Path:
     """The SavedModel in `archive`, unpacked into the cache; once for every archive of the same bytes."""
     final = cache_folder() / "models" / f"archive-{file_hash(archive)}"
-    if _is_model(final):
+    if is_model(final):
         return final
     with _scratch(final) as scratch:
         files = size = 0
@@ -177,12 +179,12 @@ def _unpack(archive: Path) -> Path:
 
 def _settle(name: str, found: Path, final: Path) -> Path:
     """Move the SavedModel that is `found`, or one folder below it, to `final`: whole or not at all."""
-    model = next(filter(_is_model, [found, *sorted(path for path in found.iterdir() if path.is_dir())]), None)
+    model = next(filter(is_model, [found, *sorted(path for path in found.iterdir() if path.is_dir())]), None)
     if model is None:
         raise ModelError(f"{name} holds no SavedModel: there is no saved_model.pb in it")
     if not model.is_relative_to(final.parent):
         return model  # on Kaggle's and Google's notebooks it lies ready, and is not ours to move
-    if _is_model(final):
+    if is_model(final):
         return final  # another process was quicker
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(final)

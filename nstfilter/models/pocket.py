@@ -24,8 +24,9 @@ PICTURE = 256  # the encoder looks at style pictures at this size
 SMALLEST = 16  # frames smaller than this are mirrored up to it
 
 
-def _load(path: Path) -> Weights:
-    """The weights as float32, with colours turned from RGB, as trained, to BGR, as frames are."""
+def load(path: Path) -> Weights:
+    """The weights as float32, with colours turned from RGB, as trained, to BGR, as frames are. Raises
+    `ModelError` when they are not what the network needs."""
     try:
         with np.load(path, allow_pickle=False) as file:
             weights = {key: file[key].astype(np.float32) for key in file.files}
@@ -82,7 +83,7 @@ class PocketModel:
             raise UsageError(f"no engine is called {engine!r}; pocket runs in {' or '.join(ENGINES)}")
         if precision not in (None, "f32", "bf16"):
             raise UsageError(f"no precision is called {precision!r}; expected f32 or bf16")
-        self._weights = _load(weights)
+        self._weights = load(weights)
         self.fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
         self.engine = engine
         self._engine = ENGINES[engine](self._weights, threads, precision)
