@@ -66,7 +66,6 @@ def fetch(target: str = "") -> Path:
 
 def is_model(folder: Path) -> bool:
     """Whether `folder` is a SavedModel."""
-    """Whether `folder` is a SavedModel."""
     return (folder / "saved_model.pb").is_file()
 
 
