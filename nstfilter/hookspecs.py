@@ -60,6 +60,12 @@ def register_styles(register: Register) -> None:
 
 
 @hookspec
+def register_executors(register: Register) -> None:
+    """Register places where renders are worked on: `open(target, **options)` returns an `Executor`. One that
+    can have any number of workers takes the option `jobs`, how many at most."""
+
+
+@hookspec
 def register_commands(app: typer.Typer) -> None:
     """Add commands to the command line, with `app.command` or `app.add_typer`; `app` is the plugin's own, and
     its commands join the others when none of their names is taken."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nstfilter.models import StyleModel
     from nstfilter.streams import Sink, Source
+    from nstfilter.work import Executor
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
@@ -161,6 +162,7 @@ class PluginManager:
             "register_sinks": Registry("sink", self.statuses),
             "register_models": Registry("model", self.statuses),
             "register_styles": Registry("style pack", self.statuses),
+            "register_executors": Registry("executor", self.statuses),
         }
 
     def load(
@@ -299,6 +301,17 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
 
     model: StyleModel = _open("register_models", target, StyleModel, options)
     return model
+
+
+def open_executor(target: str, **options: Any) -> Executor:
+    """Who does the work: `local`, `ray`, whatever a plugin offers. Close it, or use it as a context.
+
+    Raises `UnknownNameError`, or `MissingLibraryError` when what it needs is not installed.
+    """
+    from nstfilter.work import Executor
+
+    executor: Executor = _open("register_executors", target, Executor, options)
+    return executor
 
 
 def _open(hook: str, target: str | os.PathLike[str], contract: type, options: dict[str, Any]) -> Any:

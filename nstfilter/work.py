@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from nstfilter.errors import NstfilterError
 
 if TYPE_CHECKING:
     from nstfilter.filter import StyleFilter
@@ -92,6 +96,32 @@ def perform(
     """Do `task` in this process. Raises what reading, painting or writing raises; nothing is then left under
     the output's name."""
     raise NotImplementedError
+
+
+def attempt(
+    task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
+) -> Report | Exception:
+    """As `perform`, for a worker far from home: an error is the answer, in a form that can be sent there."""
+    try:
+        return perform(task, on_frame=on_frame, stop=stop)
+    except Exception as error:
+        if not isinstance(error, NstfilterError):
+            error.add_note("".join(traceback.format_exception(error)))  # all that is left of it elsewhere
+        return _portable(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """`error`, or where it does not survive being sent, the nearest of its kinds that does."""
+    for kind in type(error).__mro__:
+        try:
+            copy = error if kind is type(error) else kind(str(error))
+            pickle.loads(pickle.dumps(copy))
+        except Exception:
+            continue
+        for note in getattr(error, "__notes__", []) if copy is not error else []:
+            copy.add_note(note)
+        return copy
+    raise AssertionError("Exception itself can be sent")
 
 
 @lru_cache(maxsize=1)

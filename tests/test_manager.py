@@ -7,7 +7,14 @@ from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
 from nstfilter.errors import PluginError, UnknownNameError, UsageError
-from nstfilter.manager import build_manager, manager, open_model, open_sink, open_source
+from nstfilter.manager import (
+    build_manager,
+    manager,
+    open_executor,
+    open_model,
+    open_sink,
+    open_source,
+)
 from nstfilter.testing import FakeModel, MemorySource
 
 GOOD = """
@@ -223,6 +230,34 @@ def test_what_open_returns_is_checked(site):
     with pytest.raises(PluginError, match="expected a StyleModel"):
         open_model("halfway")
     assert isinstance(open_model("liar"), FakeModel)
+
+
+def test_an_executor_by_name_with_its_address_and_options(site):
+    site(
+        "farm",
+        """
+    from nstfilter.work import Executor
+
+    class Farm(Executor):
+        def __init__(self, address, jobs):
+            self.address, self.workers = address, jobs
+
+        def run(self, tasks, *, on_frames=None, stop=None):
+            return iter(())
+
+    @hookimpl
+    def register_executors(register):
+        register("farm", lambda target, *, jobs=3: Farm(target, jobs))
+        register("liar", lambda target: "done")
+    """,
+    )
+    farm = open_executor("farm:some.where:77", jobs=5)
+    assert (farm.address, farm.workers) == ("some.where:77", 5)
+    assert open_executor("farm").workers == 3
+    with pytest.raises(PluginError, match="expected a Executor"):
+        open_executor("liar")
+    with pytest.raises(UnknownNameError, match="no executor is called 'fram'; did you mean 'farm'"):
+        open_executor("fram")
 
 
 # --- commands
