@@ -92,7 +92,7 @@ class StyleFilter:
             self._style = style
         else:
             mix = _mix(style)
-            self.embedding = self._embed(mix)
+            self.embedding = self.embed(mix)
             self._style = mix
 
     @property
@@ -181,7 +181,9 @@ class StyleFilter:
             f"choose a --size of at most {int(ONE_PIECE**0.5)}, or the model pocket, which paints in tiles"
         )
 
-    def _embed(self, mix: StyleMix) -> np.ndarray:
+    def embed(self, mix: StyleMix) -> np.ndarray:
+        """The embedding that `mix` is painted with, by this filter's model and from its cache. Raises
+        `UsageError` for a model that cannot mix, `StyleError` for a picture that cannot be read."""
         if len(mix.parts) > 1 and not self.model.mixes:
             raise UsageError(
                 f"{self.model.name} cannot mix styles: it has no embedding of its own; name one style"
