@@ -1,0 +1,126 @@
+"""Which virtual cameras there are to write to, and what to type where there is none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nstfilter.errors import SinkError, UsageError
+from nstfilter.plugins import webcam_v4l2 as v4l2
+from nstfilter.plugins.webcam_devices import cameras
+
+LABEL = "nstfilter"
+MODPROBE = f"sudo modprobe v4l2loopback exclusive_caps=1 card_label={LABEL}"
+RELOAD = f"sudo modprobe -r v4l2loopback && {MODPROBE}"
+# how distributions call the driver's package, by the ID or ID_LIKE of /etc/os-release
+INSTALL = {
+    "debian": "sudo apt install v4l2loopback-dkms",
+    "ubuntu": "sudo apt install v4l2loopback-dkms",
+    "fedora": "sudo dnf install v4l2loopback",  # from RPM Fusion
+    "arch": "sudo pacman -S v4l2loopback-dkms",
+    "suse": "sudo zypper install v4l2loopback-autoload",
+}
+MACOS = (
+    "brew install --cask obs && open -a OBS; then once: Start Virtual Camera, and allow it in System Settings"
+)
+WINDOWS = "winget install OBSProject.OBSStudio, then once: Start Virtual Camera in OBS, and stop it"
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualCamera:
+    """`name` is what a call shows; `path` what the backend opens it by; `backend` one of pyvirtualcam's.
+
+    `exclusive_caps` is False for a v4l2loopback device that Chromium and Zoom will not show, None where that
+    is no question; `busy_with` tells who writes to it, as far as the system says; `denied` whether this user
+    may not.
+    """
+
+    name: str
+    path: str
+    backend: str
+    exclusive_caps: bool | None = None
+    busy_with: str | None = None
+    denied: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.path})" if self.path != self.name else self.name
+
+
+def virtual_cameras() -> list[VirtualCamera]:
+    """Every virtual camera that pyvirtualcam can write to here."""
+    if sys.platform.startswith("linux"):
+        return linux_virtual_cameras()
+    return [
+        VirtualCamera(c.name, c.name, "obs" if c.name.lower().startswith("obs") else "unitycapture")
+        for c in cameras()
+        if c.virtual
+    ]
+
+
+def linux_virtual_cameras(
+    sysfs: Path = v4l2.SYSFS, dev: Path = v4l2.DEV, proc: Path = v4l2.PROC, query: v4l2.Query = v4l2.query
+) -> list[VirtualCamera]:
+    """v4l2loopback's devices."""
+    found = []
+    for node in v4l2.nodes(sysfs, dev):
+        if node.loopback:
+            can = query(node.path)
+            both = can.caps & (v4l2.CAPTURE | v4l2.OUTPUT)
+            # with exclusive_caps a device is an output until somebody writes to it, and then a camera
+            exclusive = None if can.error else both != v4l2.CAPTURE | v4l2.OUTPUT
+            busy = None
+            if both == v4l2.CAPTURE:
+                busy = ", ".join(v4l2.holders(node.path, proc)) or "another program"
+            denied = can.error == errno.EACCES
+            found.append(VirtualCamera(node.name, node.path, "v4l2loopback", exclusive, busy, denied))
+    return found
+
+
+def setup_line() -> str:
+    """What to type on this system to have a virtual camera."""
+    if sys.platform == "darwin":
+        return MACOS
+    if sys.platform == "win32":
+        return WINDOWS
+    return linux_setup_line()
+
+
+def linux_setup_line(
+    modules: Path | None = None, release: Path = Path("/etc/os-release"), loaded: Path = Path("/sys/module")
+) -> str:
+    """`modules` is the running kernel's folder of modules."""
+    modules = modules or Path("/lib/modules") / os.uname().release
+    if (loaded / "v4l2loopback").exists():
+        return RELOAD
+    if next(modules.rglob("v4l2loopback.ko*"), None):
+        return MODPROBE
+    text = release.read_text("utf-8", "replace") if release.exists() else ""
+    ids = " ".join(
+        line.partition("=")[2].strip("\"'")
+        for line in text.splitlines()
+        if line.startswith(("ID=", "ID_LIKE="))
+    )
+    install = next((line for name, line in INSTALL.items() if name in ids), None)
+    return f"{install} && {MODPROBE}" if install else f"install v4l2loopback, then: {MODPROBE}"
+
+
+def find(target: str, found: list[VirtualCamera]) -> VirtualCamera:
+    """The one that `target` means: nothing (one labelled nstfilter, or else the first that is free), a path
+    or a part of a name. Raises `SinkError` when it is not there, `UsageError` when several are meant.
+    """
+    if not found:
+        raise SinkError(f"there is no virtual camera; type: {setup_line()}")
+    if not target:
+        return min(found, key=lambda camera: (camera.busy_with is not None, camera.name != LABEL))
+    wanted = target.casefold()
+    chosen = [c for c in found if c.path == os.path.realpath(target) or c.name.casefold() == wanted] or [
+        c for c in found if wanted in c.name.casefold()
+    ]
+    if len(chosen) > 1:
+        raise UsageError(f"{target!r} could be {' or '.join(map(str, chosen))}; say which by its path")
+    if not chosen:
+        raise SinkError(f"no virtual camera is called {target!r}; there are: {', '.join(map(str, found))}")
+    return chosen[0]
