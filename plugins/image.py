@@ -33,15 +33,18 @@ def open_source(target: str) -> ImageSource:
     return ImageSource(target)
 
 
-def open_sink(target: str, *, overwrite: bool = False, quality: int | None = None) -> ImageSink:
+def open_sink(
+    target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
+) -> ImageSink:
     """A picture to be written at `target`; its suffix chooses the format.
 
-    `quality` is 1 to 100, for JPEG and WebP only; None means 92. Raises `UsageError` for a request that
+    `quality` is 1 to 100, for JPEG and WebP only; None means 92. `recipe` (see nstfilter.recipe) is written
+    into all but BMP files. Raises `UsageError` for a request that
     cannot be meant, and on opening `SinkError` for a place that cannot be written.
     """
     from nstfilter.plugins.image_sink import ImageSink
 
-    return ImageSink(target, overwrite=overwrite, quality=quality)
+    return ImageSink(target, overwrite=overwrite, quality=quality, recipe=recipe)
 
 
 def is_picture(target: str) -> bool:

@@ -13,10 +13,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import Base
+from PIL.PngImagePlugin import PngInfo
 
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.plugins.image import FORMATS
 from nstfilter.streams import Frame, Sink, StreamInfo
+from nstfilter.xmp import packet
 
 # The strokes of a painting are as sharp in colour as in lightness, hence 4:4:4. PNG's level 1 takes half the
 # time of its default for a file a seventh larger.
@@ -34,13 +36,16 @@ class ImageSink(Sink):
     """Takes one frame: grey, BGR or BGRA. Until `close` it is a hidden `.partial` file beside its target.
 
     The EXIF tags and the resolution of the picture it was made from ("exif" and "dpi" in `info.details`) are
-    written too, where the format holds them.
+    written too, where the format holds them; so is `recipe`, as XMP, in all but BMP.
     """
 
-    def __init__(self, target: str, *, overwrite: bool = False, quality: int | None = None) -> None:
+    def __init__(
+        self, target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
+    ) -> None:
         super().__init__()
         self.path = Path(target)
         self.overwrite = overwrite
+        self.recipe = recipe
         suffix = self.path.suffix.lower()
         if suffix not in FORMATS:
             raise UsageError(f"{target} is not named like a picture; end it with one of {' '.join(FORMATS)}")
@@ -67,11 +72,22 @@ class ImageSink(Sink):
         self._encoding |= {tag: info.details[tag] for tag in ("exif", "dpi") if tag in info.details}
         if self.format == "TIFF":
             self._encoding["tiffinfo"] = _tiff_tags(self._encoding.pop("exif", b""))
+        if self.recipe:
+            self._add_xmp(packet(self.recipe))
         with _writing(self.path):
             self._refuse_existing(info.origin)
             # short enough to be a legal name even where the target's is as long as a name may be
             self._partial = self.path.with_name(f".{self.path.name[:40]}.{os.urandom(4).hex()}.partial")
             self._file = self._partial.open("xb")
+
+    def _add_xmp(self, xmp: bytes) -> None:
+        if self.format == "PNG":
+            chunks = self._encoding["pnginfo"] = PngInfo()
+            chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        elif self.format == "TIFF":
+            self._encoding["tiffinfo"][Base.XMLPacket] = xmp
+        elif self.format != "BMP":
+            self._encoding["xmp"] = xmp
 
     def _write(self, frame: Frame) -> None:
         if self._written:

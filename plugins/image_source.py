@@ -20,6 +20,7 @@ from nstfilter.errors import SourceError
 from nstfilter.opencv import cv2
 from nstfilter.plugins.image import FORMATS
 from nstfilter.streams import Frame, Source, StreamInfo
+from nstfilter.xmp import recipe_in
 
 MAX_PIXELS = 300_000_000
 SIGNATURES = (b"BM", b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"RIFF")
@@ -53,7 +54,8 @@ class ImageSource(Source):
 
     The content decides the format, not the name. Grey pictures come as BGR, so that they are painted in
     colour; 16 bits a channel become 8; of several pages, or of an animation, the first is taken. EXIF tags
-    and the resolution travel in `info.details` as "exif" (bytes) and "dpi" (two floats, dots per inch).
+    and the resolution travel in `info.details` as "exif" (bytes) and "dpi" (two floats, dots per inch), and a
+    painting's recipe as "recipe" (a string).
 
     Raises `SourceError` for what is missing, no picture, damaged, truncated, or over 300 megapixels.
     """
@@ -173,6 +175,9 @@ def _details(picture: Image.Image) -> dict[str, object]:
             kept[directory] = {tag: entries[tag] for tag in set(entries) - DROPPED_TAGS}
         if len(kept) and len(encoded := kept.tobytes()) < MAX_EXIF:
             details["exif"] = encoded
+    xmp = picture.info.get("xmp")
+    if isinstance(xmp, bytes) and (recipe := recipe_in(xmp)):
+        details["recipe"] = recipe
     return details
 
 

@@ -20,25 +20,38 @@ READABLE = frozenset({
 WRITABLE = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
-def open_source(target: str) -> VideoSource:
-    """The video file at `target`. Raises `SourceError` when there is nothing in it to decode."""
+def open_source(
+    target: str, *, begin: int | None = None, end: int | None = None, lead: int = 0
+) -> VideoSource:
+    """The video file at `target`, or the part of it with `begin` <= pts < `end` after the `lead` frames
+    before it. Raises `SourceError` when there is nothing in it to decode."""
     from nstfilter.plugins.video_source import VideoSource
 
-    return VideoSource(target)
+    if begin is None:
+        return VideoSource(target)
+    from nstfilter.plugins.video_part import VideoPart
+
+    return VideoPart(target, begin, end, lead)
 
 
 def open_sink(
-    target: str, *, overwrite: bool = False, crf: int | None = None, codec: str | None = None
+    target: str,
+    *,
+    overwrite: bool = False,
+    crf: int | None = None,
+    codec: str | None = None,
+    recipe: str | None = None,
 ) -> VideoSink:
     """A video file to be written at `target`; its suffix chooses the container.
 
     `crf` is the encoder's constant quality, lower is better, None for the codec's usual; `codec` is one of
-    h264, hevc, av1, vp9, prores, ffv1 and gif, as far as the container takes it. Raises `UsageError` for a
-    request that cannot be meant, `SinkError` for a place that cannot be written.
+    h264, hevc, av1, vp9, prores, ffv1 and gif, as far as the container takes it; `recipe` (see
+    nstfilter.recipe) is written into all but GIF files. Raises `UsageError` for a request that cannot be
+    meant, `SinkError` for a place that cannot be written.
     """
     from nstfilter.plugins.video_sink import VideoSink
 
-    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec)
+    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe)
 
 
 def _suffix(target: str) -> str:

@@ -20,6 +20,7 @@ from av.container import OutputContainer
 from av.stream import Discard, Disposition, Stream
 
 from nstfilter.errors import SinkError
+from nstfilter.plugins import video_recipe
 from nstfilter.plugins.video_source import open_container, warn_once
 from nstfilter.plugins.video_tracks import STALE_TAGS, Sound, Subtitles, Track, carry_tags
 
@@ -67,12 +68,22 @@ class Muxer:
     """Writes a container into `file`, an open binary file that can seek.
 
     Add the video stream to `container`, let `adopt` add the rest, `start`, `write` every packet, then
-    `finish`. `warnings` gets a line for whatever is converted or left out.
+    `finish`. `warnings` gets a line for whatever is converted or left out. `recipe` is put where the format
+    has a place for it.
     """
 
-    def __init__(self, file: BinaryIO, kind: Container, time_base: Fraction, warnings: list[str]) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        kind: Container,
+        time_base: Fraction,
+        warnings: list[str],
+        recipe: str | None = None,
+    ) -> None:
         self.kind = kind
         self.warnings = warnings
+        self._file = file
+        self._recipe = recipe
         self._options = {"flush_packets": "1", "max_interleave_delta": "1", **kind.options}
         if kind.options is FRAGMENTS:
             self._options["video_track_timescale"] = str(time_base.denominator)
@@ -187,6 +198,8 @@ class Muxer:
 
     def start(self) -> None:
         """Write the header; the streams are settled from here on."""
+        if self._recipe:
+            self.container.metadata.update(video_recipe.tags(self.kind.format, self._recipe))
         self.container.start_encoding()
         for packet, out in self._covers:
             packet.stream = out
@@ -207,6 +220,8 @@ class Muxer:
             with self._forgiving(track):
                 self.container.mux(track.finish())
         self.container.close()
+        if self._recipe:
+            video_recipe.append(self._file, self.kind.format, self._recipe)
         self._release()
 
     def abandon(self) -> None:

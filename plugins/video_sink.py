@@ -26,8 +26,9 @@ class VideoSink(Sink):
     """An encoder and a muxer behind one file name.
 
     While it is written, the file is called NAME.partial.EXT; after a crash or `abort` that is a video too,
-    as far as it got. Sound, subtitles, chapters and tags come from `info.origin`. Timestamps are exact in MP4
-    and MOV, rounded to milliseconds in MKV and WebM, to hundredths in GIF, as those formats have it.
+    as far as it got. Sound, subtitles, chapters and tags come from `info.origin`, and `recipe` is added to
+    them in all but GIF. Timestamps are exact in MP4 and MOV, rounded to milliseconds in MKV and WebM, to
+    hundredths in GIF, as those formats have it.
 
     Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
     """
@@ -39,11 +40,13 @@ class VideoSink(Sink):
         overwrite: bool = False,
         crf: int | None = None,
         codec: str | None = None,
+        recipe: str | None = None,
     ) -> None:
         super().__init__()
         self.path = Path(target)
         self.overwrite = overwrite
         self.crf = crf
+        self.recipe = recipe
         suffix = self.path.suffix.lower()
         if suffix == ".avi":
             raise UsageError("AVI cannot hold exact frame times; write .mp4 or .mkv instead")
@@ -85,7 +88,7 @@ class VideoSink(Sink):
         self.partial, self._file = self._create_partial()
         try:
             with _interrupted_later():
-                self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings)
+                self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
                 if info.origin is not None:

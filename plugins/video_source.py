@@ -17,6 +17,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 from nstfilter.errors import SourceError
+from nstfilter.plugins import video_recipe
 from nstfilter.streams import Frame, Source, StreamInfo
 
 # swscale's default rounds by up to five levels; this stays within three
@@ -64,8 +65,8 @@ class VideoSource(Source):
     """The first real video stream of a file, as BGR uint8 frames with the stream's own timestamps.
 
     `info.details` carries `video_index` (which stream it is), `colour` (H.273 tags for the output, by
-    FFmpeg's names) and `sample_aspect_ratio`. Raises `SourceError` when the file is missing or nothing in it
-    decodes.
+    FFmpeg's names), `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError` when the
+    file is missing or nothing in it decodes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -166,6 +167,7 @@ class VideoSource(Source):
                 "video_index": stream.index,
                 "colour": self._colour(first),
                 "sample_aspect_ratio": 1 / aspect if transposed else aspect,
+                "recipe": video_recipe.find(self.path, self._container),
             },
         )
 

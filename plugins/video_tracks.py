@@ -10,8 +10,20 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
-# statistics about the old file's bytes, which the muxer writes anew where it wants them
-STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder", "rotate", "ENCODER", "vendor_id")
+from nstfilter.plugins.video_recipe import TAG
+
+# statistics about the old file's bytes, which the muxer writes anew where it wants them, and how it was made
+STALE_TAGS = (
+    TAG,
+    "BPS",
+    "DURATION",
+    "NUMBER_OF_",
+    "_STATISTICS_",
+    "encoder",
+    "rotate",
+    "ENCODER",
+    "vendor_id",
+)
 
 
 class Track:

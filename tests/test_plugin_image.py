@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -671,6 +672,37 @@ def test_broken_tags_do_not_cost_the_picture(tmp_path: Path) -> None:
             data[where] = random.integers(256)
         path.write_bytes(data)
         run(open_source(path), np.copy, open_sink(tmp_path / "out.jpg", overwrite=True))
+
+
+RECIPE = '{"style": "kätz & <chen>.jpg", "command": "nstfilter apply \'a b\'", "x": "\\n"}'
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_recipe_is_carried_beside_the_tags(tmp_path: Path, suffix: str) -> None:
+    tagged(tmp_path / "in.jpg")
+    path = tmp_path / f"out{suffix}"
+    run(open_source(tmp_path / "in.jpg"), np.copy, open_sink(path, recipe=RECIPE))
+    with open_source(path) as source:
+        assert source.info.details["recipe"] == RECIPE
+    with Image.open(path) as picture:  # as others see it: an XMP packet that is proper XML
+        description = ElementTree.fromstring(picture.info["xmp"].decode()).find(".//{*}Description")
+        assert [(element.tag, element.text) for element in description] == [
+            ("{urn:nstfilter:xmp/1.0/}recipe", RECIPE)
+        ]
+        assert picture.getexif()[Base.Artist].encode("latin-1").decode() == "Lumière"
+    # what is painted from a painting has another recipe, or none
+    run(open_source(path), np.copy, open_sink(tmp_path / "again.png"))
+    assert "recipe" not in open_source(tmp_path / "again.png").info.details
+
+
+def test_a_bmp_has_no_room_for_a_recipe(tmp_path: Path) -> None:
+    assert write(tmp_path / "a.bmp", CHART, recipe=RECIPE) == []
+    assert "recipe" not in open_source(tmp_path / "a.bmp").info.details
+
+
+def test_a_recipe_does_not_change_the_picture(tmp_path: Path) -> None:
+    write(tmp_path / "with.png", CHART, recipe=RECIPE)
+    np.testing.assert_array_equal(read(tmp_path / "with.png"), CHART)
 
 
 # --- the door --------------------------------------------------------------------------------------------

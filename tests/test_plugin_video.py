@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, NstfilterError, SinkError, SourceError, UsageError
-from nstfilter.plugins import video
+from nstfilter.plugins import video, video_recipe
 from nstfilter.plugins.video_source import VideoSource
 from nstfilter.streams import Frame, StreamInfo
 
@@ -658,6 +658,68 @@ def test_subtitles_chapters_languages_and_tags_are_carried(tmp_path: Path) -> No
             assert [b"Good morning" in words[0], b"and good night" in words[1]] == [True, True]
 
 
+RECIPE = '{"style": "kätz & <chen>.jpg", "command": "nstfilter apply \'a b\'", "x": "\\n"}'
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
+def test_a_recipe_is_carried_beside_the_tags(tmp_path: Path, suffix: str) -> None:
+    path = film(tmp_path / "in.mp4", sound="aac", chapters=True)
+    plain, out = tmp_path / f"plain{suffix}", tmp_path / f"out{suffix}"
+    carry(path, plain)
+    carry(path, out, recipe=RECIPE)
+    with VideoSource(plain) as source:
+        assert source.info.details["recipe"] is None
+    with VideoSource(out) as source:
+        assert source.info.details["recipe"] == RECIPE
+    with (
+        av.open(str(plain)) as before,
+        # FFmpeg has its own way to read the box
+        av.open(str(out), options={"export_xmp": "1"}) as after,
+    ):
+        tags = dict(after.metadata)
+        found = tags.pop("NSTFILTER", None) or tags.pop("xmp")
+        assert "kätz" in found
+        assert tags == dict(before.metadata)
+        assert tags["title"] == "A day out"
+        assert after.chapters() == before.chapters()
+    for kind in ("video", "audio"):
+        assert packets_of(out, kind) == packets_of(plain, kind)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_painting_of_a_painting_does_not_keep_the_first_ones_recipe(tmp_path: Path, suffix: str) -> None:
+    first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
+    carry(film(tmp_path / "in.mp4"), first, recipe=RECIPE)
+    carry(first, second)
+    with VideoSource(second) as source:
+        assert source.info.details["recipe"] is None
+
+
+def test_a_gif_has_no_room_for_a_recipe(tmp_path: Path) -> None:
+    assert carry(film(tmp_path / "in.mp4"), tmp_path / "out.gif", recipe=RECIPE)[1] == []
+    with VideoSource(tmp_path / "out.gif") as source:
+        assert source.info.details["recipe"] is None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"\0\0\0\x20uuid" + video_recipe.XMP,  # cut short
+        b"\xff\xff\xff\xffuuid" + video_recipe.XMP + b"x" * 100,  # promises four gigabytes
+        b"\0\0\0\x01free\xff\xff\xff\xff\xff\xff\xff\xff",  # ends far beyond the file
+        b"\0\0\0\x07free" * 9,  # smaller than a box can be
+        b"\0\0\0\x08free" * 30_000,
+    ],
+)
+def test_odd_boxes_are_no_recipe_and_do_no_harm(tmp_path: Path, end: bytes) -> None:
+    path = film(tmp_path / "in.mp4")
+    with path.open("ab") as file:
+        file.write(end)
+    with VideoSource(path) as source:
+        assert source.info.details["recipe"] is None
+        assert len(list(source)) == 25
+
+
 def test_what_the_container_cannot_take_is_converted_or_named(tmp_path: Path) -> None:
     lines = [(100, 300, "Good morning")]
     path = film(tmp_path / "in.mp4", sound="aac", subtitles=lines)
@@ -924,7 +986,7 @@ def test_a_video_without_frames_is_not_written(tmp_path: Path) -> None:
 
 KILLED = """
 import sys, time
-from nstfilter.plugins import video
+from nstfilter.plugins import video, video_recipe
 from nstfilter.plugins.video_source import VideoSource
 source = video.open_source(sys.argv[1])
 sink = video.open_sink(sys.argv[2])
@@ -966,7 +1028,7 @@ def test_a_killed_render_leaves_a_playable_part(tmp_path: Path, suffix: str) -> 
 
 INTERRUPTED = """
 import sys
-from nstfilter.plugins import video
+from nstfilter.plugins import video, video_recipe
 from nstfilter.plugins.video_source import VideoSource
 source = video.open_source(sys.argv[1])
 sink = video.open_sink(sys.argv[2])
