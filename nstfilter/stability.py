@@ -9,6 +9,8 @@ back. The new frame always has its share: nothing drifts, and a cut starts afres
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nstfilter.opencv import cv2
@@ -25,8 +27,17 @@ PAINT_TOLERANCE = 30.0
 CUT = 0.35
 # the most that local contrast is raised
 GAIN = 1.5
+# the share of a frame long past at which it no longer shows
+FORGOTTEN = 0.1
 # the shorter side, in pixels, below which there is too little to find motion in
 SMALLEST = 32
+
+
+def warm_up(stability: float) -> int:
+    """How many frames before a place in a video the filter must have seen, so that its painting there is as
+    if it had seen them all."""
+    share = CARRIED * stability
+    return math.ceil(math.log(FORGOTTEN) / math.log(share)) if share > FORGOTTEN else 0
 
 
 class Stabilizer:

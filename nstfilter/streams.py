@@ -89,6 +89,16 @@ class Source(ABC):
                 return
             yield frame
 
+    def span(self) -> tuple[int, int] | None:
+        """When the first frame is shown and when the stream should end, in units of its time base; None
+        unless any stretch of it can be opened on its own. Asked before the first frame is read.
+
+        A plugin whose sources answer takes the options `begin`, `end` and `lead`: the frames with `begin` <=
+        pts < `end` (None: to the end), the same as in the whole, after the last `lead` frames before them.
+        `info` is the whole's but for `frames`, which is 0 where the stretch holds none.
+        """
+        return None
+
     @abstractmethod
     def _frames(self) -> Iterator[Frame]: ...
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nstfilter.errors import NstfilterError
+from nstfilter.streams import Frame, Source
 
 if TYPE_CHECKING:
     from nstfilter.filter import StyleFilter
@@ -90,12 +91,59 @@ class Executor(ABC):
         self.close()
 
 
+class Stopped(Exception):  # noqa: N818  (not an error)
+    """Raised by `perform` when it was told to stop before the task was done."""
+
+
 def perform(
     task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
 ) -> Report:
-    """Do `task` in this process. Raises what reading, painting or writing raises; nothing is then left under
-    the output's name."""
-    raise NotImplementedError
+    """Do `task` in this process. Raises what reading, painting or writing raises, and `Stopped`; nothing is
+    then left under the output's name. A part that holds no frame makes no output."""
+    from nstfilter.manager import manager, open_sink, open_source
+    from nstfilter.pipeline import Report, run
+    from nstfilter.stability import warm_up
+
+    def painted(frames: int) -> None:
+        if on_frame:
+            on_frame(frames)
+        if stop and stop.is_set():
+            raise Stopped
+
+    paint = filter_for(task.settings)
+    paint.reset()
+    known = manager().registries["register_sinks"].options(str(task.output))
+    options = {name: value for name, value in task.options.items() if name in known}
+    if task.part is None:
+        source = open_source(task.input)
+    else:
+        lead = warm_up(task.settings.stability)
+        source = open_source(task.input, begin=task.part.begin, end=task.part.end, lead=lead)
+        source = _WarmedUp(source, paint, task.part.begin)
+    with source:
+        if task.part and not source.info.frames:
+            return Report(warnings=source.warnings)
+        return run(source, paint, open_sink(task.output, **options), on_frame=painted)
+
+
+class _WarmedUp(Source):
+    """The frames of `source` from `begin` on; those before it only pass through the filter, which so comes
+    to remember what it would have remembered had it seen the whole video."""
+
+    def __init__(self, source: Source, paint: StyleFilter, begin: int) -> None:
+        super().__init__()
+        self.source, self.paint, self.begin = source, paint, begin
+        self.info, self.warnings = source.info, source.warnings
+
+    def _frames(self) -> Iterator[Frame]:
+        for frame in self.source:
+            if frame.pts < self.begin:
+                self.paint(frame.image)
+            else:
+                yield frame
+
+    def _close(self) -> None:
+        self.source.close()
 
 
 def attempt(

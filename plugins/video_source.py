@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import threading
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -18,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation
 
 from nstfilter.errors import SourceError
 from nstfilter.plugins import video_recipe
+from nstfilter.plugins.video_orientation import UPRIGHT, orientation, turned
 from nstfilter.streams import Frame, Source, StreamInfo
 
 # swscale's default rounds by up to five levels; this stays within three
@@ -68,6 +68,8 @@ class VideoSource(Source):
     FFmpeg's names), `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError` when the
     file is missing or nothing in it decodes.
     """
+
+    _whole = True  # and not a part of the file
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
@@ -148,7 +150,10 @@ class VideoSource(Source):
                 self.warnings.append(f"there are several video streams; number {stream.index} is used")
 
         self._size = first.width, first.height
-        self._orientation = self._read_orientation(first)
+        orient = orientation(first)
+        if orient is None:
+            self.warnings.append("the file asks for a rotation that is no quarter turn; it is not applied")
+        self._orientation = orient or UPRIGHT
         transposed = self._orientation[0]
         width, height = reversed(self._size) if transposed else self._size
         self._usual = usual_colour(width, height)
@@ -188,23 +193,6 @@ class VideoSource(Source):
             return max(1, round(Fraction(self._container.duration, av.time_base) * rate))
         return None
 
-    def _read_orientation(self, frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-        """Whether to transpose, then mirror left-right, then mirror top-bottom, by the display matrix:
-        (x', y') = (a x + c y, b x + d y)."""
-        from av.sidedata.sidedata import Type
-
-        side_data: Any = frame.side_data
-        if Type.DISPLAYMATRIX not in side_data:
-            return False, False, False
-        matrix = struct.unpack("=9i", bytes(side_data[Type.DISPLAYMATRIX]))
-        a, b, c, d = (round(matrix[i] / 65536) for i in (0, 1, 3, 4))
-        if a and d and not b and not c:
-            return False, a < 0, d < 0
-        if b and c and not a and not d:
-            return True, c < 0, b < 0
-        self.warnings.append("the file asks for a rotation that is no quarter turn; it is not applied")
-        return False, False, False
-
     def _colour(self, frame: av.VideoFrame) -> dict[str, int]:
         """The tags the output should carry: the input's own, or what such a video usually means."""
         if frame.colorspace not in MATRICES:
@@ -215,6 +203,16 @@ class VideoSource(Source):
             "color_trc": frame.color_trc,
             "color_range": frame.color_range or ColorRange.MPEG.value,
         }
+
+    @property
+    def untimed(self) -> bool:
+        """Whether the timestamps are not to be trusted."""
+        return self._container.format.name == "avi"
+
+    def span(self) -> tuple[int, int] | None:
+        from nstfilter.plugins.video_part import find_span
+
+        return find_span(self, self._stream.index, self._ahead.pts or 0) if self._ahead else None
 
     # -- reading --
 
@@ -235,7 +233,7 @@ class VideoSource(Source):
         """Every frame that decodes, in the order of showing, each with a pts."""
         # Frames come out in another order than packets go in. Where they have no pts (raw streams), or one
         # not to be trusted (AVI knows only the order of decoding), the k-th frame shown gets the k-th time.
-        untimed = self._container.format.name == "avi"
+        untimed = self.untimed
         times: list[int] = []
         packets = frames = filled = skipped = repaired = 0
         last: int | None = None
@@ -266,7 +264,7 @@ class VideoSource(Source):
                     frames += 1
                     repaired += frame.is_corrupt
                     yield frame
-            if skipped or repaired:
+            if self._whole and (skipped or repaired):
                 skipped = max(skipped, max(packets, self._stream.frames) - frames)
             self._compare_with_header(last)
         finally:
@@ -317,7 +315,7 @@ class VideoSource(Source):
         bgr = self._reformatter.reformat(decoded, width, height, "bgr24", interpolation=CONVERSION, threads=1)
         image = bgr.to_ndarray()
         if any(self._orientation):
-            image = _turned(image, *self._orientation)
+            image = turned(image, *self._orientation)
         return image
 
     def _frames(self) -> Iterator[Frame]:
@@ -332,16 +330,6 @@ class VideoSource(Source):
         with self._lock:
             self._decoded.close()
             self._container.close()
-
-
-def _turned(image: np.ndarray, transpose: bool, mirror: bool, flip: bool) -> np.ndarray:
-    import cv2
-
-    if transpose:
-        image = cv2.transpose(image)
-    if mirror or flip:
-        image = cv2.flip(image, {(True, False): 1, (False, True): 0, (True, True): -1}[mirror, flip])
-    return image
 
 
 def _count(number: int, what: str) -> str:

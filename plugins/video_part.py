@@ -1,0 +1,154 @@
+"""A stretch of a video file, exact to the frame: the same pictures, times and durations as in the whole."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from nstfilter.plugins.video_source import VideoSource, open_container
+from nstfilter.streams import Frame
+
+# seconds between key frames, beyond which a place costs more to find than is won by finding it
+FARTHEST_KEY = 60
+
+
+def find_span(source: VideoSource, index: int, first: int) -> tuple[int, int] | None:
+    """When stream `index` of `source` begins (its first frame is shown at `first`) and should end, in its own
+    units; None where a place in its middle cannot be found by its time."""
+    if source.untimed or not source.path.is_file():
+        return None
+    with open_container(source.path) as container:
+        stream: Any = container.streams[index]
+        end = find_end(container, stream)
+        if end is None or end <= first:
+            return None
+        middle = (first + end) // 2
+        try:
+            container.seek(middle, stream=stream)
+            packet = next(container.demux(stream), None)
+        except av.FFmpegError:
+            return None
+        if packet is None or packet.pts is None or not packet.is_keyframe:
+            return None
+        near = 0 <= (middle - packet.pts) * source.info.time_base <= FARTHEST_KEY
+        return (first, end) if near else None
+
+
+def find_end(container: av.container.InputContainer, stream: Any) -> int | None:
+    """When the stream ends by the header, in its own units."""
+    if stream.duration:
+        return (stream.start_time or 0) + stream.duration
+    if container.duration and stream.time_base:
+        end = Fraction((container.start_time or 0) + container.duration, av.time_base)
+        return int(end / stream.time_base)
+    return None
+
+
+class VideoPart(VideoSource):
+    """The frames of a file with `begin` <= pts < `end`, after the last `lead` frames before them; `end` None
+    goes on to the file's own. `info.frames` is 0 where there is none.
+
+    Decoding starts at a key frame, and the start is checked: the first picture to come out must be the first
+    that went in. Where it is not (a picture that refreshes bit by bit, an index that lies), decoding starts
+    farther back, in the end at the file's beginning.
+    """
+
+    _whole = False
+
+    def __init__(self, path: str | os.PathLike[str], begin: int, end: int | None, lead: int) -> None:
+        self._end = end
+        self._fed: list[av.Packet[Any]] | None = None  # what the decoder got since decoding started
+        super().__init__(path)
+        try:
+            first = self._enter(begin, lead)
+        except BaseException:
+            self.close()
+            raise
+        if first is None or self._is_past(first):
+            frames = 0
+        else:
+            length = (end or find_end(self._container, self._stream) or first) - first
+            frames = max(1, round(length * self.info.time_base * (self.info.rate or 25)))
+        self.info = replace(self.info, frames=frames)
+
+    def _is_past(self, pts: int) -> bool:
+        return self._end is not None and pts >= self._end
+
+    # -- getting there --
+
+    def _enter(self, begin: int, lead: int) -> int | None:
+        """Go to `lead` frames before `begin`; returns when the first frame from `begin` on is shown."""
+        assert self._ahead is not None
+        first = self._ahead.pts or 0
+        if begin <= first:
+            return first
+        back, second = lead * self._step, max(1, round(1 / self.info.time_base))
+        entered = False
+        while not entered:
+            self._decoded.close()
+            at_start = begin - back <= first
+            if at_start:
+                self._container.close()
+                self._container = self._open()
+                self._stream = self._choose_stream()
+            else:
+                self._container.seek(begin - back, stream=self._stream)
+            self._fed = []
+            self._decoded = self._decode()
+            waiting, found, sound = self._approach(begin, lead, at_start)
+            entered = at_start or (sound and len(waiting) == lead)
+            back = 2 * back + second
+        self._fed = None
+        self._decoded = _after([*waiting, *([found] if found else [])], self._decoded)
+        self._ahead = next(self._decoded, None)
+        return found.pts if found else None
+
+    def _approach(
+        self, begin: int, lead: int, at_start: bool
+    ) -> tuple[deque[av.VideoFrame], av.VideoFrame | None, bool]:
+        """Decode up to `begin`: the last `lead` frames before it, the first one from there on, and whether
+        decoding started well."""
+        waiting: deque[av.VideoFrame] = deque(maxlen=lead)
+        sound, started = False, at_start
+        for frame in self._decoded:
+            pts = frame.pts or 0
+            if not started and self._fed:
+                fed = [packet.pts for packet in self._fed if packet.pts is not None and not packet.is_discard]
+                start = self._fed[0]
+                if start.pts is not None and start.is_keyframe:
+                    if pts < start.pts:
+                        continue  # an open GOP: it leans on pictures from before the key frame
+                    expected = min((time for time in fed if time >= start.pts), default=None)
+                    sound = start.pts <= begin and pts == expected and not frame.is_corrupt
+                started = True
+            if pts >= begin:
+                return waiting, frame, sound
+            waiting.append(frame)
+        return waiting, None, sound
+
+    def _packets(self) -> Iterator[av.Packet[Any] | None]:
+        for packet in super()._packets():
+            if self._fed is not None and packet is not None and packet.size:
+                self._fed.append(packet)
+            yield packet
+
+    # -- and reading on --
+
+    def _next_frame(self) -> Frame | None:
+        if self._ahead is None or self._is_past(self._ahead.pts or 0):
+            self._decoded.close()  # now, so that its warnings are there when the last frame is
+            return None
+        return super()._next_frame()
+
+
+def _after(
+    waiting: Iterable[av.VideoFrame], rest: Generator[av.VideoFrame, None, None]
+) -> Generator[av.VideoFrame, None, None]:
+    yield from waiting
+    yield from rest
