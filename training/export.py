@@ -1,4 +1,5 @@
-"""Write the weights that ship: nstfilter/models/pocket.npz, float16, from the averages of both runs.
+"""Write the weights that ship, nstfilter/models/pocket.npz, from the averages of both runs: the transformer's
+as float16, the encoder's as whole numbers from -127 to 127 with a float16 step for each output channel.
 
 python training/export.py
 """
@@ -38,7 +39,14 @@ def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[
     found["stage0.0.weight"] = colours_last(found["stage0.0.weight"], 16, 1)
     found["answer.weight"] = encoder.answer.weight * encoder.spread
     found["answer.bias"] = encoder.answer.bias * encoder.spread + encoder.middle
-    return {key: value.detach().cpu().numpy().astype(np.float16) for key, value in found.items()}
+    arrays = {key: value.detach().cpu().numpy() for key, value in found.items()}
+    for key in [key for key in arrays if key.startswith(("stage", "answer")) and key.endswith("weight")]:
+        largest = np.abs(arrays[key]).reshape(len(arrays[key]), -1).max(axis=1)
+        step = np.maximum(largest / 127, 1e-7).astype(np.float16)
+        rows = arrays[key] / step.astype(np.float32).reshape(-1, *(1,) * (arrays[key].ndim - 1))
+        arrays[key] = np.rint(rows).clip(-127, 127).astype(np.int8)
+        arrays[f"{key}.step"] = step
+    return {key: a if a.dtype == np.int8 else a.astype(np.float16) for key, a in arrays.items()}
 
 
 def main() -> None:

@@ -51,6 +51,10 @@ class _OpenVINOOps:
         mean = self.set.reduce_mean(x, self.axes, True)
         return mean, self.set.reduce_mean(self.set.squared_difference(x, mean), self.axes, True)
 
+    def every_other_row(self, x: Any, many: int) -> Any:
+        rows = x.shape[2]
+        return x if rows < many else self.set.slice(x, *map(self.ints, (0, rows, 2, 2)))
+
     def mirror(self, x: Any) -> Any:
         return self.set.pad(x, self.ints(0, 0, 1, 1), self.ints(0, 0, 1, 1), "reflect")
 
@@ -212,6 +216,9 @@ class _TensorFlowOps:
     def moments(self, x: Any) -> tuple[Any, Any]:
         mean, variance = self.tf.nn.moments(x, (0, 1, 2), keepdims=True)
         return mean, variance
+
+    def every_other_row(self, x: Any, many: int) -> Any:
+        return x[:, :: self.tf.where(self.tf.shape(x)[1] < many, 1, 2)]
 
     def mirror(self, x: Any) -> Any:
         return self.tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")

@@ -13,8 +13,10 @@ import numpy as np
 EPSILON = 1e-5
 FRONT, BLOCKS, WIDTH, HALF = 2, 4, 32, 16
 STAGES = ((64, 64, 24), (96, 96, 32), (128, 128, 64), (144, 144, 96), (192, 192, 160), (192, 1024))
+RESIDUAL = (0, 1, 1, 1, 2, 1)  # how many layers before a stage's last one add to what came
 STRIDES = {(1, 0): 2, (2, 0): 2, (4, 0): 2}  # (stage, layer) of the encoder that halve the size
 EMBEDDING = 100
+MANY_ROWS = 128  # of a map with so many rows every other one is enough to know its mean and variance
 CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 48]  # of each normalised layer, in order
 STYLED = [WIDTH] * (2 * BLOCKS) + [HALF, HALF, 3]  # the same, when phases of a sub-pixel layer count once
 
@@ -35,15 +37,22 @@ def shapes() -> dict[str, tuple[int, ...]]:
     shapes["style.weight"] = (2 * sum(STYLED), EMBEDDING)
     shapes["style.bias"] = (2 * sum(STYLED),)
     channels = 48
-    for s, stage in enumerate(STAGES):
-        for k, width in enumerate(stage):
-            size = 1 if k and k == len(stage) - 1 else 3
+    for s in range(len(STAGES)):
+        widths = stage_widths(s)
+        for k, width in enumerate(widths):
+            size = 1 if k == len(widths) - 1 else 3
             shapes[f"stage{s}.{k}.weight"] = (width, channels, size, size)
             shapes[f"stage{s}.{k}.bias"] = (width,)
             channels = width
     shapes["answer.weight"] = (EMBEDDING, channels)
     shapes["answer.bias"] = (EMBEDDING,)
     return shapes
+
+
+def stage_widths(s: int) -> list[int]:
+    """How many channels each layer of an encoder's stage gives."""
+    *widths, last = STAGES[s]
+    return [*widths, *widths[-1:] * RESIDUAL[s], last]
 
 
 def conditions(weights: Weights, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +86,7 @@ def paint(
         gain, offset = scales[len(means)], shifts[len(means)]
         mean = variance = None
         if not measured:
-            mean, variance = ops.moments(x)
+            mean, variance = ops.moments(ops.every_other_row(x, MANY_ROWS))
             gain = gain / ops.sqrt(variance + number(EPSILON))
             offset = offset - mean * gain
         means.append(mean)
@@ -104,11 +113,13 @@ def encode(ops: Any, weights: Weights, picture: Any) -> tuple[Any, list[Any]]:
     """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100], and the map that each stage ends in."""
     maps = []
     x = ops.unshuffle(picture, 4) * number(1 / 255) - number(0.5)
-    for s, stage in enumerate(STAGES):
-        for k in range(len(stage)):
+    for s in range(len(STAGES)):
+        end = len(stage_widths(s)) - 1
+        for k in range(end + 1):
             kernel, bias = weights[f"stage{s}.{k}.weight"], weights[f"stage{s}.{k}.bias"]
-            x = ops.conv(x, kernel, bias, stride=STRIDES.get((s, k), 1), pad=kernel.shape[2] // 2)
-            if k < len(stage) - 1 or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
+            y = ops.conv(x, kernel, bias, stride=STRIDES.get((s, k), 1), pad=kernel.shape[2] // 2)
+            x = x + y if end - RESIDUAL[s] <= k < end else y
+            if k < end or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
                 x = ops.relu(x)
         maps.append(x)
     return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"]), maps

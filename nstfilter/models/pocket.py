@@ -30,6 +30,9 @@ def load(path: Path) -> Weights:
     try:
         with np.load(path, allow_pickle=False) as file:
             weights = {key: file[key].astype(np.float32) for key in file.files}
+            for key in [key for key in weights if key.endswith(".step")]:  # of weights that are whole numbers
+                step, name = weights.pop(key), key.removesuffix(".step")
+                weights[name] = weights[name] * step.reshape(-1, *(1,) * (weights[name].ndim - 1))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(
             f"cannot read the pocket model's weights {path}: {error}; reinstall nstfilter"
