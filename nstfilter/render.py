@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.folders import walk
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.streams import StreamInfo
@@ -29,30 +30,41 @@ class Job:
     folder: Path | None = None
 
 
-def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    style: StyleMix,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[Job]:
     """What to make of `inputs` (files, folders, and sources called by name, which need an `output`).
 
     Without `output`, a file's result lies beside it as NAME-STYLE.ext, and a folder's in FOLDER-STYLE under
     the files' own names. With it, one file's result is `output`, unless that is a folder; several inputs need
-    a folder. Raises `UsageError` for what cannot be meant, `SourceError` for what is not there.
+    a folder. `include` and `exclude` choose among the files of folders, as in `folders.walk`. Raises
+    `UsageError` for what cannot be meant, `SourceError` for what is not there.
     """
     label = "+".join(part.name for part, _ in style.parts)
-    into = Path(output).expanduser() if output is not None else None  # shells leave --output=~/x as it is
+    into = _path(output).expanduser() if output is not None else None  # shells leave --output=~/x as it is
     into_folder = output is not None and (os.path.isdir(into or "") or output.endswith(("/", os.sep)))
     if into and not into_folder and len(inputs) > 1:
         raise UsageError(f"several inputs need a folder to go to; write {output}/ with a slash at its end")
+    if (include or exclude) and not any(os.path.isdir(text) for text in inputs):
+        raise UsageError("--include and --exclude choose among the files of a folder, and none is given")
+    reads = manager().registries["register_sources"].claims
     jobs = []
     for text in inputs:
-        path = Path(text)
+        path = _path(text)
         if os.path.isdir(path):  # unlike Path's own, no error for a name that is too long
             root = into or path.resolve().with_name(f"{path.resolve().name}-{label}")
             if len(inputs) > 1 and into:
                 root = into / path.resolve().name
-            found = [
-                Job(file, root / file.relative_to(path), into or root) for file in _files(path, skip=root)
-            ]
+            files = walk(path, lambda p: bool(reads(str(p))), include=include, exclude=exclude, skip=root)
+            found = [Job(file, root / file.relative_to(path), into or root) for file in files]
             if not found:
-                raise SourceError(f"there is no picture or video in {text}")
+                chosen = " that --include and --exclude let through" if include or exclude else ""
+                raise SourceError(f"there is no picture or video in {text}{chosen}")
             jobs += found
         elif into is None:
             if manager().registries["register_sources"].named(text):
@@ -69,27 +81,19 @@ def plan(inputs: Sequence[str], output: str | None, style: StyleMix) -> list[Job
     return jobs
 
 
+def _path(text: str) -> Path:
+    """`text` as a path. One that says where it is stays one: `./demo:.jpg` is a file, and Path drops the `./`
+    that tells it from the demo."""
+    path = Path(text)
+    names = (manager().registries[hook].named(str(path)) for hook in ("register_sources", "register_sinks"))
+    return path.absolute() if os.path.dirname(text) and any(names) else path
+
+
 def _same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:  # one of them is not there
         return False
-
-
-def _files(folder: Path, skip: Path) -> Iterator[Path]:
-    """The files below `folder` that some plugin reads, in order; neither hidden ones nor earlier results."""
-    sources = manager().registries["register_sources"]
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and Path(parent, name).resolve() != skip.resolve()
-        )
-        for name in sorted(names):
-            path = Path(parent, name)
-            hidden = name.startswith(".") or ".partial." in name
-            if not hidden and sources.claims(str(path)):
-                yield path
 
 
 def check(jobs: Sequence[Job], options: dict[str, Any]) -> None:

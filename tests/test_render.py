@@ -99,6 +99,28 @@ def test_a_folder_without_pictures_says_so(tmp_path):
         plan(["in"], None, STYLE)
 
 
+def test_include_and_exclude_choose_within_folders(tmp_path):
+    for name in ("a.png", "b.jpg", "deep/c.png", "drafts/d.png"):
+        picture(tmp_path / "in" / name)
+    jobs = plan(["in", "in/b.jpg"], "out/", STYLE, include=["*.png"], exclude=["drafts"])
+    # a file that was named is taken
+    assert [job.input.as_posix() for job in jobs] == ["in/a.png", "in/deep/c.png", "in/b.jpg"]
+    assert jobs[1].output.as_posix() == "out/in/deep/c.png"
+    with pytest.raises(SourceError, match="no picture or video in in that --include and --exclude let"):
+        plan(["in"], None, STYLE, include=["*.mp4"])
+    with pytest.raises(UsageError, match="--include and --exclude choose among the files of a folder"):
+        plan(["in/a.png"], None, STYLE, exclude=["*.mp4"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no colon in file names")
+def test_a_path_that_begins_like_a_source_is_a_path(tmp_path):
+    picture(tmp_path / "demo:.jpg")
+    (job,) = plan(["./demo:.jpg"], "./demo:.png", STYLE)
+    check([job], {})
+    render(job, invert)
+    assert cv2.imread(str(tmp_path / "demo:.png")).shape == (20, 30, 3)
+
+
 def test_an_input_is_never_its_own_output(tmp_path):
     picture(tmp_path / "a.png")
     os.link(tmp_path / "a.png", tmp_path / "same.png")
