@@ -70,7 +70,7 @@ def run(
                     before = time.perf_counter()
                     painted = replace(frame, image=filter(frame.image))
                     report.filtering += time.perf_counter() - before
-                    _check(painted.image, frame.image)
+                    check(painted.image, frame.image)
                     for writer in writers:
                         writer.put(painted)
                     report.frames += 1
@@ -96,8 +96,8 @@ def run(
     return report
 
 
-def _check(painted: np.ndarray, image: np.ndarray) -> None:
-    """A sink would take the bytes of any array for a picture."""
+def check(painted: np.ndarray, image: np.ndarray) -> None:
+    """Raises `FrameError` for what is no frame like `image`: a sink would take any array's bytes for one."""
     shape, dtype = getattr(painted, "shape", ()), getattr(painted, "dtype", type(painted).__name__)
     if shape[:2] != image.shape[:2] or dtype != "uint8":
         raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")

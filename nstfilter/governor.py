@@ -1,0 +1,77 @@
+"""Holds the wanted frame rate by changing the size that the network works at, in steps."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from statistics import median
+
+SIZES = (480, 432, 384, 336, 288, 240, 192, 160)
+# a frame may take so much of a frame's time; a larger size is tried when it is expected to take so much
+BUDGET, ROOM = 0.95, 0.8
+# what takes less was not painted: the plain picture, or a card
+NOTHING = 0.05
+# the first frames at a new size do not count, for graphs are compiled; then so many are needed
+WARM_UP, ENOUGH = 2, 10
+# seconds of calm before a larger size is tried; doubled for each size that proved too much, up to the second
+CALM = (3.0, 300.0)
+
+
+class Governor:
+    """Chooses the size for each next frame from the times of those before.
+
+    `rate` is the wanted number of frames a second, `sizes` the shorter sides to choose from, in pixels,
+    largest first. A frame's cost is taken to grow with the square of the size.
+
+    It goes down as soon as the median of the last frames is over budget, at once as far as needed; up, one
+    step at a time, only after a calm while. A size that proved too much is left alone for twice as long as
+    before: on an unchanging machine it settles.
+    """
+
+    def __init__(self, rate: float | Fraction, sizes: Sequence[int] = SIZES) -> None:
+        self.frame_time = 1 / float(rate)
+        self.sizes = sorted(sizes, reverse=True)
+        self.size = self.sizes[0]
+        self._calm: dict[int, float] = {}
+        self._since, self._seen = 0.0, 0
+        self._times: deque[float] = deque(maxlen=ENOUGH)
+
+    def limit(self, side: int) -> None:
+        """Frames have a shorter side of `side` pixels: larger sizes would all be the same."""
+        smaller = [size for size in self.sizes if size < side]
+        self.sizes = [side, *smaller] if len(smaller) < len(self.sizes) else self.sizes
+        self.size = min(self.size, self.sizes[0])
+
+    def observe(self, seconds: float, now: float) -> int:
+        """The size for the next frame; the last one took `seconds`, and it is `now` (seconds, any origin)."""
+        if seconds < NOTHING * self.frame_time:
+            return self.size
+        self._seen += 1
+        if self._seen <= WARM_UP:
+            self._since = now
+            return self.size
+        self._times.append(seconds)
+        if len(self._times) < ENOUGH:
+            return self.size
+        cost = median(self._times)
+        at = self.sizes.index(self.size)
+        if cost > BUDGET * self.frame_time:
+            self._calm[self.size] = min(2 * self._calm.get(self.size, CALM[0]), CALM[1])
+            fitting = [s for s in self.sizes[at + 1 :] if self._expected(cost, s) <= ROOM * self.frame_time]
+            self._change(fitting[0] if fitting else self.sizes[-1], now)
+        elif at > 0:
+            larger = self.sizes[at - 1]
+            calm = now - self._since >= self._calm.get(larger, CALM[0])
+            if calm and self._expected(cost, larger) <= ROOM * self.frame_time:
+                self._change(larger, now)
+        return self.size
+
+    def _expected(self, cost: float, size: int) -> float:
+        return cost * (size / self.size) ** 2
+
+    def _change(self, size: int, now: float) -> None:
+        if size != self.size:
+            self.size = size
+            self._since, self._seen = now, 0
+            self._times.clear()

@@ -1,0 +1,365 @@
+"""Live: from a camera to a call, a window and a recording at once, at a steady rate, whatever fails.
+
+    capture -> filter -> a tick at the fixed rate -> every sink, each in a thread of its own
+
+Between any two of them lies one frame, the newest; nothing queues. Where there is no new picture the last one
+is repeated, and when there has been none for a while a card takes its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from nstfilter import card as cards
+from nstfilter.capture import Capture
+from nstfilter.figures import Figures, Tally
+from nstfilter.filter import as_bgr
+from nstfilter.fit import Fit
+from nstfilter.governor import Governor
+from nstfilter.outlet import Outlet
+from nstfilter.pipeline import check
+from nstfilter.slot import Clock, Slot, Switch
+from nstfilter.streams import Frame, Sink, Source, StreamInfo
+
+# seconds that the last picture is held when no new one comes
+HOLD = 1.0
+# seconds between two tries of a filter that fails
+RETRY = 1.0
+# seconds that `stop` may take; what is being finished, a recording, is waited for longer
+STOP, FINISH = 0.4, 60.0
+# seconds between two looks at what comes from outside: `stop`, and on Windows Ctrl-C
+LOOK = 0.05
+# seconds between two counts of the figures for the overlay
+COUNT = 0.25
+
+log = logging.getLogger("nstfilter")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A painted picture as large as the output, and when its frame was captured; None for a card."""
+
+    image: np.ndarray
+    captured: float | None
+
+
+class Live:
+    """One live run. `run` blocks until it ends; everything else may be called from any thread.
+
+        live = Live(open_source("webcam"), paint, [open_sink("virtualcam")])
+        live.run()
+
+    `source`    open; a live one that breaks off is opened again, any other is paced by its timestamps
+    `filter`    BGR uint8 frame in, BGR uint8 frame out, same size
+    `sinks`     not yet open
+    `size`      (width, height) of what is put out, letterboxed; default: the source's
+    `rate`      frames a second of what is put out
+    `governor`  sets `filter.size` so that the rate is held
+    `card`      the words shown when the camera is away or painting fails
+    `record`    a sink that gets the plain frames in place of the painted ones
+    `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
+    `say`       is told, in a line each, what breaks off and what comes back; default: the log
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        filter: Callable[[np.ndarray], np.ndarray],
+        sinks: Sequence[Sink],
+        *,
+        size: tuple[int, int] | None = None,
+        rate: Fraction | float = Fraction(30),
+        governor: Governor | None = None,
+        card: str = cards.TEXT,
+        record: Sink | None = None,
+        overlay: Callable[[Figures], Sequence[str]] | None = None,
+        say: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.filter, self.governor, self.overlay = filter, governor, overlay
+        self.say = say or log.warning
+        self.filtering = 0.0
+        width, height = size or (source.info.width, source.info.height)
+        self._rate = Fraction(rate)
+        self._info = StreamInfo(width, height, 1 / self._rate, self._rate, live=True)
+        self._fit = Fit(width, height)
+        self._card = Picture(cards.draw(width, height, card), None)
+        self._clock = clock or Clock()
+        self._main = self._clock.condition()
+        self._halted = Switch(self._clock.condition())
+        self._source = Capture(source, self._clock, self._halted, self.say)
+        self._captured: Slot[Frame] = Slot(self._clock.condition())
+        self._painted: Slot[Picture] = Slot(self._clock.condition())
+        self._outlets = [self._outlet(sink) for sink in sinks]
+        self._recorder = None
+        if record:
+            self._recorder = self._outlet(record, lambda image: self._fit(as_bgr(image)[0]))
+        self._threads: set[threading.Thread] = set()
+        self._opened = self._stopping = self._failing = self._over = False
+        self._error: Exception | None = None
+        self._plain: Frame | None = None  # the latest captured
+        self._picture: Picture | None = None  # the latest put out
+        self._seen = 0.0  # when a frame was last captured
+        self._tally = Tally()
+        self._figures: Figures | None = None
+        self._counted = float("-inf")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the source and the sinks had to say, a line each."""
+        own = list(self._source.warnings)
+        return own + [line for outlet in self._every() for line in outlet.warnings]
+
+    def run(self, *, stop: threading.Event | None = None) -> Figures:
+        """Paint until a source that is not live ends, `stop` is called or set, Ctrl-C is pressed, or every
+        sink was closed by its user. Sinks are then closed: recordings appear under their final names.
+
+        Raises what a source raises that cannot be opened again, what a sink raises when it is first opened,
+        and, once all is over, what a sink failed with for good.
+        """
+        self._seen = self._clock.now()
+        try:
+            self._open()
+            for target in (self._capture, self._paint, self._put_out):
+                self._start(target)
+            while not (self._stopping or (stop and stop.is_set()) or self._all_closed()):
+                self._serve()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._wind_up()
+            self._figures = self._count(lately=False)
+            self._over = True
+        for error in [self._error, *(outlet.error for outlet in self._every())]:
+            if error:
+                raise error
+        return self._figures
+
+    def stop(self) -> None:
+        """End the run, from any thread or a signal handler; returns at once, and `run` within half a second,
+        but for the time that a recording needs to be finished."""
+        self._stopping = True  # and no more: a signal handler must not wait for a lock
+
+    def figures(self) -> Figures:
+        """How the run is doing lately; once it is over, how it went."""
+        return self._figures if self._over and self._figures else self._count(lately=True)
+
+    def add(self, sink: Sink) -> None:
+        """Begin to write to `sink` (not yet open) as well; where that fails, it is said."""
+        outlet = self._outlet(sink)
+        with self._main:
+            self._outlets = [*self._outlets, outlet]
+        if not sink.main_thread:
+            self._start(self._attend, outlet)
+
+    def remove(self, sink: Sink) -> None:
+        """Close `sink`, soon: what it made appears under its final name."""
+        for outlet in self._outlets:
+            if outlet.sink is sink:
+                outlet.end()
+
+    def snapshot(self) -> np.ndarray | None:
+        """The latest picture put out, HxWx3 BGR uint8; None before the first."""
+        return None if self._picture is None else self._picture.image.copy()
+
+    # the thread that called run
+
+    def _open(self) -> None:
+        """Open every sink in its own thread. Raises what one of them raises."""
+        for outlet in self._every():
+            if not outlet.sink.main_thread:
+                self._start(self._attend, outlet)
+        for outlet in self._every():
+            if outlet.sink.main_thread:
+                self._begin(outlet)
+        with self._main:
+            self._main.wait_for(lambda: all(outlet.state != "opening" for outlet in self._every()))
+        for outlet in self._every():
+            if outlet.error:
+                raise outlet.error
+        self._opened = True
+
+    def _serve(self) -> None:
+        """Wait a little for frames, and serve the sinks that belong to this thread."""
+        mine = [outlet for outlet in self._outlets if outlet.sink.main_thread and not outlet.done]
+        with self._main:
+            self._main.wait_for(lambda: self._stopping or any(outlet.slot.full for outlet in mine), LOOK)
+        for outlet in mine:
+            if outlet.state == "opening":
+                self._begin(outlet)
+            elif frame := outlet.slot.take(0):
+                outlet.write(frame)
+            elif outlet.slot.ended:
+                outlet.close()
+
+    def _wind_up(self) -> None:
+        self._halted.set()
+        for slot in (self._captured, self._painted):
+            slot.end(drop=True)
+        for outlet in self._every():
+            outlet.end()
+            if outlet.sink.main_thread:
+                outlet.serve()
+        if not self._gone(STOP / 2):
+            self._start(self._source.close)  # a read that waits for a camera ends when that is closed
+            self._gone(STOP / 2)
+        with self._main:
+            self._main.wait_for(lambda: all(outlet.state != "closing" for outlet in self._every()), FINISH)
+        if self._gone(LOOK):
+            self._source.close()
+        for thread in self._threads:
+            log.warning("%s is still busy and was left behind", thread.name)
+
+    def _gone(self, timeout: float) -> bool:
+        """Whether every thread ends within so many seconds."""
+        with self._main:
+            return self._main.wait_for(lambda: not self._threads, timeout)
+
+    def _all_closed(self) -> bool:
+        return bool(self._outlets) and all(outlet.done for outlet in self._outlets)
+
+    # all other threads
+
+    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        def body() -> None:
+            try:
+                target(*arguments)
+            except Exception as error:
+                self._error = self._error or error
+                self._stopping = True
+            finally:
+                with self._main:
+                    self._threads.remove(thread)
+                    self._main.notify_all()
+
+        thread = threading.Thread(target=body, name=f"nstfilter-live-{target.__name__}", daemon=True)
+        with self._main:
+            self._threads.add(thread)
+        thread.start()
+
+    def _attend(self, outlet: Outlet) -> None:
+        self._begin(outlet)
+        outlet.serve()
+
+    def _begin(self, outlet: Outlet) -> None:
+        outlet.open()
+        if outlet.error and self._opened:
+            self.say(f"{outlet.name}: {outlet.error}")
+            outlet.error = None  # said, and no reason to end
+        with self._main:
+            self._main.notify_all()
+
+    def _capture(self) -> None:
+        try:
+            for frame in self._source.frames():
+                self._tally.captured += 1
+                self._seen, self._plain = self._clock.now(), frame
+                self._captured.put(frame)
+        finally:
+            self._source.close()
+            self._captured.end()
+
+    def _paint(self) -> None:
+        retry_at = None
+        if self.governor:
+            self._set_size(self.governor.size)
+        while frame := self._captured.take():
+            started = self._clock.now()
+            if retry_at is not None and started < retry_at:
+                self._tally.failed += 1
+                continue
+            try:
+                image = self._fit.scaled(as_bgr(frame.image)[0])
+                painted = self.filter(image)
+                check(painted, image)
+            except Exception as error:
+                self._tally.failed += 1
+                if retry_at is None:
+                    log.error("painting failed", exc_info=error)
+                    self.say(f"painting failed: {error}; a card is shown until it works again")
+                retry_at = self._clock.now() + RETRY
+                self._failing = True
+                continue
+            took = self._clock.now() - started
+            self.filtering += took
+            self._tally.painted += 1
+            if self.governor:
+                self.governor.limit(min(image.shape[:2]))
+                self._set_size(self.governor.observe(took, self._clock.now()))
+            self._painted.put(Picture(self._fit.placed(painted), frame.captured))
+            if retry_at is not None:
+                self.say("painting works again")
+            retry_at, self._failing = None, False
+        self._painted.end()
+
+    def _set_size(self, size: int) -> None:
+        if getattr(self.filter, "size", None) != size:
+            self.filter.size = size  # type: ignore[attr-defined]
+
+    def _put_out(self) -> None:
+        """A frame at every tick. One whose new picture is not there yet waits for it half a tick's time, so
+        that of a camera as fast as the ticks no picture is lost or repeated for being a little late."""
+        newest = self._painted.take(HOLD)
+        begun = self._tally.begun = self._clock.now()
+        tick = 0
+        while not self._halted.on:
+            now = self._clock.now()
+            if newest:
+                self._picture = newest
+                self._tally.show(now)
+            elif self._picture is None or self._failing or (self._source.live and now - self._seen > HOLD):
+                self._picture = self._card
+            self._offer(tick, now)
+            if self._painted.ended and not self._painted.full:
+                break
+            following = max(tick + 1, int((self._clock.now() - begun) * self._rate))
+            self._tally.skipped += following - tick - 1
+            tick = following
+            due = begun + float(tick / self._rate)
+            if self._halted.wait(due - self._clock.now()):
+                break
+            newest = self._painted.take(due + 0.5 / float(self._rate) - self._clock.now())
+        self._stopping = True
+
+    def _offer(self, tick: int, now: float) -> None:
+        """Hand the picture to every sink, and the plain one to the recorder."""
+        assert self._picture is not None
+        self._tally.ticks += 1
+        if now - self._counted > COUNT:
+            self._counted, self._figures = now, self._count(lately=True)
+            for outlet in self._every():
+                outlet.look(now)
+        lines = tuple(self.overlay(self._figures)) if self.overlay and self._figures else ()
+        frame = Frame(self._picture.image, tick, 1, self._picture.captured, lines)
+        for outlet in self._outlets:
+            outlet.offer(frame)
+        if self._recorder:
+            plain = self._plain
+            if plain is None or (self._picture is self._card and not self._failing):
+                plain = Frame(self._card.image)
+            self._recorder.offer(Frame(plain.image, tick, 1, plain.captured))
+
+    def _outlet(self, sink: Sink, shape: Callable[[np.ndarray], np.ndarray] | None = None) -> Outlet:
+        condition = self._main if sink.main_thread else None
+        return Outlet(sink, self._info, self._clock, self.say, condition=condition, shape=shape)
+
+    def _every(self) -> list[Outlet]:
+        return self._outlets if self._recorder is None else [*self._outlets, self._recorder]
+
+    def _count(self, *, lately: bool) -> Figures:
+        outlets = self._every()
+        return self._tally.figures(
+            self._clock.now(),
+            [outlet.figures(lately=lately) for outlet in outlets],
+            [outlet.latencies for outlet in outlets if outlet is not self._recorder],
+            dropped=self._captured.dropped + self._painted.dropped,
+            size=getattr(self.filter, "size", None),
+            lately=lately,
+        )
