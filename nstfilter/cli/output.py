@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns, folded to the terminal; as they are, with tabs between, when read by a program."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[str] = ()) -> None:
+    """Columns, folded to the terminal; as they are, with tabs between, when read by a program. `colours` are
+    those of each row's first cell."""
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(row))
@@ -22,19 +24,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in header:
         drawn.add_column(title, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(_escaped(cell) for cell in row))
+    for row, colour in zip_longest(rows, colours, fillvalue=""):
+        first, *others = map(Text, row)
+        first.stylize(colour)
+        drawn.add_row(first, *others)
     Console().print(drawn)
-
-
-def _escaped(cell: str) -> str:
-    from rich.markup import escape
-
-    return escape(cell)
 
 
 def warn(message: str) -> None:
