@@ -23,8 +23,11 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
+    from nstfilter.figures import Figures
     from nstfilter.filter import StyleFilter
+    from nstfilter.governor import Governor
     from nstfilter.hookspecs import hookimpl
+    from nstfilter.live import Live
     from nstfilter.manager import open_model, open_sink, open_source
     from nstfilter.models import StyleModel
     from nstfilter.pipeline import Report, run
@@ -45,8 +48,11 @@ _HOMES = {
         "UnknownNameError",
         "UsageError",
     ],
+    "figures": ["Figures"],
     "filter": ["StyleFilter"],
+    "governor": ["Governor"],
     "hookspecs": ["hookimpl"],
+    "live": ["Live"],
     "manager": ["open_model", "open_sink", "open_source"],
     "models": ["StyleModel"],
     "pipeline": ["Report", "run"],
@@ -56,8 +62,11 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Figures",
     "Frame",
     "FrameError",
+    "Governor",
+    "Live",
     "MissingLibraryError",
     "ModelError",
     "NstfilterError",

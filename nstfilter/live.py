@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -24,14 +23,12 @@ from nstfilter.filter import as_bgr
 from nstfilter.fit import Fit
 from nstfilter.governor import Governor
 from nstfilter.outlet import Outlet
-from nstfilter.pipeline import check
+from nstfilter.painter import Painter, Picture
 from nstfilter.slot import Clock, Slot, Switch
 from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
 HOLD = 1.0
-# seconds between two tries of a filter that fails
-RETRY = 1.0
 # seconds that `stop` may take; what is being finished, a recording, is waited for longer
 STOP, FINISH = 0.4, 60.0
 # seconds between two looks at what comes from outside: `stop`, and on Windows Ctrl-C
@@ -40,14 +37,6 @@ LOOK = 0.05
 COUNT = 0.25
 
 log = logging.getLogger("nstfilter")
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A painted picture as large as the output, and when its frame was captured; None for a card."""
-
-    image: np.ndarray
-    captured: float | None
 
 
 class Live:
@@ -66,6 +55,7 @@ class Live:
     `record`    a sink that gets the plain frames in place of the painted ones
     `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
     `say`       is told, in a line each, what breaks off and what comes back; default: the log
+    `on_frame`  is called with the number of frames painted so far
     """
 
     def __init__(
@@ -81,11 +71,11 @@ class Live:
         record: Sink | None = None,
         overlay: Callable[[Figures], Sequence[str]] | None = None,
         say: Callable[[str], None] | None = None,
+        on_frame: Callable[[int], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.filter, self.governor, self.overlay = filter, governor, overlay
+        self.overlay, self.on_frame = overlay, on_frame
         self.say = say or log.warning
-        self.filtering = 0.0
         width, height = size or (source.info.width, source.info.height)
         self._rate = Fraction(rate)
         self._info = StreamInfo(width, height, 1 / self._rate, self._rate, live=True)
@@ -95,6 +85,7 @@ class Live:
         self._main = self._clock.condition()
         self._halted = Switch(self._clock.condition())
         self._source = Capture(source, self._clock, self._halted, self.say)
+        self._painter = Painter(filter, self._fit, governor, self._clock, self.say)
         self._captured: Slot[Frame] = Slot(self._clock.condition())
         self._painted: Slot[Picture] = Slot(self._clock.condition())
         self._outlets = [self._outlet(sink) for sink in sinks]
@@ -102,7 +93,7 @@ class Live:
         if record:
             self._recorder = self._outlet(record, lambda image: self._fit(as_bgr(image)[0]))
         self._threads: set[threading.Thread] = set()
-        self._opened = self._stopping = self._failing = self._over = False
+        self._opened = self._stopping = self._over = False
         self._error: Exception | None = None
         self._plain: Frame | None = None  # the latest captured
         self._picture: Picture | None = None  # the latest put out
@@ -110,6 +101,11 @@ class Live:
         self._tally = Tally()
         self._figures: Figures | None = None
         self._counted = float("-inf")
+
+    @property
+    def filtering(self) -> float:
+        """Seconds spent inside the filter."""
+        return self._painter.seconds
 
     @property
     def warnings(self) -> list[str]:
@@ -267,41 +263,15 @@ class Live:
             self._captured.end()
 
     def _paint(self) -> None:
-        retry_at = None
-        if self.governor:
-            self._set_size(self.governor.size)
         while frame := self._captured.take():
-            started = self._clock.now()
-            if retry_at is not None and started < retry_at:
+            if picture := self._painter(frame):
+                self._painted.put(picture)
+                self._tally.painted += 1
+                if self.on_frame:
+                    self.on_frame(self._tally.painted)
+            else:
                 self._tally.failed += 1
-                continue
-            try:
-                image = self._fit.scaled(as_bgr(frame.image)[0])
-                painted = self.filter(image)
-                check(painted, image)
-            except Exception as error:
-                self._tally.failed += 1
-                if retry_at is None:
-                    log.error("painting failed", exc_info=error)
-                    self.say(f"painting failed: {error}; a card is shown until it works again")
-                retry_at = self._clock.now() + RETRY
-                self._failing = True
-                continue
-            took = self._clock.now() - started
-            self.filtering += took
-            self._tally.painted += 1
-            if self.governor:
-                self.governor.limit(min(image.shape[:2]))
-                self._set_size(self.governor.observe(took, self._clock.now()))
-            self._painted.put(Picture(self._fit.placed(painted), frame.captured))
-            if retry_at is not None:
-                self.say("painting works again")
-            retry_at, self._failing = None, False
         self._painted.end()
-
-    def _set_size(self, size: int) -> None:
-        if getattr(self.filter, "size", None) != size:
-            self.filter.size = size  # type: ignore[attr-defined]
 
     def _put_out(self) -> None:
         """A frame at every tick. One whose new picture is not there yet waits for it half a tick's time, so
@@ -314,7 +284,11 @@ class Live:
             if newest:
                 self._picture = newest
                 self._tally.show(now)
-            elif self._picture is None or self._failing or (self._source.live and now - self._seen > HOLD):
+            elif (
+                self._picture is None
+                or self._painter.failing
+                or (self._source.live and now - self._seen > HOLD)
+            ):
                 self._picture = self._card
             self._offer(tick, now)
             if self._painted.ended and not self._painted.full:
@@ -342,7 +316,7 @@ class Live:
             outlet.offer(frame)
         if self._recorder:
             plain = self._plain
-            if plain is None or (self._picture is self._card and not self._failing):
+            if plain is None or (self._picture is self._card and not self._painter.failing):
                 plain = Frame(self._card.image)
             self._recorder.offer(Frame(plain.image, tick, 1, plain.captured))
 
@@ -360,6 +334,6 @@ class Live:
             [outlet.figures(lately=lately) for outlet in outlets],
             [outlet.latencies for outlet in outlets if outlet is not self._recorder],
             dropped=self._captured.dropped + self._painted.dropped,
-            size=getattr(self.filter, "size", None),
+            size=getattr(self._painter.filter, "size", None),
             lately=lately,
         )

@@ -1,7 +1,8 @@
 """The one way through the house: source -> filter -> sinks.
 
 Reading, filtering and writing overlap, each in a thread of its own with a few frames between them, so that
-a run costs little more than its slowest part. Every frame of the source reaches every sink, in order.
+a run costs little more than its slowest part. Every frame of the source reaches every sink, in order; but a
+live source's frames do not wait, and there live.py lets the newest win.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +23,23 @@ from nstfilter.streams import Frame, Sink, Source
 if TYPE_CHECKING:
     import numpy as np
 
+    from nstfilter.figures import Figures
+
 # frames waiting between two threads: enough to even out their paces, few enough to weigh little
 DEPTH = 4
 
 
 @dataclass(slots=True)
 class Report:
-    """How a run went: `frames` written to each sink, `seconds` in all, `filtering` the seconds spent inside
-    the filter, `warnings` what the source and the sinks had to say."""
+    """How a run went: `frames` filtered, and but for live runs written to each sink; `seconds` in all,
+    `filtering` the seconds spent inside the filter, `warnings` what the source and the sinks had to say;
+    `live` the figures of a live run."""
 
     frames: int = 0
     seconds: float = 0.0
     filtering: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    live: Figures | None = None
 
 
 def run(
@@ -51,8 +57,13 @@ def run(
     raised with a note for each finished part that was kept. `on_frame` is called with the number of frames
     filtered so far. Raises whatever source, filter or sinks raise, and `FrameError` when the filter gives
     something else than a frame of the same size.
+
+    A live source is run as a `Live` is: at its own size and rate, which a `StyleFilter` of no fixed size is
+    made to hold; failures are mended, and Ctrl-C is a normal end.
     """
     sinks = [sinks] if isinstance(sinks, Sink) else list(sinks)
+    if source.info.live:
+        return _run_live(source, filter, sinks, on_frame, stop)
     stop = stop or threading.Event()
     report = Report()
     started = time.perf_counter()
@@ -94,6 +105,24 @@ def run(
             for sink in sinks:
                 report.warnings += sink.warnings
     return report
+
+
+def _run_live(
+    source: Source,
+    filter: Callable[[np.ndarray], np.ndarray],
+    sinks: Sequence[Sink],
+    on_frame: Callable[[int], None] | None,
+    stop: threading.Event | None,
+) -> Report:
+    from nstfilter.filter import StyleFilter
+    from nstfilter.governor import Governor
+    from nstfilter.live import Live
+
+    rate = source.info.rate or Fraction(30)
+    governor = Governor(rate) if isinstance(filter, StyleFilter) and filter.size is None else None
+    live = Live(source, filter, sinks, rate=rate, governor=governor, on_frame=on_frame)
+    figures = live.run(stop=stop)
+    return Report(figures.painted, figures.seconds, live.filtering, live.warnings, figures)
 
 
 def check(painted: np.ndarray, image: np.ndarray) -> None:
