@@ -7,7 +7,9 @@ Runs nstfilter.models.pocket and nstfilter.models.hub as users get them. Definit
 score    nstfilter.score.style_score, by the teacher's style predictor
 l1       mean absolute difference to the teacher's picture of the same content and style, values in [0, 1]
 error    |E(style) - z| / |z - mean z|, with E our encoder
-flicker  nstfilter.score.Flicker over pairs of neighbouring frames
+flicker  nstfilter.score.Flicker over a stretch of each clip, at dial 0 and at the default
+
+All but flicker at 256x256, as the score is defined.
 """
 
 import argparse
@@ -20,12 +22,14 @@ import cv2
 import data
 import numpy as np
 
+from nstfilter import StyleFilter
 from nstfilter.models.hub import HubModel
 from nstfilter.models.pocket import WEIGHTS, PocketModel
 from nstfilter.score import Flicker, style_score
+from nstfilter.stability import DEFAULT_STABILITY
 
-CLIP_PAIRS = 6
-FLICKER_STYLES = ("candy.jpg", "la_muse.jpg", "wave_crop.jpg")
+CLIP_FRAMES = 24
+CLIP_STYLES = ("candy.jpg", "la_muse.jpg", "wave_crop.jpg")
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -72,43 +76,46 @@ def quality(
     return {key: float(np.mean(values)) for key, values in figures.items()}
 
 
-def frame_pairs(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Neighbouring frames from all over the clip, at most 640 wide."""
+def frames_of(path: Path) -> list[np.ndarray]:
+    """A stretch from the middle of the clip, at most 640 wide."""
     with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-        picked = np.linspace(0, len(frames) - 2, CLIP_PAIRS).astype(int)
-        pairs = []
-        for i in picked:
-            pair = [frames[i + k].to_ndarray(format="bgr24") for k in (0, 1)]
-            height, width = pair[0].shape[:2]
-            if width > 640:
-                size = (640, round(height * 640 / width))
-                pair = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in pair]
-            pairs.append((pair[0], pair[1]))
-    return pairs
-
-
-def flicker(before: np.ndarray, after: np.ndarray, painted_before: np.ndarray, painted: np.ndarray) -> float:
-    measured = Flicker()
-    measured.add(before, painted_before)
-    measured.add(after, painted)
-    return measured.mean
+        frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    first = (len(frames) - CLIP_FRAMES) // 2
+    width = min(640, frames[0].shape[1])
+    size = (width, round(frames[0].shape[0] * width / frames[0].shape[1]))
+    return [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames[first : first + CLIP_FRAMES]]
 
 
 def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, float]:
+    pictures = [data.read(shared / "data" / "style" / name)[..., ::-1] for name in CLIP_STYLES]
+    pictures = [np.ascontiguousarray(picture) for picture in pictures]
     figures: dict[str, list[float]] = {}
-    styles = [data.read(shared / "data" / "style" / name, 512)[..., ::-1] for name in FLICKER_STYLES]
+    pictures = [
+        np.ascontiguousarray(data.read(shared / "data" / "style" / n)[..., ::-1]) for n in CLIP_STYLES
+    ]
     for clip in sorted((shared / "data" / "clips").glob("*.mp4")):
-        for before, after in frame_pairs(clip):
-            figures.setdefault("flicker_input", []).append(flicker(before, after, before, after))
-            for style in styles:
-                z, own = teacher.embed(style), pocket.embed(style)
-                for name, model, embedding in (("teacher", teacher, z), ("pocket", pocket, own)):
-                    painted = [model.stylize(f, embedding) for f in (before, after)]
-                    figures.setdefault(f"flicker_{name}", []).append(flicker(before, after, *painted))
-                    score = style_score(teacher.embed(after), z, teacher.embed(painted[1]))
-                    figures.setdefault(f"flicker_score_{name}", []).append(score)
-    return {key: float(np.mean(values)) for key, values in figures.items()}
+        frames = frames_of(clip)
+        own = teacher.embed(frames[-1])
+        for picture in pictures:
+            z, flicker = teacher.embed(picture), {}
+            for name, model, stability in (
+                ("teacher", teacher, 0.0),
+                ("pocket_dial_0", pocket, 0.0),
+                ("pocket", pocket, DEFAULT_STABILITY),
+            ):
+                paint = StyleFilter(picture, model=model, stability=stability)
+                measured = Flicker()
+                for frame in frames:
+                    painted = paint(frame)
+                    measured.add(frame, painted)
+                flicker[name] = measured.mean
+                figures.setdefault(f"flicker_{name}", []).append(measured.mean)
+                score = style_score(own, z, teacher.embed(painted))
+                figures.setdefault(f"flicker_score_{name}", []).append(score)
+            for name in ("pocket_dial_0", "pocket"):
+                figures.setdefault(f"share_{name}", []).append(flicker[name] / flicker["teacher"])
+    means = {key: float(np.mean(values)) for key, values in figures.items()}
+    return means | {"share_pocket_worst": max(figures["share_pocket"])}
 
 
 def speed(teacher: HubModel, pocket: PocketModel, exact: PocketModel, rounds: int) -> dict[str, float]:
@@ -155,12 +162,12 @@ def main() -> None:
     if args.only in (None, "quality"):
         paths = data.content_paths(args.shared, held_out=True)
         step = max(1, len(paths) // args.contents)
-        contents = [np.ascontiguousarray(data.read(p)[..., ::-1]) for p in paths[::step]]
+        contents = [cv2.resize(data.read(p), (256, 256), interpolation=cv2.INTER_AREA) for p in paths[::step]]
+        contents = [np.ascontiguousarray(picture[..., ::-1]) for picture in contents]
         styles = [data.read(p, 512)[..., ::-1] for p in data.style_paths(args.shared, held_out=True)]
         figures |= quality(teacher, pocket, contents, styles, args.sheet)
     if args.only in (None, "flicker"):
         figures |= calm(teacher, pocket, args.shared)
-        figures["flicker_share"] = figures["flicker_pocket"] / figures["flicker_teacher"]
     if args.only in (None, "speed"):
         exact = PocketModel(weights=args.weights, threads=2, precision="f32")
         figures |= speed(teacher, pocket, exact, args.rounds)
