@@ -87,8 +87,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, float]:
-    pictures = [data.read(shared / "data" / "style" / name)[..., ::-1] for name in CLIP_STYLES]
-    pictures = [np.ascontiguousarray(picture) for picture in pictures]
+    """Flicker at dial 0 and at the default, each as a share of the teacher's; and the score at the default."""
     figures: dict[str, list[float]] = {}
     pictures = [
         np.ascontiguousarray(data.read(shared / "data" / "style" / n)[..., ::-1]) for n in CLIP_STYLES
