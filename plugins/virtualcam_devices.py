@@ -13,6 +13,7 @@ from nstfilter.plugins import webcam_v4l2 as v4l2
 from nstfilter.plugins.webcam_devices import cameras
 
 LABEL = "nstfilter"
+MODULES = Path("/sys/module")
 MODPROBE = f"sudo modprobe v4l2loopback exclusive_caps=1 card_label={LABEL}"
 RELOAD = f"sudo modprobe -r v4l2loopback && {MODPROBE}"
 # how distributions call the driver's package, by the ID or ID_LIKE of /etc/os-release
@@ -61,22 +62,38 @@ def virtual_cameras() -> list[VirtualCamera]:
 
 
 def linux_virtual_cameras(
-    sysfs: Path = v4l2.SYSFS, dev: Path = v4l2.DEV, proc: Path = v4l2.PROC, query: v4l2.Query = v4l2.query
+    sysfs: Path = v4l2.SYSFS,
+    dev: Path = v4l2.DEV,
+    proc: Path = v4l2.PROC,
+    query: v4l2.Query = v4l2.query,
+    modules: Path = MODULES,
 ) -> list[VirtualCamera]:
     """v4l2loopback's devices."""
+    both = v4l2.CAPTURE | v4l2.OUTPUT
     found = []
-    for node in v4l2.nodes(sysfs, dev):
-        if node.loopback:
-            can = query(node.path)
-            both = can.caps & (v4l2.CAPTURE | v4l2.OUTPUT)
-            # with exclusive_caps a device is an output until somebody writes to it, and then a camera
-            exclusive = None if can.error else both != v4l2.CAPTURE | v4l2.OUTPUT
-            busy = None
-            if both == v4l2.CAPTURE:
-                busy = ", ".join(v4l2.holders(node.path, proc)) or "another program"
-            denied = can.error == errno.EACCES
-            found.append(VirtualCamera(node.name, node.path, "v4l2loopback", exclusive, busy, denied))
+    for order, node in enumerate(node for node in v4l2.nodes(sysfs, dev) if node.loopback):
+        can = query(node.path)
+        # a device with exclusive_caps is an output until somebody writes to it, and a camera from then on; it
+        # is both while a reader is left over from the last writer
+        exclusive = None if can.error else can.caps & both != both or _exclusive(node.number, order, modules)
+        busy = (
+            None if can.error or can.caps & v4l2.OUTPUT else ", ".join(v4l2.holders(node.path, proc)) or None
+        )
+        denied = can.error == errno.EACCES
+        found.append(VirtualCamera(node.name, node.path, "v4l2loopback", exclusive, busy, denied))
     return found
+
+
+def _exclusive(number: int, order: int, modules: Path) -> bool:
+    """What the module was loaded with for the device /dev/video`number`, the `order`th of its own."""
+    parameters = modules / "v4l2loopback/parameters"
+    try:
+        numbers = (parameters / "video_nr").read_text().strip().split(",")
+        wishes = (parameters / "exclusive_caps").read_text().strip().split(",")
+    except OSError:
+        return False
+    place = numbers.index(str(number)) if str(number) in numbers else order
+    return place < len(wishes) and wishes[place] == "Y"
 
 
 def setup_line() -> str:
@@ -89,13 +106,13 @@ def setup_line() -> str:
 
 
 def linux_setup_line(
-    modules: Path | None = None, release: Path = Path("/etc/os-release"), loaded: Path = Path("/sys/module")
+    files: Path | None = None, release: Path = Path("/etc/os-release"), modules: Path = MODULES
 ) -> str:
-    """`modules` is the running kernel's folder of modules."""
-    modules = modules or Path("/lib/modules") / os.uname().release
-    if (loaded / "v4l2loopback").exists():
+    """`files` is the running kernel's folder of modules, `modules` those that are loaded."""
+    files = files or Path("/lib/modules") / os.uname().release
+    if (modules / "v4l2loopback").exists():
         return RELOAD
-    if next(modules.rglob("v4l2loopback.ko*"), None):
+    if next(files.rglob("v4l2loopback.ko*"), None):
         return MODPROBE
     text = release.read_text("utf-8", "replace") if release.exists() else ""
     ids = " ".join(

@@ -1,0 +1,461 @@
+"""Webcam and virtual camera with real devices. Run as root where /dev/video0 is a vivid capture device and
+/dev/video10 a v4l2loopback one labelled nstfilter, with exclusive_caps; see test_camera_vm.py.
+
+    camera_vm.py                      every check, one line of JSON each: name, seconds, and error or skip
+    camera_vm.py NAME...              only these
+    camera_vm.py read|hold|write ...  what the checks start as other programs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+
+from nstfilter.errors import SinkError, SourceError
+from nstfilter.opencv import cv2
+from nstfilter.plugins.virtualcam_devices import virtual_cameras
+from nstfilter.plugins.virtualcam_sink import VirtualcamSink
+from nstfilter.plugins.webcam import open_webcam
+from nstfilter.plugins.webcam_devices import cameras, find
+from nstfilter.streams import Frame, StreamInfo
+
+WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
+SIZE, RATE = (640, 360), Fraction(15)
+# BGR, in two rows; no turn, mirroring or swap of channels gives it again
+COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (40, 40, 40)]]
+LEVELS = 6  # of 255, lost on the way through limited-range YUV
+CHECKS: dict[str, Callable[[], None]] = {}
+
+
+class Skip(Exception):  # noqa: N818
+    pass
+
+
+def check(function: Callable[[], None]) -> Callable[[], None]:
+    CHECKS[function.__name__] = function
+    return function
+
+
+def chart(width: int, height: int) -> np.ndarray:
+    cells = np.array(COLOURS, np.uint8)
+    return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def cells(image: np.ndarray) -> list[list[float]]:
+    """The mean colour in the middle of each cell of a chart."""
+    height, width = image.shape[0] // 2, image.shape[1] // 3
+    return [
+        image[
+            row * height + height // 4 : row * height + 3 * height // 4,
+            column * width + width // 4 : column * width + 3 * width // 4,
+        ].reshape(-1, 3).mean(axis=0).tolist()
+        for row in range(2)
+        for column in range(3)
+    ]  # fmt: skip
+
+
+def off(colours: list[list[float]]) -> float:
+    return float(np.abs(np.array(colours) - np.array(COLOURS).reshape(-1, 3)).max())
+
+
+@contextmanager
+def writing(image: np.ndarray, sink: VirtualcamSink | None = None) -> Iterator[VirtualcamSink]:
+    """`image` on the virtual camera, again and again, as a live run does."""
+    sink = sink or VirtualcamSink("nstfilter")
+    sink.open(StreamInfo(image.shape[1], image.shape[0], 1 / RATE, RATE, live=True))
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(float(1 / RATE)):
+            sink.write(Frame(image))
+
+    # what calls are told; OpenCV, when it opens a camera, sets its rate to 30
+    told = Path("/sys/class/video4linux/video10/format").read_text().strip()
+    assert told == f"YU12:{image.shape[1]}x{image.shape[0]}@{RATE}", told
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        ended.set()
+        thread.join()
+        sink.close()
+
+
+@contextmanager
+def other(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """This script as another program; it has begun its work once it has printed a line."""
+    command = [sys.executable, __file__, *arguments]
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout
+        assert program.stdout.readline().strip() == "ready"
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+
+
+def answer(program: subprocess.Popen[str]) -> dict:
+    assert program.stdin
+    assert program.stdout
+    program.stdin.write("\n")
+    program.stdin.flush()
+    return json.loads(program.stdout.readline())
+
+
+def read(path: str) -> None:
+    """A call: shows the camera, and says what it sees whenever it is asked."""
+    capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    assert capture.isOpened()
+    assert capture.read()[0]
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        for _ in range(4):  # the oldest ones were painted before we were asked
+            got, image = capture.read()
+        seen = {"got": got}
+        print(
+            json.dumps(seen | ({"size": image.shape[1::-1], "cells": cells(image)} if got else {})),
+            flush=True,
+        )
+
+
+def hold(path: str) -> None:
+    capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    assert capture.read()[0]
+    print("ready", flush=True)
+    time.sleep(600)
+
+
+def write(width: str, height: str) -> None:
+    with writing(chart(int(width), int(height))):
+        time.sleep(0.5)
+        print("ready", flush=True)
+        time.sleep(600)
+
+
+def refusal(error: type[Exception], work: Callable[[], object]) -> str:
+    try:
+        work()
+    except error as refused:
+        message = str(refused)
+    else:
+        raise AssertionError(f"expected a {error.__name__}")
+    assert "\n" not in message
+    assert "Errno" not in message
+    return message
+
+
+def saw_the_chart(seen: dict, size: tuple[int, int] = SIZE) -> None:
+    assert seen["got"], seen
+    assert tuple(seen["size"]) == size, seen
+    assert off(seen["cells"]) <= LEVELS, seen
+
+
+@check
+def devices_are_listed() -> None:
+    (webcam,) = cameras()
+    assert (webcam.index, webcam.path, webcam.busy_with, webcam.virtual) == (0, WEBCAM, None, False)
+    assert "vivid" in webcam.name
+    assert {(f.width, f.height) for f in webcam.formats} >= {(640, 360), (1280, 720)}
+    (virtual,) = virtual_cameras()
+    assert (virtual.name, virtual.path, virtual.busy_with) == ("nstfilter", VIRTUAL, None)
+    assert virtual.exclusive_caps
+
+
+@check
+def webcam_gives_what_was_asked() -> None:
+    before = time.monotonic()
+    with open_webcam("VIVID", width=640, height=360, rate=30) as source:
+        assert (source.info.width, source.info.height, source.info.live) == (640, 360, True)
+        frames = [frame for frame, _ in zip(source, range(30), strict=False)]
+        assert source.rate
+        assert 5 < source.rate < 45, source.rate
+    stamps = [frame.captured for frame in frames]
+    assert stamps == sorted(set(stamps))
+    assert before < stamps[0]
+    assert stamps[-1] <= time.monotonic()
+    assert [frame.pts for frame in frames] == sorted({frame.pts for frame in frames})
+    # vivid's bars: white, yellow, cyan, green, magenta, red, blue, black, the last rows free of its text
+    bars = frames[-1].image[340:, 20::80].astype(int).mean(axis=0)
+    bright = [[int(value > 100) for value in bar] for bar in bars]
+    assert bright == [[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
+
+
+@check
+def webcam_starts_again_at_once() -> None:
+    for size in ((640, 360), (320, 180), (640, 360)):
+        with open_webcam("", width=size[0], height=size[1]) as source:
+            assert next(iter(source)).image.shape == (size[1], size[0], 3)
+    assert not [thread for thread in threading.enumerate() if thread.name == "nstfilter-webcam"]
+
+
+@check
+def a_busy_webcam_is_named_with_its_holder() -> None:
+    with other("hold", WEBCAM) as program:
+        (camera,) = cameras()
+        assert camera.busy_with
+        assert str(program.pid) in camera.busy_with
+        message = refusal(SourceError, lambda: open_webcam(""))
+        assert f"({program.pid})" in message
+        assert "vivid" in message
+    open_webcam("").close()
+
+
+@check
+def an_unplugged_webcam_is_found_again() -> None:
+    source = open_webcam("vivid", width=320, height=180)
+    frames = iter(source)
+    next(frames)
+    (DRIVER / "unbind").write_text("vivid.0")
+    try:
+        message = refusal(SourceError, lambda: [None for _ in frames])
+        assert "unplugged" in message, message
+        assert source.reopen
+        assert "not plugged in" in refusal(SourceError, source.reopen)
+        # its number is taken meanwhile: the system gives it another
+        holder = os.open(WEBCAM, os.O_RDWR) if os.path.exists(WEBCAM) else None
+        source.close()
+    finally:
+        (DRIVER / "bind").write_text("vivid.0")
+    if holder is not None:
+        os.close(holder)
+    with source.reopen() as again:
+        assert next(iter(again)).image.shape == (180, 320, 3)
+
+
+@check
+def a_silent_webcam_is_an_error() -> None:
+    control = control_named("Percentage of Dropped Buffers")
+    source = open_webcam("vivid", width=320, height=180)
+    try:
+        next(frames := iter(source))
+        set_control(control, 100)
+        message = refusal(SourceError, lambda: [None for _ in frames])
+        assert "no picture" in message, message
+    finally:
+        set_control(control, 0)
+        source.close()
+    deadline = time.monotonic() + 20
+    while any(thread.name == "nstfilter-webcam" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the camera is still held"
+        time.sleep(0.1)
+    assert source.reopen
+    source.reopen().close()
+
+
+def control_named(name: str) -> int:
+    """The number of a control of vivid's (VIDIOC_QUERYCTRL)."""
+    number = 0
+    with open(WEBCAM, "rb", buffering=0) as file:
+        while True:
+            buffer = bytearray(68)
+            struct.pack_into("I", buffer, 0, number | 0x80000000)
+            fcntl.ioctl(file, 0xC0445624, buffer)
+            (number,) = struct.unpack_from("I", buffer, 0)
+            if buffer[8:40].split(b"\0")[0].decode() == name:
+                return number
+
+
+def set_control(number: int, value: int) -> None:
+    with open(WEBCAM, "rb+", buffering=0) as file:
+        fcntl.ioctl(file, 0xC008561C, bytearray(struct.pack("Ii", number, value)))  # VIDIOC_S_CTRL
+
+
+@check
+def a_call_sees_the_chart() -> None:
+    for size in (SIZE, (1280, 720)):
+        with writing(chart(*size)), other("read", VIRTUAL) as call:
+            saw_the_chart(answer(call), size)
+            # what we paint is never what we film
+            assert find("", cameras()).path == WEBCAM
+
+
+@check
+def the_virtual_camera_starts_again() -> None:
+    for _ in range(3):
+        with writing(chart(*SIZE)), other("read", VIRTUAL) as call:
+            saw_the_chart(answer(call))
+
+
+@check
+def a_call_that_stays_sees_us_again() -> None:
+    with ExitStack() as stack:
+        with writing(chart(*SIZE)):
+            call = stack.enter_context(other("read", VIRTUAL))
+            saw_the_chart(answer(call))
+        message = refusal(SinkError, lambda: VirtualcamSink("").open(StreamInfo(320, 180, rate=RATE)))
+        assert "640x360" in message, message
+        with writing(chart(*SIZE)[:, ::-1].copy()):
+            seen = answer(call)
+            assert seen["got"]
+            assert off(seen["cells"]) > 100, "the old picture is still there"
+
+
+@check
+def a_writer_that_was_killed_leaves_the_virtual_camera_free() -> None:
+    with other("write", "640", "360") as program:
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+    with writing(chart(*SIZE)), other("read", VIRTUAL) as call:
+        saw_the_chart(answer(call))
+
+
+@check
+def a_device_left_behind_by_another_program_is_mended() -> None:
+    code = (
+        "import numpy, pyvirtualcam\n"
+        f"camera = pyvirtualcam.Camera(640, 360, 30, device={VIRTUAL!r})\n"
+        "camera.send(numpy.zeros((360, 640, 3), numpy.uint8))\n"
+        "camera.close()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with writing(chart(*SIZE)), other("read", VIRTUAL) as call:
+        saw_the_chart(answer(call))
+
+
+@check
+def a_busy_virtual_camera_is_named_with_its_holder() -> None:
+    with other("write", "640", "360") as program:
+        message = refusal(SinkError, lambda: VirtualcamSink("").open(StreamInfo(*SIZE, rate=RATE)))
+        assert f"({program.pid})" in message, message
+    with writing(chart(*SIZE)):
+        pass
+
+
+PAGE = """<script>
+(async () => {
+  const tell = what => fetch("/", {method: "POST", body: JSON.stringify(what)});
+  try {
+    (await navigator.mediaDevices.getUserMedia({video: true})).getTracks().forEach(track => track.stop());
+    const devices = (await navigator.mediaDevices.enumerateDevices()).filter(d => d.kind == "videoinput");
+    const labels = devices.map(d => d.label);
+    const device = devices.find(d => d.label.includes("nstfilter"));
+    if (!device) return tell({labels});
+    const stream = await navigator.mediaDevices.getUserMedia({video: {deviceId: {exact: device.deviceId}}});
+    const video = document.createElement("video");
+    video.muted = true;
+    video.srcObject = stream;
+    await video.play();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0);
+    const cells = [];
+    for (const y of [1, 3]) for (const x of [1, 3, 5]) {
+      const [r, g, b] = context.getImageData(canvas.width * x / 6, canvas.height * y / 4, 1, 1).data;
+      cells.push([b, g, r]);
+    }
+    tell({labels, size: [canvas.width, canvas.height], cells});
+  } catch (error) { tell({error: String(error)}); }
+})();
+</script>"""
+
+
+def browse(*options: str, patience: float = 240) -> dict:
+    """What the page above tells when Chromium shows it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        raise Skip("Chromium is not installed")
+    told: list[dict] = []
+    heard = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(PAGE.encode())
+
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            heard.set()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as profile:
+        command = [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream",
+            "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage",
+            f"--user-data-dir={profile}", *options,
+            f"http://127.0.0.1:{server.server_port}/",
+        ]  # fmt: skip
+        log = Path(profile) / "log"
+        with log.open("wb") as file:
+            browser = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        try:
+            if not heard.wait(patience):
+                raise Skip(
+                    f"Chromium did not show the page within {patience:.0f} s: {log.read_text()[-500:]}"
+                )
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(browser.pid, signal.SIGKILL)
+            browser.wait()
+            server.shutdown()
+            server.server_close()
+            time.sleep(0.5)  # its children leave the profile
+    return told[0]
+
+
+@check
+def chromium_shows_it_by_its_label() -> None:
+    with writing(chart(*SIZE)):
+        seen = browse()
+    assert any("nstfilter" in label for label in seen.get("labels", ())), seen
+    assert tuple(seen["size"]) == SIZE, seen
+    assert off(seen["cells"]) <= LEVELS, seen
+
+
+@check
+def a_missing_virtual_camera_comes_with_the_line_to_type() -> None:
+    assert "there are: nstfilter" in refusal(
+        SinkError, lambda: VirtualcamSink("zoom").open(StreamInfo(*SIZE))
+    )
+    subprocess.run(["rmmod", "v4l2loopback"], check=True)
+    message = refusal(SinkError, lambda: VirtualcamSink("").open(StreamInfo(*SIZE, rate=RATE)))
+    assert message.endswith("sudo modprobe v4l2loopback exclusive_caps=1 card_label=nstfilter"), message
+
+
+def main(*names: str) -> None:
+    programs: dict[str, Callable[..., None]] = {"read": read, "hold": hold, "write": write}
+    if names and names[0] in programs:
+        programs[names[0]](*names[1:])
+        return
+    for name in names or CHECKS:
+        report: dict[str, object] = {"check": name}
+        began = time.monotonic()
+        try:
+            CHECKS[name]()
+        except Skip as reason:
+            report["skip"] = str(reason)
+        except Exception:
+            report["error"] = traceback.format_exc()
+        print(json.dumps(report | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
