@@ -87,7 +87,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, float]:
-    """Flicker at dial 0 and at the default, each as a share of the teacher's; and the score at the default."""
+    """Flicker at dial 0 and at the default, as shares of the teacher's; and the score at the default."""
     figures: dict[str, list[float]] = {}
     pictures = [
         np.ascontiguousarray(data.read(shared / "data" / "style" / n)[..., ::-1]) for n in CLIP_STYLES
