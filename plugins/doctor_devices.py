@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nstfilter.plugins.webcam_devices import Camera
     from nstfilter.plugins.webcam_v4l2 import Format, Node
 
+MOST_CODECS = 3  # on a line; scripts get them all
+MOVING = 24  # frames a second, of which a larger picture is no better
 LINUX = sys.platform.startswith("linux")
 
 
@@ -50,14 +52,16 @@ def camera(camera: Camera) -> Check:
 
 
 def formats(all_of_them: Iterable[Format]) -> str:
-    """The largest picture of each codec, and how many other sizes there are."""
+    """The largest moving picture of the first few codecs, and how much more there is."""
     of: dict[str, list[Format]] = {}
     for one in all_of_them:
         of.setdefault(one.codec, []).append(one)
     parts = []
-    for some in of.values():
-        best = max(some, key=lambda one: (one.width * one.height, one.rate))
-        parts.append(f"{best}" + (f" and {len(some) - 1} smaller" if len(some) > 1 else ""))
+    for some in list(of.values())[:MOST_CODECS]:
+        best = max(some, key=lambda one: (one.rate >= MOVING, one.width * one.height, one.rate))
+        parts.append(f"{best}" + (f" and {len(some) - 1} more" if len(some) > 1 else ""))
+    if len(of) > MOST_CODECS:
+        parts.append(f"{len(of) - MOST_CODECS} more codecs")
     return ", ".join(parts)
 
 
@@ -120,9 +124,20 @@ def display() -> Check:
 
 
 def desktop(sockets: Path = Path("/tmp/.X11-unix")) -> str:
-    """How to get to a display: the one somebody is logged in at, where there is one."""
-    numbers = sorted(path.name.removeprefix("X") for path in sockets.glob("X*"))
-    return f"export DISPLAY=:{numbers[0]}" if numbers else "log in on a desktop, or from one with: ssh -X"
+    """How to get to a display: one that somebody is logged in at, where it lets us in."""
+    from nstfilter.plugins.preview_display import why_no_window
+
+    before = os.environ.get("DISPLAY")
+    try:
+        for path in sorted(sockets.glob("X*")):
+            display = os.environ["DISPLAY"] = f":{path.name.removeprefix('X')}"
+            if not why_no_window():
+                return f"export DISPLAY={display}"
+    finally:
+        os.environ.pop("DISPLAY", None)
+        if before is not None:
+            os.environ["DISPLAY"] = before
+    return "log in on a desktop, or from one with: ssh -X"
 
 
 def release(path: str, busy_with: str) -> str:

@@ -42,8 +42,12 @@ def threads(sys: Path = Path("/sys")) -> Check:
     except UsageError as error:
         unset = "set NSTFILTER_THREADS=" if os.name == "nt" else "unset NSTFILTER_THREADS"
         return Check("threads", "failing", f"{found}; {error}", unset, details)
-    used = details["threads"]
-    return Check("threads", "ok", f"{found}; the model uses {used or 'as many as it likes'}", details=details)
+    found += f"; the model uses {details['threads'] or 'as many as it likes'}"
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > usable:
+        found += f"; other programs keep them busy (load {load:.1f}), and the speed suffers"
+        return Check("threads", "warning", found, "close them; who they are, says: top", details)
+    return Check("threads", "ok", found, details=details)
 
 
 def _quota(path: Path) -> float | None:
@@ -78,6 +82,7 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
         paint.size = governor.size
         milliseconds = 1000 * _time(paint, [cv2.resize(image, size) for image in scene], seconds / len(SIZES))
         rate = 1000 / milliseconds
+        shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
         wide = f"{size[0]}x{size[1]}"
         details = {
             "size": list(size),
@@ -85,9 +90,7 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
             "frames_per_second": round(rate, 1),
             "milliseconds": round(milliseconds, 2),
         }
-        found = (
-            f"{rate:.0f} frames/s at {wide}, {milliseconds:.0f} ms each, the network at {paint.size} pixels"
-        )
+        found = f"{shown} frames/s at {wide}, {milliseconds:.0f} ms each, the network at {paint.size} pixels"
         if rate >= FLUENT:
             remedy = f"nstfilter live --output-size {wide}"
             yield Check(f"speed {name}", "ok", found, details=details)

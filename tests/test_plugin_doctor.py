@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -70,13 +71,12 @@ def test_here_everything_is_looked_at_and_nothing_breaks_down():
 
 
 def test_plain_lines_for_programs(monkeypatch):
-    monkeypatch.setattr(
-        doctor_command, "LOOK_AT", {"threads": doctor_speed.threads, "x": lambda: Check("x", "ok", "1")}
-    )
+    two = {"x": lambda: Check("x", "ok", "1"), "y": lambda: Check("y", "warning", "2", "do it")}
+    monkeypatch.setattr(doctor_command, "LOOK_AT", two)
     ended = CliRunner().invoke(build_app(), ["doctor", "--no-speed"])
     lines = [line.split("\t") for line in ended.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [["ok", "threads"], ["ok", "x"], ["failing", "live"]]
-    assert {len(line) for line in lines} == {4}
+    assert lines[:2] == [["ok", "x", "1", ""], ["warning", "y", "2", "do it"]]
+    assert [line[:2] for line in lines[2:]] == [["failing", "live"]]
     assert ended.exit_code == 1
 
 
@@ -290,6 +290,7 @@ def test_magenta_where_it_was_looked_for_and_where_it_is(monkeypatch, tmp_path):
 def test_a_container_that_is_allowed_less_than_it_sees(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor_speed.os, "cpu_count", lambda: 16)
     monkeypatch.setattr(doctor_speed.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(doctor_speed.os, "getloadavg", lambda: (7.9, 0, 0), raising=False)
     monkeypatch.setenv("NSTFILTER_THREADS", "3")
     quota = tmp_path / "fs/cgroup/cpu.max"
     quota.parent.mkdir(parents=True)
@@ -302,6 +303,14 @@ def test_a_container_that_is_allowed_less_than_it_sees(monkeypatch, tmp_path):
     quota.unlink()
     quota.mkdir()  # what cannot be read
     assert doctor_speed.threads(tmp_path).state == "ok"
+
+
+def test_a_computer_with_its_hands_full(monkeypatch):
+    monkeypatch.setattr(doctor_speed.os, "getloadavg", lambda: (1000.0, 0, 0), raising=False)
+    check = doctor_speed.threads()
+    assert check.state == "warning"
+    assert "load 1000.0" in check.found
+    assert check.remedy
 
 
 def test_a_number_of_threads_that_is_none(monkeypatch):
@@ -406,7 +415,7 @@ def test_cameras_by_name_with_their_formats_free_or_not(machine):
     free, taken = doctor_devices.cameras()
     assert free.state == "ok"
     assert free.found.startswith("Logitech BRIO (webcam:0, ")
-    assert "MJPG 1920x1080 at 60 and 2 smaller, YUYV 640x480 at 30; free" in free.found
+    assert "MJPG 1920x1080 at 60 and 2 more, YUYV 640x480 at 30; free" in free.found
     assert free.details["formats"][0] == {"codec": "MJPG", "width": 640, "height": 480, "rate": 30}
     assert json.dumps(free.details)
     assert taken.state == "failing"
@@ -508,5 +517,28 @@ def test_a_display_that_does_not_answer(monkeypatch, tmp_path):
     monkeypatch.setattr(preview_display, "why_no_window", lambda: None)
     assert doctor_devices.display().state == "ok"
     assert "ssh -X" in doctor_devices.desktop(tmp_path)
-    (tmp_path / "X1").touch()
+
+
+@pytest.mark.parametrize("before", [None, ":9"])
+def test_the_display_that_lets_us_in_is_named(monkeypatch, tmp_path, before):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if before:
+        monkeypatch.setenv("DISPLAY", before)
+    answers = {":1": None}
+    monkeypatch.setattr(
+        preview_display, "why_no_window", lambda: answers.get(os.environ["DISPLAY"], "nobody is there")
+    )
+    for name in ("X0", "X1", "X2"):
+        (tmp_path / name).touch()
     assert doctor_devices.desktop(tmp_path) == "export DISPLAY=:1"
+    answers.clear()
+    assert "ssh -X" in doctor_devices.desktop(tmp_path)
+    assert os.environ.get("DISPLAY") == before
+
+
+def test_a_camera_with_formats_without_end_fits_a_line():
+    many = [Format(codec, *size) for codec in "ABCDE" for size in ((3840, 2160, 2), (640, 480, 30))]
+    named = (
+        "A 640x480 at 30 and 1 more, B 640x480 at 30 and 1 more, C 640x480 at 30 and 1 more, 2 more codecs"
+    )
+    assert doctor_devices.formats(many) == named
