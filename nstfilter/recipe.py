@@ -7,9 +7,11 @@ without the style's picture, and nothing about whose computer it was: no folders
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from importlib.metadata import version
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -24,8 +26,10 @@ from pydantic import (
 )
 
 from nstfilter.errors import ModelError, SourceError, UsageError
-from nstfilter.manager import manager
+from nstfilter.manager import manager, open_source
 from nstfilter.models import StyleModel
+from nstfilter.streams import StreamInfo
+from nstfilter.style import Style, StyleMix
 from nstfilter.work import Settings
 
 FORMAT = 1
@@ -79,8 +83,9 @@ class Recipe(BaseModel):
     keep_colors: bool = False
     stability: Share = 0.0
     size: Annotated[int, Field(ge=16, le=16384)] | None = None
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
-    crf: Annotated[int, Field(ge=0, le=100)] | None = None
+    # what the sinks think of these, they say themselves
+    quality: int | None = None
+    crf: int | None = None
     codec: Line | None = None
     shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
     embedding: bytes
@@ -124,8 +129,24 @@ class Recipe(BaseModel):
             size=settings.size,
             shape=settings.shape,
             embedding=settings.embedding if carried else b"",
-            **{name: options.get(name) for name in ("quality", "crf", "codec")},
+            quality=options.get("quality"),
+            crf=options.get("crf"),
+            codec=_name(options["codec"]) if options.get("codec") else None,
         )
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str]) -> tuple[Self, StreamInfo]:
+        """The recipe in a file that some source plugin reads, and what stream is in it. Raises `SourceError`
+        where there is none."""
+        with open_source(file) as source:
+            info = source.info
+        text = info.details.get("recipe")
+        if not isinstance(text, str):
+            raise SourceError(f"{file} holds no recipe: nstfilter did not paint it, or was told not to say")
+        try:
+            return cls.from_json(text), info
+        except SourceError as error:
+            raise SourceError(f"{file}: {error}") from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -177,6 +198,13 @@ class Recipe(BaseModel):
             stability=self.stability,
             threads=threads,
         )
+
+    @property
+    def mix(self) -> StyleMix:
+        """A style of this name, for results to be named after; it has no picture."""
+        parts = [re.sub(r":[\d.e+-]+$", "", part) for part in self.style.split("+")]
+        name = "+".join(re.sub(r"[^\w .-]", "-", PurePath(part).stem) for part in parts)
+        return StyleMix(((Style(name[:100], Path()), 1.0),))
 
     def check_model(self, model: StyleModel) -> None:
         """Raises `ModelError` where `model` is another than the recipe's: what it would make of the embedding

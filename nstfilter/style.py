@@ -66,8 +66,13 @@ class StyleMix:
 
     def __str__(self) -> str:
         if len(self.parts) == 1:
-            return self.parts[0][0].name
-        return "+".join(f"{style.name}:{weight:g}" for style, weight in self.parts)
+            return _written(self.parts[0][0])
+        return "+".join(f"{_written(style)}:{weight:g}" for style, weight in self.parts)
+
+
+def _written(style: Style) -> str:
+    """As the user would write it; a picture by its file's name."""
+    return style.name if style.pack else style.path.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import typer
 from nstfilter.cli import models, plugins, styles
 from nstfilter.cli.apply import apply
 from nstfilter.cli.score import score
+from nstfilter.cli.show import show
 from nstfilter.manager import manager
 
 
@@ -25,6 +26,7 @@ def build_app() -> typer.Typer:
     app.callback()(_root)
     app.command(no_args_is_help=True)(apply)
     app.command(no_args_is_help=True)(score)
+    app.command(no_args_is_help=True)(show)
     app.add_typer(styles.app, name="styles")
     app.add_typer(models.app, name="models")
     app.command("plugins")(plugins.plugins)

@@ -6,12 +6,14 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nstfilter.cli.output import INTERRUPTED, progress, warn
-from nstfilter.errors import NstfilterError
+from nstfilter.cli.show import by_recipe
+from nstfilter.errors import NstfilterError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def apply(
+    context: typer.Context,
     inputs: Annotated[
         list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT")
     ],
@@ -55,28 +58,61 @@ def apply(
         int | None, typer.Option(help="Constant rate factor of the video: smaller is better.")
     ] = None,
     codec: Annotated[str | None, typer.Option(help="The video codec: h264, hevc, av1, vp9, prores.")] = None,
+    include: Annotated[
+        list[str],
+        typer.Option(help="Of a folder, only files like this: *.mp4, raw/**/*.png. Several are allowed."),
+    ] = [],  # noqa: B006  (typer copies it)
+    exclude: Annotated[
+        list[str], typer.Option(help="Of a folder, no files like this, nor folders. Several are allowed.")
+    ] = [],  # noqa: B006
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Paint as this painting was; options given beside it go first.",
+            metavar="PAINTING",
+            callback=by_recipe,
+            is_eager=True,
+        ),
+    ] = None,
+    no_recipe: Annotated[
+        bool, typer.Option("--no-recipe", help="Leave out of the result how it was made.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Paint pictures, folders and videos in a style."""
     from nstfilter.filter import StyleFilter
+    from nstfilter.recipe import Recipe
     from nstfilter.render import check, plan
     from nstfilter.stability import DEFAULT_STABILITY
     from nstfilter.style import parse_style
+    from nstfilter.work import Settings, filter_for
 
-    mix = parse_style(style)
-    jobs = plan(inputs, output, mix)
+    given = _given(context)
+    made: Recipe | None = context.obj
+    if made and "style" in given:
+        raise UsageError("--recipe says what the style is; leave out --style, or --recipe")
+    mix = made.mix if made else parse_style(style)
+    jobs = plan(inputs, output, mix, include=include, exclude=exclude)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    check(jobs, options)
-    paint = StyleFilter(
-        mix,
-        strength=strength,
-        keep_colors=keep_colors,
-        model=model,
-        size=size,
-        stability=DEFAULT_STABILITY if stability is None else stability,
-        threads=threads,
-    )
+    check(jobs, {name: value for name, value in options.items() if name in given})
+    dials: dict[str, Any] = {
+        "strength": strength,
+        "keep_colors": keep_colors,
+        "size": size,
+        "stability": DEFAULT_STABILITY if stability is None else stability,
+        "threads": threads,
+    }
+    if made:
+        settings = replace(made.settings(model=model if "model" in given else None), **dials)
+        paint = filter_for(settings)
+        made.check_model(paint.model)
+    else:
+        paint = StyleFilter(mix, model=model, **dials)
+        look = paint.embedding
+        settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials)
+    if not no_recipe:
+        options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
     results: list[dict[str, Any]] = []
     existing: list[Job] = []
     try:
@@ -123,6 +159,12 @@ def apply(
         print(f"{failed - len(existing)} of {len(jobs)} failed; the rest is done", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The options that the user wrote."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 def _one(
