@@ -17,16 +17,32 @@ def main() -> None:
     try:
         from nstfilter.cli.app import build_app
 
-        build_app()()
+        try:
+            build_app()()
+        finally:
+            sys.stdout.flush()
     except NstfilterError as error:
         print("error:", "; ".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # so early that no command was there to see to it
         sys.exit(130)
-    except BrokenPipeError:
-        # whoever read our output has heard enough
+    except OSError as error:
+        # whoever read our output may have heard enough; a full disk is another matter
+        heard_enough = isinstance(error, BrokenPipeError)
+        if not heard_enough and _stdout_works():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not heard_enough:
+            print(f"error: standard output cannot be written to: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+
+
+def _stdout_works() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

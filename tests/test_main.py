@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,25 @@ def test_a_reader_that_has_heard_enough_gets_no_traceback():
     command = f"{sys.executable} -m nstfilter plugins --json | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+@pytest.mark.parametrize("words", ["plugins", "plugins --json", "styles", "--help", "apply -h", "--version"])
+def test_where_the_output_cannot_be_written_it_is_said_in_one_line(words):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nstfilter", *words.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "error: standard output cannot be written to: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_another_full_disk_keeps_its_traceback(site, monkeypatch):
+    site("failing", PLUGIN.format("raise OSError(28, 'No space left on device')"))
+    monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
+    with pytest.raises(OSError, match="No space"):
+        main()
