@@ -396,7 +396,9 @@ def machine(tmp_path, monkeypatch):
     places = machine.sysfs, machine.dev, machine.proc, machine.answers.__getitem__
     monkeypatch.setattr(webcam_devices, "cameras", lambda: webcam_devices.linux_cameras(*places))
     monkeypatch.setattr(
-        virtualcam_devices, "virtual_cameras", lambda: virtualcam_devices.linux_virtual_cameras(*places)
+        virtualcam_devices,
+        "virtual_cameras",
+        lambda: virtualcam_devices.linux_virtual_cameras(*places, machine.modules),
     )
     nodes = webcam_v4l2.nodes
     monkeypatch.setattr(webcam_v4l2, "nodes", lambda sysfs=machine.sysfs, dev=machine.dev: nodes(sysfs, dev))
