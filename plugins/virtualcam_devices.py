@@ -76,9 +76,9 @@ def linux_virtual_cameras(
         # a device with exclusive_caps is an output until somebody writes to it, and a camera from then on; it
         # is both while a reader is left over from the last writer
         exclusive = None if can.error else can.caps & both != both or _exclusive(node.number, order, modules)
-        busy = (
-            None if can.error or can.caps & v4l2.OUTPUT else ", ".join(v4l2.holders(node.path, proc)) or None
-        )
+        busy = None
+        if can.caps & both == v4l2.CAPTURE:
+            busy = ", ".join(v4l2.holders(node.path, proc)) or "another program"
         denied = can.error == errno.EACCES
         found.append(VirtualCamera(node.name, node.path, "v4l2loopback", exclusive, busy, denied))
     return found

@@ -27,8 +27,8 @@ class Guard:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        if not (v4l2.query(path).caps & v4l2.OUTPUT) and not v4l2.holders(path):
-            # left behind by a writer that has gone: one that leaves properly mends it
+        if not v4l2.query(path).caps & (v4l2.CAPTURE | v4l2.OUTPUT):
+            # neither: left behind by a writer that has gone. One that leaves properly mends it
             self._file = self._opened()
             form = _format(640, 360)
             with suppress(OSError):

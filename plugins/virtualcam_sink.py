@@ -60,7 +60,7 @@ class VirtualcamSink(Sink):
                 f"you may not write to {chosen}; type: sudo usermod -aG video $USER, and log in again"
             )
         if chosen.busy_with:
-            raise SinkError(f"{chosen} is written to by {chosen.busy_with}: close it there first")
+            raise SinkError(f"{chosen} is in use by {chosen.busy_with}: close it there first")
         formats = pyvirtualcam.PixelFormat
         rgba = chosen.backend == "unitycapture"
         self._conversion = cv2.COLOR_BGR2RGBA if rgba else None
@@ -101,7 +101,7 @@ class VirtualcamSink(Sink):
         if now is None:
             return f"{chosen} is gone; type: {devices.setup_line()}"
         if now.busy_with:
-            return f"{chosen} is written to by {now.busy_with}: close it there first"
+            return f"{chosen} is in use by {now.busy_with}: close it there first"
         return f"{chosen} cannot be opened: {' '.join(str(error).split())}"
 
     def _write(self, frame: Frame) -> None:

@@ -103,12 +103,11 @@ def find(target: str, found: list[Camera]) -> Camera:
         if not real:
             raise SourceError(f"no webcam was found; plug one in, or try --from demo{_there(found)}")
         return real[0]
-    if target.isdecimal():
-        chosen = [camera for camera in found if camera.index == int(target)]
-    elif os.sep in target:
+    chosen = [camera for camera in found if str(camera.index) == target]
+    if not chosen and os.sep in target:
         path = os.path.realpath(target)  # /dev/v4l/by-id/... are links
         chosen = [camera for camera in found if camera.path in (target, path)]
-    else:
+    elif not chosen:
         wanted = target.casefold()
         chosen = [camera for camera in found if camera.name.casefold() == wanted] or [
             camera for camera in found if wanted in camera.name.casefold()

@@ -71,8 +71,9 @@ class WebcamSource(Source):
         self._news = threading.Condition()
         self._latest: tuple[np.ndarray, float] | None = None
         self._failed = self._torn = 0
-        self._told = False
+        self._told: set[str] = set()
         self._capture = self._open(capture, width, height, rate)
+        claimed = self._capture.get(cv2.CAP_PROP_FPS)  # many say nothing, some nonsense
         self._thread = threading.Thread(target=self._read, name="nstfilter-webcam", daemon=True)
         self._thread.start()
         try:
@@ -80,12 +81,11 @@ class WebcamSource(Source):
         except BaseException:
             self.close()
             raise
-        claimed = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
         self.info = StreamInfo(
             image.shape[1],
             image.shape[0],
             Fraction(1, 1_000_000),
-            claimed if 1 <= claimed <= 1000 else rate,
+            Fraction(claimed).limit_denominator(1001) if 1 <= claimed <= 1000 else rate,
             live=True,
             details={"camera": camera.name},
         )
@@ -96,8 +96,8 @@ class WebcamSource(Source):
     @property
     def rate(self) -> float | None:
         """Frames a second that the camera has really given in the last seconds; None before the second."""
-        stamps = list(self._stamps)
-        recent = [stamp for stamp in stamps if stamp > stamps[-1] - MEASURED]
+        with self._news:
+            recent = [stamp for stamp in self._stamps if stamp > self._stamps[-1] - MEASURED]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else None
 
     def _open(self, capture: Capture, width: int, height: int, rate: Fraction) -> Any:
@@ -193,24 +193,25 @@ class WebcamSource(Source):
         raise SourceError(f"{self.camera} {'gives no more pictures' if there else 'was unplugged'}")
 
     def _remark(self) -> None:
-        """Say once when the camera is slower than it was asked to be."""
-        stamps = self._stamps
-        if not self._told and stamps[-1] - stamps[0] > MEASURED:
-            self._told = True
-            rate = self.rate or 0.0
-            if rate < SLOW * self._asked:
-                self.warnings.append(
-                    f"{self.camera} gives {rate:.0f} frames a second where {self._asked:g} were asked for; "
-                    "many cameras are slow in poor light"
-                )
+        """Say, once, what is not as it should be: a slow camera, torn pictures."""
+        if self._torn:
+            self._tell(f"a picture of {self.camera} came torn and was left out; is its cable loose?")
+        if self._stamps[-1] - self._stamps[0] > MEASURED and (self.rate or 0) < SLOW * self._asked:
+            self._tell(
+                f"{self.camera} gives fewer frames than the {self._asked:g} a second it was asked for; many "
+                "cameras are slow in poor light"
+            )
+
+    def _tell(self, remark: str) -> None:
+        if remark not in self._told:
+            self._told.add(remark)
+            self.warnings.append(remark)
 
     def _close(self) -> None:
         with self._news:
             self._news.notify_all()
         if self._thread is not threading.current_thread():
             self._thread.join(0.4)  # a camera that hangs is let go of when its driver comes back
-        if self._torn:
-            self.warnings.append(f"{self._torn} pictures of {self.camera} came torn and were left out")
 
 
 def reopen(
