@@ -7,12 +7,12 @@ written to, and then either closed (the result appears under its final name) or 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,3 +172,23 @@ class Sink(ABC):
 
     def _abort(self) -> Path | None:
         return None
+
+
+class JoiningSink(Sink):
+    """A sink whose result can also be made in pieces, in any order and in other places, and then joined."""
+
+    @abstractmethod
+    def pieces(self) -> tuple[str, dict[str, Any]] | None:
+        """How a piece is made: the suffix of its file's name, and the options to open its sink with, through
+        the same door. None where this result cannot be joined, of whatever pieces."""
+
+    def join(self, info: StreamInfo, pieces: Sequence[Path]) -> None:
+        """Make the result of `pieces`, files that hold one stretch after the other of the stream that `info`
+        describes: it appears under its final name as after `close`. The pieces stay. Raises `SinkError`."""
+        if self.state != "new":
+            raise ValueError(f"a {self.state} sink cannot join anything")
+        self._join(info, pieces)
+        self.state = "closed"
+
+    @abstractmethod
+    def _join(self, info: StreamInfo, pieces: Sequence[Path]) -> None: ...

@@ -41,17 +41,18 @@ def open_sink(
     crf: int | None = None,
     codec: str | None = None,
     recipe: str | None = None,
+    piece: bool = False,
 ) -> VideoSink:
     """A video file to be written at `target`; its suffix chooses the container.
 
     `crf` is the encoder's constant quality, lower is better, None for the codec's usual; `codec` is one of
     h264, hevc, av1, vp9, prores, ffv1 and gif, as far as the container takes it; `recipe` (see
-    nstfilter.recipe) is written into all but GIF files. Raises `UsageError` for a request that cannot be
-    meant, `SinkError` for a place that cannot be written.
+    nstfilter.recipe) is written into all but GIF files; a `piece` is the picture alone, to be joined. Raises
+    `UsageError` for a request that cannot be meant, `SinkError` for a place that cannot be written.
     """
     from nstfilter.plugins.video_sink import VideoSink
 
-    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe)
+    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe, piece=piece)
 
 
 def _suffix(target: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -62,6 +63,15 @@ CONTAINERS = {
     ".webm": Container("webm", ("vp9", "av1"), "libopus", "webvtt", {"cluster_time_limit": "1000"}),
     ".gif": Container("gif", ("gif",)),
 }
+# what a piece of a video is kept in until all are joined: formats with exact times, where there is one
+PIECES = {
+    "h264": ".mp4",
+    "hevc": ".mp4",
+    "av1": ".mp4",
+    "vp9": ".mp4",
+    "prores": ".mov",
+    "ffv1": ".mkv",
+}
 
 
 class Muxer:
@@ -85,8 +95,11 @@ class Muxer:
         self._file = file
         self._recipe = recipe
         self._options = {"flush_packets": "1", "max_interleave_delta": "1", **kind.options}
-        if kind.options is FRAGMENTS:
-            self._options["video_track_timescale"] = str(time_base.denominator)
+        if kind.format in ("mp4", "mov"):
+            ticks = time_base.denominator
+            self._options["video_track_timescale"] = str(ticks)
+            # a track's beginning is noted in the movie's ticks, of which there are usually 1000 a second
+            self._options["movie_timescale"] = str(ticks * ceil(1000 / ticks))
         self.container = self._new_container(file)
         self._origin: av.container.InputContainer | None = None
         self._tracks: dict[int, Track] = {}

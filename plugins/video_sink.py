@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,20 +15,22 @@ import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.plugins.video_encoder import CODECS, Encoder, GifEncoder, check_crf
-from nstfilter.plugins.video_muxer import CONTAINERS, Muxer
+from nstfilter.plugins.video_joint import Joint
+from nstfilter.plugins.video_muxer import CONTAINERS, PIECES, Muxer
 from nstfilter.plugins.video_source import VideoSource
-from nstfilter.streams import Frame, Sink, StreamInfo
+from nstfilter.streams import Frame, JoiningSink, StreamInfo
 
 LONGEST_NAME = 255  # bytes, on every file system in common use
 
 
-class VideoSink(Sink):
+class VideoSink(JoiningSink):
     """An encoder and a muxer behind one file name.
 
     While it is written, the file is called NAME.partial.EXT; after a crash or `abort` that is a video too,
     as far as it got. Sound, subtitles, chapters and tags come from `info.origin`, and `recipe` is added to
     them in all but GIF. Timestamps are exact in MP4 and MOV, rounded to milliseconds in MKV and WebM, to
-    hundredths in GIF, as those formats have it.
+    hundredths in GIF, as those formats have it. A `piece` is the picture alone, and nothing of it is kept
+    that is not whole.
 
     Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
     """
@@ -41,12 +43,14 @@ class VideoSink(Sink):
         crf: int | None = None,
         codec: str | None = None,
         recipe: str | None = None,
+        piece: bool = False,
     ) -> None:
         super().__init__()
         self.path = Path(target)
         self.overwrite = overwrite
         self.crf = crf
         self.recipe = recipe
+        self.piece = piece
         suffix = self.path.suffix.lower()
         if suffix == ".avi":
             raise UsageError("AVI cannot hold exact frame times; write .mp4 or .mkv instead")
@@ -80,6 +84,12 @@ class VideoSink(Sink):
             raise SinkError(f"the folder {folder} may not be written to; choose another")
 
     def _open(self, info: StreamInfo) -> None:
+        with self._beginning(info):
+            self._muxer.start()
+
+    @contextmanager
+    def _beginning(self, info: StreamInfo) -> Iterator[None]:
+        """A file, and in it all streams; nothing is left of it when that fails."""
         self._check_place()
         if info.still:
             raise SinkError(f"{self.path} is a video and the input a single picture; name a .png or .jpg")
@@ -91,9 +101,9 @@ class VideoSink(Sink):
                 self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
-                if info.origin is not None:
+                if info.origin is not None and not self.piece:
                     self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
-                self._muxer.start()
+                yield
         except BaseException as error:
             self._file.close()
             if hasattr(self, "_muxer"):
@@ -131,20 +141,26 @@ class VideoSink(Sink):
             raise SinkError(f"{self.path} was not written: there was no frame to put into it")
         with self._explained():
             self._complete()
-            if not self.overwrite and self.path.exists():
-                raise SinkError(f"{self.path} has appeared meanwhile; the finished video is {self.partial}")
-            os.replace(self.partial, self.path)
+            self._take_its_name()
+
+    def _take_its_name(self) -> None:
+        if not self.overwrite and self.path.exists():
+            raise SinkError(f"{self.path} has appeared meanwhile; the finished video is {self.partial}")
+        os.replace(self.partial, self.path)
 
     def _complete(self, whole: bool = True) -> None:
         for packet in self._encoder.finish():
             self._muxer.write(packet)
+        self._finish_file(whole)
+
+    def _finish_file(self, whole: bool = True) -> None:
         self._muxer.finish(whole)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def _abort(self) -> Path | None:
-        if not self._written:
+        if not self._written or self.piece:
             self._discard()
             return None
         with suppress(OSError, av.FFmpegError):  # FFmpeg writes nothing more after a write that failed
@@ -157,6 +173,29 @@ class VideoSink(Sink):
             self.partial.unlink()
             return None
         return self.partial
+
+    # -- joining --
+
+    def pieces(self) -> tuple[str, dict[str, Any]] | None:
+        suffix = PIECES.get(self.codec)
+        return (suffix, {"piece": True, "codec": self.codec, "crf": self.crf}) if suffix else None
+
+    def _join(self, info: StreamInfo, pieces: Sequence[Path]) -> None:
+        if not pieces:
+            raise SinkError(f"{self.path} was not written: there was no frame to put into it")
+        with self._beginning(info):
+            joint = Joint(self._encoder.stream, pieces)
+            self._muxer.start()
+        try:
+            with self._explained():
+                for packet in joint.packets():
+                    with _interrupted_later():
+                        self._muxer.write(packet)
+                self._finish_file()
+                self._take_its_name()
+        except BaseException:
+            self._discard()
+            raise
 
     def _discard(self) -> None:
         self._let_go()
