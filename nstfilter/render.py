@@ -139,9 +139,8 @@ def render(
         return run(source, filter, sink, on_frame=on_frame)
 
 
-@contextmanager
-def _folder_for(job: Job) -> Iterator[None]:
-    """The output's folder, made where it may be, and taken away again if nothing came to lie in it."""
+def make_folder(job: Job) -> None:
+    """Make the output's folder, where it may be made. Raises `SinkError`."""
     if job.folder:
         _need_parent(job)
         try:
@@ -150,14 +149,24 @@ def _folder_for(job: Job) -> Iterator[None]:
             raise SinkError(
                 f"cannot make the folder {job.output.parent}: {error.strerror}; choose another with -o"
             ) from None
+
+
+def clear_folder(job: Job) -> None:
+    """Take the output's folder away again if nothing came to lie in it."""
+    if job.folder:
+        for folder in [job.output.parent, *job.output.parent.parents]:
+            if not folder.is_relative_to(job.folder) or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+@contextmanager
+def _folder_for(job: Job) -> Iterator[None]:
+    make_folder(job)
     try:
         yield
     except BaseException:
-        if job.folder:
-            for folder in [job.output.parent, *job.output.parent.parents]:
-                if not folder.is_relative_to(job.folder) or any(folder.iterdir()):
-                    break
-                folder.rmdir()
+        clear_folder(job)
         raise
 
 
