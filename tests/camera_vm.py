@@ -29,6 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from nstfilter.errors import SinkError, SourceError
+from nstfilter.live import Live
+from nstfilter.manager import open_sink, open_source
 from nstfilter.opencv import cv2
 from nstfilter.plugins.virtualcam_devices import virtual_cameras
 from nstfilter.plugins.virtualcam_sink import VirtualcamSink
@@ -42,6 +44,8 @@ SIZE, RATE = (640, 360), Fraction(15)
 # BGR, in two rows; no turn, mirroring or swap of channels gives it again
 COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (40, 40, 40)]]
 LEVELS = 6  # of 255, lost on the way through limited-range YUV
+# vivid's: white, yellow, cyan, green, magenta, red, blue, black, in BGR
+BARS = [[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
 CHECKS: dict[str, Callable[[], None]] = {}
 
 
@@ -70,6 +74,12 @@ def cells(image: np.ndarray) -> list[list[float]]:
         for row in range(2)
         for column in range(3)
     ]  # fmt: skip
+
+
+def bars(image: np.ndarray) -> list[list[float]]:
+    """The colours of vivid's eight bars, from its last rows, which are free of its text."""
+    height, width = image.shape[:2]
+    return image[height * 17 // 18 :, width // 32 :: width // 8].astype(float).mean(axis=0).tolist()
 
 
 def off(colours: list[list[float]]) -> float:
@@ -194,10 +204,7 @@ def webcam_gives_what_was_asked() -> None:
     assert before < stamps[0]
     assert stamps[-1] <= time.monotonic()
     assert [frame.pts for frame in frames] == sorted({frame.pts for frame in frames})
-    # vivid's bars: white, yellow, cyan, green, magenta, red, blue, black, the last rows free of its text
-    bars = frames[-1].image[340:, 20::80].astype(int).mean(axis=0)
-    bright = [[int(value > 100) for value in bar] for bar in bars]
-    assert bright == [[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
+    assert [[round(value / 255) for value in bar] for bar in bars(frames[-1].image)] == BARS
 
 
 @check
@@ -339,6 +346,77 @@ def a_busy_virtual_camera_is_named_with_its_holder() -> None:
         assert f"({program.pid})" in message, message
     with writing(chart(*SIZE)):
         pass
+
+
+class Show:
+    """A live run from the webcam to the virtual camera through a cheap filter, which `broken` makes fail."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.broken = False
+        source, sink = open_source("webcam:vivid", width=640, height=360, rate=15), open_sink("virtualcam")
+        self.live = Live(source, self.invert, [sink], size=SIZE, rate=RATE, say=self.said.append)
+        self.thread = threading.Thread(target=self.live.run)
+
+    def invert(self, image: np.ndarray) -> np.ndarray:
+        if self.broken:
+            raise RuntimeError("the filter was made to fail")
+        return 255 - image
+
+    def __enter__(self) -> Show:
+        self.thread.start()
+        wait(lambda: self.live.figures().painted > 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        began = time.monotonic()
+        self.live.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        assert time.monotonic() - began < 5, "an emulated machine may take its time, but not for ever"
+
+
+def wait(true: Callable[[], object], patience: float = 40) -> None:
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s"
+        time.sleep(0.05)
+
+
+def shows_the_camera(seen: dict) -> bool:
+    inverted = np.rint(1 - np.array(seen["bars"]) / 255)
+    return tuple(seen["size"]) == SIZE and inverted.tolist() == BARS
+
+
+def shows_the_card(seen: dict) -> bool:
+    """Dark, but not black."""
+    return tuple(seen["size"]) == SIZE and 10 < np.max(seen["cells"]) < 160 and not shows_the_camera(seen)
+
+
+@check
+def a_show_survives_its_camera_and_its_filter() -> None:
+    with ExitStack() as stack:
+        with Show() as show:
+            call = stack.enter_context(other("read", VIRTUAL))  # which comes later
+            assert shows_the_camera(seen := answer(call)), seen
+            (DRIVER / "unbind").write_text("vivid.0")
+            try:
+                wait(lambda: shows_the_card(answer(call)))
+            finally:
+                (DRIVER / "bind").write_text("vivid.0")
+            wait(lambda: shows_the_camera(answer(call)))
+            assert any("unplugged" in line for line in show.said), show.said
+            show.broken = True
+            wait(lambda: shows_the_card(answer(call)))
+            show.broken = False
+            wait(lambda: shows_the_camera(answer(call)))
+            figures = show.live.figures()
+            assert figures.sinks[0].written > 30, figures
+        with Show():  # the call is there first
+            assert shows_the_camera(seen := answer(call)), seen
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("nstfilter")]
+    assert not left, left
+    devices_are_listed()
 
 
 PAGE = """<script>
