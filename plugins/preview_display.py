@@ -1,0 +1,32 @@
+"""Whether a window could be shown. To be asked first: OpenCV ends the whole process where it cannot."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+
+def why_no_window() -> str | None:
+    """None where a display answers; otherwise what is missing, and what to do."""
+    if sys.platform in ("win32", "darwin"):
+        return None
+    display = os.environ.get("DISPLAY")
+    if not display:
+        # OpenCV's wheels speak X11 alone, which a Wayland desktop answers through Xwayland
+        wayland = "this Wayland session has no Xwayland" if os.environ.get("WAYLAND_DISPLAY") else ""
+        return f"{wayland or 'there is no display here'} (DISPLAY is not set)"
+    return _why_no_x11(display)
+
+
+def _why_no_x11(display: str) -> str | None:
+    """Connect as Qt will, with the user's authority, and hang up."""
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return "libxcb cannot be loaded; on Debian or Ubuntu: apt-get install -y libxcb1"
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    failed = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return f"no display answers at DISPLAY={display}, or it lets nobody in" if failed else None
