@@ -24,7 +24,7 @@ MODELS = '''
     import os, signal, time
     from pathlib import Path
 
-    NOTES = Path(os.environ["NOTES"])
+    NOTES = Path(os.environ["NSTFILTER_TEST_NOTES"])
 
     def note(name, text):
         with (NOTES / name).open("a") as file:
@@ -59,6 +59,7 @@ MODELS = '''
 
     def open_slow(target, *, threads=None):
         note("opened", f"{os.getpid()} {threads}")
+        note("gpus", os.environ.get("CUDA_VISIBLE_DEVICES"))
         return Slow()
 
     @hookimpl
@@ -75,7 +76,7 @@ def notes(site, tmp_path, monkeypatch):
     """The models are installed; what they note down lies in this folder."""
     folder = tmp_path / "notes"
     folder.mkdir()
-    monkeypatch.setenv("NOTES", str(folder))
+    monkeypatch.setenv("NSTFILTER_TEST_NOTES", str(folder))
     site("models-to-try", MODELS)
     return folder
 
