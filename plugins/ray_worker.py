@@ -47,9 +47,8 @@ class Worker:
         self._frames = 0
         from nstfilter.opencv import cv2
 
-        cv2.setNumThreads(
-            task.settings.threads or 1
-        )  # OpenCV would start one for every core, in every worker
+        # OpenCV would start a thread for every core, in every worker
+        cv2.setNumThreads(task.settings.threads or 1)
         return attempt(task, on_frame=self._count, stop=self._stop)
 
     def _count(self, frames: int) -> None:

@@ -1,4 +1,4 @@
-"""Work in this process and in worker processes, which are real ones and find their model by the plugin door."""
+"""Work in this process and in worker processes: real ones, which find their model by the plugin door."""
 
 from __future__ import annotations
 
