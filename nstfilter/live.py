@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -29,12 +30,15 @@ from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
 HOLD = 1.0
-# seconds that `stop` may take; what is being finished, a recording, is waited for longer
+# seconds that `stop` may take; sinks that are still at work, a recording, are waited for longer
 STOP, FINISH = 0.4, 60.0
 # seconds between two looks at what comes from outside: `stop`, and on Windows Ctrl-C
 LOOK = 0.05
 # seconds between two counts of the figures for the overlay
 COUNT = 0.25
+
+# seconds, in which plain frames are recorded at the times they came
+PLAIN_TIME_BASE = Fraction(1, 90_000)
 
 log = logging.getLogger("nstfilter")
 
@@ -52,7 +56,7 @@ class Live:
     `rate`      frames a second of what is put out
     `governor`  sets `filter.size` so that the rate is held
     `card`      the words shown when the camera is away or painting fails
-    `record`    a sink that gets the plain frames in place of the painted ones
+    `record`    a sink that gets every plain frame, letterboxed as the painted ones are, at the time it came
     `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
     `say`       is told, in a line each, what breaks off and what comes back; default: the log
     `on_frame`  is called with the number of frames painted so far
@@ -89,13 +93,10 @@ class Live:
         self._captured: Slot[Frame] = Slot(self._clock.condition())
         self._painted: Slot[Picture] = Slot(self._clock.condition())
         self._outlets = [self._outlet(sink) for sink in sinks]
-        self._recorder = None
-        if record:
-            self._recorder = self._outlet(record, lambda image: self._fit(as_bgr(image)[0]))
+        self._recorder = self._outlet(record, plain=True) if record else None
         self._threads: set[threading.Thread] = set()
         self._opened = self._stopping = self._over = False
         self._error: Exception | None = None
-        self._plain: Frame | None = None  # the latest captured
         self._picture: Picture | None = None  # the latest put out
         self._seen = 0.0  # when a frame was last captured
         self._tally = Tally()
@@ -140,7 +141,7 @@ class Live:
 
     def stop(self) -> None:
         """End the run, from any thread or a signal handler; returns at once, and `run` within half a second,
-        but for the time that a recording needs to be finished."""
+        but for the time that its sinks need to finish, as a recording does."""
         self._stopping = True  # and no more: a signal handler must not wait for a lock
 
     def figures(self) -> Figures:
@@ -184,7 +185,7 @@ class Live:
 
     def _serve(self) -> None:
         """Wait a little for frames, and serve the sinks that belong to this thread."""
-        mine = [outlet for outlet in self._outlets if outlet.sink.main_thread and not outlet.done]
+        mine = [outlet for outlet in self._every() if outlet.sink.main_thread and not outlet.done]
         with self._main:
             self._main.wait_for(lambda: self._stopping or any(outlet.slot.full for outlet in mine), LOOK)
         for outlet in mine:
@@ -206,8 +207,11 @@ class Live:
         if not self._gone(STOP / 2):
             self._start(self._source.close)  # a read that waits for a camera ends when that is closed
             self._gone(STOP / 2)
-        with self._main:
-            self._main.wait_for(lambda: all(outlet.state != "closing" for outlet in self._every()), FINISH)
+        finish_by = self._clock.now() + FINISH
+        while self._clock.now() < finish_by and any(
+            outlet.at_work(self._clock.now()) for outlet in self._every()
+        ):
+            self._gone(LOOK)
         if self._gone(LOOK):
             self._source.close()
         for thread in self._threads:
@@ -256,8 +260,11 @@ class Live:
         try:
             for frame in self._source.frames():
                 self._tally.captured += 1
-                self._seen, self._plain = self._clock.now(), frame
+                self._seen = self._clock.now()
                 self._captured.put(frame)
+                if self._recorder and frame.captured is not None:
+                    pts = int(frame.captured / PLAIN_TIME_BASE)
+                    self._recorder.offer(Frame(frame.image, pts, captured=frame.captured))
         finally:
             self._source.close()
             self._captured.end()
@@ -303,7 +310,7 @@ class Live:
         self._stopping = True
 
     def _offer(self, tick: int, now: float) -> None:
-        """Hand the picture to every sink, and the plain one to the recorder."""
+        """Hand the picture to every sink."""
         assert self._picture is not None
         self._tally.ticks += 1
         if now - self._counted > COUNT:
@@ -314,15 +321,16 @@ class Live:
         frame = Frame(self._picture.image, tick, 1, self._picture.captured, lines)
         for outlet in self._outlets:
             outlet.offer(frame)
-        if self._recorder:
-            plain = self._plain
-            if plain is None or (self._picture is self._card and not self._painter.failing):
-                plain = Frame(self._card.image)
-            self._recorder.offer(Frame(plain.image, tick, 1, plain.captured))
 
-    def _outlet(self, sink: Sink, shape: Callable[[np.ndarray], np.ndarray] | None = None) -> Outlet:
-        condition = self._main if sink.main_thread else None
-        return Outlet(sink, self._info, self._clock, self.say, condition=condition, shape=shape)
+    def _outlet(self, sink: Sink, *, plain: bool = False) -> Outlet:
+        return Outlet(
+            sink,
+            replace(self._info, time_base=PLAIN_TIME_BASE) if plain else self._info,
+            self._clock,
+            self.say,
+            condition=self._main if sink.main_thread else None,
+            shape=(lambda image: self._fit(as_bgr(image)[0])) if plain else None,
+        )
 
     def _every(self) -> list[Outlet]:
         return self._outlets if self._recorder is None else [*self._outlets, self._recorder]

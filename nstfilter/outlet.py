@@ -57,7 +57,7 @@ class Outlet:
         return self.state in ("closed", "failed")
 
     def offer(self, frame: Frame) -> None:
-        if not self.done:
+        if not self.done and self.state != "opening":
             self.slot.put(frame)
 
     def end(self) -> None:
@@ -66,11 +66,13 @@ class Outlet:
 
     def open(self) -> None:
         """For the first time. What goes wrong is left in `error`."""
+        self._busy_since = self._clock.now()
         try:
             self.sink.open(self._info)
             self.state = "open"
         except Exception as error:
             self.state, self.error = "failed", error
+        self._busy_since = None
 
     def serve(self) -> None:
         """Write what is offered, and close when there will be nothing more."""
@@ -121,10 +123,14 @@ class Outlet:
             self._fail(error)
         self.warnings += self.sink.warnings
 
+    def at_work(self, now: float) -> bool:
+        """Whether it will finish, as far as one can tell: a write that does not come back never will."""
+        since = self._busy_since
+        return not self.done and (since is None or now - since <= STUCK)
+
     def look(self, now: float) -> None:
         """Notice a write that does not come back."""
-        since = self._busy_since
-        if self.state == "open" and since is not None and now - since > STUCK:
+        if self.state == "open" and not self.at_work(now):
             self.state = "stuck"
             self._say(f"{self.name} has taken no frame for {STUCK:.0f} seconds; the others go on")
 
