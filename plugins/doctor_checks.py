@@ -16,6 +16,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 State = Literal["ok", "warning", "failing"]
@@ -91,7 +92,7 @@ OPENCVS = [f"opencv-{kind}python{head}" for kind in ("", "contrib-") for head in
 def packages() -> Iterator[Check]:
     yield Check("nstfilter", "ok", importlib.metadata.version("nstfilter"))
     for name in PACKAGES:
-        yield from run(name, opencv if name == "opencv" else lambda name=name: package(name))
+        yield from run(name, opencv if name == "opencv" else partial(package, name))
 
 
 def package(name: str) -> Check:
@@ -143,7 +144,7 @@ def _opencvs() -> dict[str, str]:
 def has_windows(build: str) -> bool:
     """Whether the OpenCV of this build information was made with a window system."""
     found = re.search(r"^\s*GUI:\s*(\S+)", build, re.MULTILINE)
-    return bool(found) and found[1].upper() not in ("NONE", "NO")
+    return found is not None and found[1].upper() not in ("NONE", "NO")
 
 
 def _version(distribution: str) -> str | None:

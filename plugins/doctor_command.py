@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
@@ -62,16 +62,21 @@ def _look(*, speed: bool) -> Iterator[Check]:
             yield from run("speed", partial(doctor_speed.speed, show))
 
 
-def verdict(checks: Iterable[Check]) -> Check:
+def verdict(checks: Sequence[Check]) -> Check:
     """Whether live can work: with a filter that runs, something to look with, something to be seen on."""
+    absent = {check.name for check in checks if check.name.startswith("plugin ")}
+    broken = {check.name for check in checks if check.state == "failing"}
+    # one of several cameras is enough; without a display nothing is broken, and yet there is no preview
     well = {check.name for check in checks if check.state != "failing"}
-    broken = {check.name for check in checks} - well
-    # without a display nothing is broken, and yet there is no preview
-    shown = any(check.name == "display" and check.state == "ok" for check in checks)
-    missing = [f"no {name}" for name in ("numpy", "opencv", "model pocket", "speed") if name in broken]
-    if "camera" not in well:
+    good = {check.name for check in checks if check.state == "ok"}
+    missing = [f"no {name}" for name in ("numpy", "opencv", "model pocket") if name in broken]
+    if "speed" in broken:
+        missing.append("painting fails")
+    if "camera" not in well or "plugin webcam" in absent:
         missing.append("no camera")
-    if not ({"virtual camera", "pyvirtualcam"} <= well or shown):
+    virtual = {"virtual camera", "pyvirtualcam"} <= well and "plugin virtualcam" not in absent
+    shown = "display" in good and "plugin preview" not in absent
+    if not (virtual or shown):
         missing.append("no virtual camera and no display")
     if missing:
         return Check("live", "failing", f"cannot work: {', '.join(missing)}", "mend what is failing above")

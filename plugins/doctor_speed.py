@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -65,14 +64,14 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
     `on_progress` is told which size is next, and how many are done."""
     from nstfilter.filter import StyleFilter
     from nstfilter.governor import Governor
-    from nstfilter.manager import open_source
     from nstfilter.opencv import cv2
+    from nstfilter.plugins.demo_scene import Scene
     from nstfilter.stability import DEFAULT_STABILITY
 
-    with open_source("demo:640x360", sound=False) as source:
-        scene = [frame.image for frame in islice(source, FRAMES)]
+    scene = Scene(640, 360)
+    images = [scene.draw(number / 30) for number in range(FRAMES)]
     # the scene is its own style: painting takes as long in any other
-    paint = StyleFilter(scene[0], stability=DEFAULT_STABILITY)
+    paint = StyleFilter(images[0], stability=DEFAULT_STABILITY)
     remedy = "nstfilter live --output-size 640x360 --stability 0"
     for number, (name, size) in enumerate(SIZES.items()):
         on_progress(name, number)
@@ -80,7 +79,9 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
         governor = Governor(30)
         governor.limit(min(size))
         paint.size = governor.size
-        milliseconds = 1000 * _time(paint, [cv2.resize(image, size) for image in scene], seconds / len(SIZES))
+        milliseconds = 1000 * _time(
+            paint, [cv2.resize(image, size) for image in images], seconds / len(SIZES)
+        )
         rate = 1000 / milliseconds
         shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
         wide = f"{size[0]}x{size[1]}"
