@@ -43,7 +43,7 @@ class Result:
     `state`    "done"; "skipped" where the output was there; "failed"; "stopped" before it was done
     `frames`   in the output; where it is not done, painted so far
     `seconds`  of work, that of earlier runs and of several workers together
-    `error`    one line, or a traceback where nobody had thought of it
+    `error`    one line, or a traceback where nobody had thought of it; `cause` is what it was made of
     `kept`     what there is of an output that is not done: goes on from there with the same command
     """
 
@@ -54,6 +54,7 @@ class Result:
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
     kept: Path | None = None
+    cause: Exception | None = None
 
 
 def render_all(
@@ -158,14 +159,14 @@ class _Run:
     def _begin(self, job: Job) -> _Open | None:
         if os.path.exists(job.output) and not self.options["overwrite"]:
             error = f"{job.output} exists; choose another name with -o, or --overwrite it"
-            self._tell(Result(job, "skipped", error=error))
+            self._tell(Result(job, "skipped", error=error, cause=SinkError(error)))
             return None
         try:
             make_folder(job)
             work = self._work(job)
         except Exception as error:
             clear_folder(job)
-            self._tell(Result(job, "failed", error=describe(error)))
+            self._tell(Result(job, "failed", error=describe(error), cause=error))
             return None
         self.expected += work.expected
         begun = _Open(job, work, len(work.tasks()))
@@ -236,7 +237,7 @@ class _Run:
     ) -> str | None:
         self.at_work.remove(begun)
         work, job, note = begun.work, begun.job, None
-        result = Result(job, state, work.frames, work.seconds, warnings=work.warnings)
+        result = Result(job, state, work.frames, work.seconds, warnings=work.warnings, cause=error)
         if state != "done":
             result.kept, note = work.leave()
             clear_folder(job)

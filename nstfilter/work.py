@@ -9,7 +9,6 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -172,9 +171,20 @@ def _portable(error: Exception) -> Exception:
     raise AssertionError("Exception itself can be sent")
 
 
-@lru_cache(maxsize=1)
-def filter_for(settings: Settings) -> StyleFilter:
-    """The filter that `settings` describe; the latest is kept, for loading a model takes a while."""
+_latest: dict[Settings, StyleFilter] = {}
+
+
+def filter_for(settings: Settings, made: StyleFilter | None = None) -> StyleFilter:
+    """The filter that `settings` describe: `made`, if the caller has just made it. The latest is kept, for
+    loading a model takes a while."""
+    if made or settings not in _latest:
+        paint = made or _make(settings)
+        _latest.clear()
+        _latest[settings] = paint
+    return _latest[settings]
+
+
+def _make(settings: Settings) -> StyleFilter:
     import numpy as np
 
     from nstfilter.filter import StyleFilter
