@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nstfilter.errors import NstfilterError, SourceError
+from nstfilter.errors import NstfilterError, SinkError, SourceError
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
 from nstfilter.render import Job, clear_folder, make_folder
