@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +34,7 @@ class Segment(BaseModel):
 
     begin: int
     end: int | None
-    frames: int | None = Field(None, ge=0)
+    frames: Annotated[int, Field(ge=0)] | None = None
     hash: str | None = None
     seconds: float = 0.0
 
@@ -188,7 +188,7 @@ def content_hash(path: Path) -> str:
             size = file.seek(0, os.SEEK_END)
             digest = hashlib.sha256(str(size).encode())
             if size <= SAMPLE * SAMPLES:
-                places = range(0, size, SAMPLE)
+                places = list(range(0, size, SAMPLE))
             else:
                 places = [(size - SAMPLE) * n // (SAMPLES - 1) for n in range(SAMPLES)]
             for place in places:

@@ -14,6 +14,9 @@ import av
 from nstfilter.plugins.video_source import VideoSource, open_container
 from nstfilter.streams import Frame
 
+# formats whose frames have the same times wherever reading begins, by FFmpeg's first name for them; MPEG
+# program streams and AVI do not, and others were not tried
+EXACT = frozenset({"asf", "flv", "gif", "matroska", "mov", "mpegts", "nut"})
 # seconds between key frames, beyond which a place costs more to find than is won by finding it
 FARTHEST_KEY = 60
 
@@ -21,23 +24,33 @@ FARTHEST_KEY = 60
 def find_span(source: VideoSource, index: int, first: int) -> tuple[int, int] | None:
     """When stream `index` of `source` begins (its first frame is shown at `first`) and should end, in its own
     units; None where a place in its middle cannot be found by its time."""
-    if source.untimed or not source.path.is_file():
+    if not source.path.is_file():
         return None
     with open_container(source.path) as container:
         stream: Any = container.streams[index]
         end = find_end(container, stream)
-        if end is None or end <= first:
+        known = container.format.name.partition(",")[0] in EXACT
+        if not known or end is None or end <= first:
             return None
         middle = (first + end) // 2
+        key = _key_before(middle, container, stream, first)
+        near = key is not None and (middle - key) * stream.time_base <= FARTHEST_KEY
+        return (first, end) if near else None
+
+
+def _key_before(time: int, container: av.container.InputContainer, stream: Any, first: int) -> int | None:
+    """When the last key frame before `time` that can be gone to is shown."""
+    back, second = 0, max(1, round(1 / stream.time_base))
+    while time - back >= first:
         try:
-            container.seek(middle, stream=stream)
-            packet = next(container.demux(stream), None)
+            container.seek(time - back, stream=stream)
+            key = next((packet for packet in container.demux(stream) if packet.is_keyframe), None)
         except av.FFmpegError:
             return None
-        if packet is None or packet.pts is None or not packet.is_keyframe:
-            return None
-        near = 0 <= (middle - packet.pts) * source.info.time_base <= FARTHEST_KEY
-        return (first, end) if near else None
+        if key is None or key.pts is None or key.pts <= time:
+            return key.pts if key else None
+        back = 2 * back + second  # some formats are entered anywhere, and the next key frame may be far
+    return None
 
 
 def find_end(container: av.container.InputContainer, stream: Any) -> int | None:
@@ -54,16 +67,17 @@ class VideoPart(VideoSource):
     """The frames of a file with `begin` <= pts < `end`, after the last `lead` frames before them; `end` None
     goes on to the file's own. `info.frames` is 0 where there is none.
 
-    Decoding starts at a key frame, and the start is checked: the first picture to come out must be the first
-    that went in. Where it is not (a picture that refreshes bit by bit, an index that lies), decoding starts
-    farther back, in the end at the file's beginning.
+    Decoding starts at a key frame, and the start is checked: the first picture to come out must be the key
+    frame's own. Where it is not (a picture that refreshes bit by bit, a cut that hides the key frame, an
+    index that lies), decoding starts farther back, in the end at the file's beginning.
     """
 
     _whole = False
 
     def __init__(self, path: str | os.PathLike[str], begin: int, end: int | None, lead: int) -> None:
         self._end = end
-        self._fed: list[av.Packet[Any]] | None = None  # what the decoder got since decoding started
+        self._reached_key = True  # what comes before the first key frame is not decoded
+        self._key_pts: int | None = None
         super().__init__(path)
         try:
             first = self._enter(begin, lead)
@@ -92,41 +106,40 @@ class VideoPart(VideoSource):
         entered = False
         while not entered:
             self._decoded.close()
-            at_start = begin - back <= first
+            at_start = begin - back <= first or not self._seek(begin - back)
             if at_start:
                 self._container.close()
                 self._container = self._open()
                 self._stream = self._choose_stream()
-            else:
-                self._container.seek(begin - back, stream=self._stream)
-            self._fed = []
+            self._reached_key, self._key_pts = at_start, None
             self._decoded = self._decode()
-            waiting, found, sound = self._approach(begin, lead, at_start)
+            waiting, found, sound = self._approach(begin, lead)
             entered = at_start or (sound and len(waiting) == lead)
             back = 2 * back + second
-        self._fed = None
         self._decoded = _after([*waiting, *([found] if found else [])], self._decoded)
         self._ahead = next(self._decoded, None)
         return found.pts if found else None
 
-    def _approach(
-        self, begin: int, lead: int, at_start: bool
-    ) -> tuple[deque[av.VideoFrame], av.VideoFrame | None, bool]:
+    def _seek(self, time: int) -> bool:
+        try:
+            self._container.seek(time, stream=self._stream)
+        except av.FFmpegError:
+            return False
+        return True
+
+    def _approach(self, begin: int, lead: int) -> tuple[deque[av.VideoFrame], av.VideoFrame | None, bool]:
         """Decode up to `begin`: the last `lead` frames before it, the first one from there on, and whether
         decoding started well."""
         waiting: deque[av.VideoFrame] = deque(maxlen=lead)
-        sound, started = False, at_start
+        sound = False
         for frame in self._decoded:
             pts = frame.pts or 0
-            if not started and self._fed:
-                fed = [packet.pts for packet in self._fed if packet.pts is not None and not packet.is_discard]
-                start = self._fed[0]
-                if start.pts is not None and start.is_keyframe:
-                    if pts < start.pts:
-                        continue  # an open GOP: it leans on pictures from before the key frame
-                    expected = min((time for time in fed if time >= start.pts), default=None)
-                    sound = start.pts <= begin and pts == expected and not frame.is_corrupt
-                started = True
+            if self._key_pts is not None and not sound:
+                if pts < self._key_pts:
+                    continue  # an open GOP: it leans on pictures from before the key frame
+                if pts > min(self._key_pts, begin) or frame.is_corrupt:
+                    return waiting, frame, False
+                sound = True
             if pts >= begin:
                 return waiting, frame, sound
             waiting.append(frame)
@@ -134,8 +147,10 @@ class VideoPart(VideoSource):
 
     def _packets(self) -> Iterator[av.Packet[Any] | None]:
         for packet in super()._packets():
-            if self._fed is not None and packet is not None and packet.size:
-                self._fed.append(packet)
+            if not self._reached_key and packet is not None:
+                if not packet.is_keyframe or packet.pts is None:
+                    continue
+                self._reached_key, self._key_pts = True, packet.pts
             yield packet
 
     # -- and reading on --
