@@ -165,7 +165,6 @@ class _Run:
             make_folder(job)
             work = self._work(job)
         except Exception as error:
-            clear_folder(job)
             self._tell(Result(job, "failed", error=describe(error), cause=error))
             return None
         self.expected += work.expected
@@ -230,6 +229,9 @@ class _Run:
         for job in self.jobs:
             if job.output not in self.results:
                 self._tell(Result(job, "stopped"))
+        for job in self.jobs:  # not before: an empty folder may be one that others are about to write in
+            if self.results[job.output].state in ("failed", "stopped"):
+                clear_folder(job)
         return notes
 
     def _close(
@@ -240,7 +242,6 @@ class _Run:
         result = Result(job, state, work.frames, work.seconds, warnings=work.warnings, cause=error)
         if state != "done":
             result.kept, note = work.leave()
-            clear_folder(job)
         if error:
             text = describe(error).replace(str(result.kept or job.output), str(job.output))
             result.error = "; ".join([text, *([note] if note else [])])
