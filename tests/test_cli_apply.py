@@ -105,7 +105,12 @@ def test_json_tells_of_a_single_failure_too(apply):
     result = apply("none.png", "--json")
     assert isinstance(result.exception, NstfilterError)
     assert json.loads(result.stdout)["results"] == [
-        {"input": "none.png", "output": "none-ruby.png", "error": "there is no file none.png"}
+        {
+            "input": "none.png",
+            "output": "none-ruby.png",
+            "state": "failed",
+            "error": "there is no file none.png",
+        }
     ]
 
 
@@ -117,13 +122,9 @@ def test_a_folder_is_taken_up_again_where_it_was_left(apply, tmp_path):
     (tmp_path / "here" / "in-ruby" / "c.png").unlink()
     (tmp_path / "here" / "in" / "b.png").write_text("not a picture")
     result = apply("in", "--json")
-    assert result.exit_code == 1
-    assert [r.get("error", "made") for r in json.loads(result.stdout)["results"]] == [
-        "the output exists",
-        "the output exists",
-        "made",
-    ]
-    assert result.stderr.startswith("error: 2 of 3 results exist and were left as they are, such as ")
+    assert result.exit_code == 0
+    assert [r["state"] for r in json.loads(result.stdout)["results"]] == ["skipped", "skipped", "done"]
+    assert result.stderr.startswith("2 of 3 results exist and were left as they are, such as ")
     assert result.stderr.endswith("in-ruby/a.png; --overwrite replaces them\n")
     assert result.stderr.count("\n") == 1
 

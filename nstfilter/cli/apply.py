@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from dataclasses import replace
@@ -11,17 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstfilter.cli.output import INTERRUPTED, progress, warn
+from nstfilter.cli.output import INTERRUPTED, progress, table, warn
 from nstfilter.cli.show import by_recipe
 from nstfilter.errors import NstfilterError, UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
-    from nstfilter.filter import StyleFilter
-    from nstfilter.pipeline import Report
-    from nstfilter.render import Job
-    from nstfilter.streams import StreamInfo
+    from nstfilter.jobs import Progress, Result
 
 
 def apply(
@@ -77,11 +73,20 @@ def apply(
     no_recipe: Annotated[
         bool, typer.Option("--no-recipe", help="Leave out of the result how it was made.")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="How many workers at once; on this computer one, if not said.", min=1)
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option("--on", help="Who does the work: local, ray or ray:ADDRESS.", metavar="NAME[:ADDRESS]"),
+    ] = "local",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Paint pictures, folders and videos in a style."""
     from nstfilter.filter import StyleFilter
+    from nstfilter.jobs import render_all
+    from nstfilter.manager import open_executor
     from nstfilter.recipe import Recipe
     from nstfilter.render import check, plan
     from nstfilter.stability import DEFAULT_STABILITY
@@ -93,9 +98,9 @@ def apply(
     if made and "style" in given:
         raise UsageError("--recipe says what the style is; leave out --style, or --recipe")
     mix = made.mix if made else parse_style(style)
-    jobs = plan(inputs, output, mix, include=include, exclude=exclude)
+    work = plan(inputs, output, mix, include=include, exclude=exclude)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    check(jobs, {name: value for name, value in options.items() if name in given})
+    check(work, {name: value for name, value in options.items() if name in given})
     dials: dict[str, Any] = {
         "strength": strength,
         "keep_colors": keep_colors,
@@ -103,62 +108,56 @@ def apply(
         "stability": DEFAULT_STABILITY if stability is None else stability,
         "threads": threads,
     }
-    if made:
-        settings = replace(made.settings(model=model if "model" in given else None), **dials)
-        paint = filter_for(settings)
-        made.check_model(paint.model)
+    executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))
+    with executor:
+        if made:
+            settings = replace(made.settings(model=model if "model" in given else None), **dials)
+            paint = filter_for(settings)
+            made.check_model(paint.model)
+        else:
+            paint = StyleFilter(mix, model=model, **dials)
+            look = paint.embedding
+            settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials)
+            filter_for(settings, paint)
+        if not no_recipe:
+            options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
+        results: list[Result] = []
+        try:
+            with progress() as bars:
+                bar = _Bar(bars)
+
+                def tell(result: Result) -> None:
+                    results.append(result)
+                    for warning in result.warnings:
+                        warn(f"{result.job.input}: {warning}")
+                    if result.state == "failed" and len(work) > 1:
+                        print(f"error: {_about(result)}", file=sys.stderr)
+
+                render_all(
+                    work,
+                    settings,
+                    executor,
+                    overwrite=overwrite,
+                    options=options,
+                    on_progress=bar.show,
+                    on_result=tell,
+                )
+        except KeyboardInterrupt as stop:
+            notes = getattr(stop, "__notes__", [])
+            done = sum(result.state == "done" for result in results)
+            print("; ".join([f"stopped with {done} of {len(work)} done", *notes]), file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            order = {job.output: number for number, job in enumerate(work)}
+            results.sort(key=lambda result: order[result.job.output])
+            if as_json:
+                listing = [_figures(result) for result in results]
+                said = {"style": str(mix), "model": paint.model.name, "results": listing}
+                print(json.dumps(said, indent=2))
+    if len(work) == 1:
+        _end_of_one(results[0], quiet=as_json)
     else:
-        paint = StyleFilter(mix, model=model, **dials)
-        look = paint.embedding
-        settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials)
-    if not no_recipe:
-        options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
-    results: list[dict[str, Any]] = []
-    existing: list[Job] = []
-    try:
-        with progress() as bars:
-            total = bars.add_task("files", total=len(jobs), speed="", visible=len(jobs) > 1)
-            for job in jobs:
-                result: dict[str, Any] = {"input": str(job.input), "output": str(job.output)}
-                try:
-                    if len(jobs) > 1 and not overwrite and os.path.exists(job.output):
-                        existing.append(job)
-                        result["error"] = "the output exists"
-                    else:
-                        result |= _one(job, paint, bars, overwrite=overwrite, options=options)
-                except NstfilterError as error:
-                    result["error"] = "; ".join([str(error), *getattr(error, "__notes__", [])])
-                    results.append(result)
-                    if len(jobs) == 1:
-                        raise
-                    about = "" if str(job.input) in result["error"] else f"{job.input}: "
-                    print(f"error: {about}{result['error']}", file=sys.stderr)
-                else:
-                    results.append(result)
-                bars.advance(total)
-    except KeyboardInterrupt as stop:
-        notes = getattr(stop, "__notes__", [])
-        done = sum("error" not in result for result in results)
-        print("; ".join([f"stopped with {done} of {len(jobs)} done", *notes]), file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        if as_json:
-            print(json.dumps({"style": str(mix), "model": paint.model.name, "results": results}, indent=2))
-    failed = sum("error" in result for result in results)
-    if not as_json:
-        for result in results:
-            if "error" not in result:
-                print(_summary(result))
-    if existing:
-        print(
-            f"error: {len(existing)} of {len(jobs)} results exist and were left as they are, such as "
-            f"{existing[0].output}; --overwrite replaces them",
-            file=sys.stderr,
-        )
-    if failed > len(existing):
-        print(f"{failed - len(existing)} of {len(jobs)} failed; the rest is done", file=sys.stderr)
-    if failed:
-        raise typer.Exit(1)
+        _end_of_many(results, quiet=as_json)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -167,48 +166,104 @@ def _given(context: typer.Context) -> set[str]:
     return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
-def _one(
-    job: Job, paint: StyleFilter, bars: Progress, *, overwrite: bool, options: dict[str, Any]
-) -> dict[str, Any]:
-    from nstfilter.render import render
+class _Bar:
+    """One bar for all: the frames, and what has become of the files."""
 
-    bar = bars.add_task(job.input.name, total=None, speed="", visible=False)
-    started = time.perf_counter()
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self.bar = bars.add_task("", total=None, speed="")
+        self.began: tuple[float, int] | None = None  # when, and how many frames there were from earlier runs
 
-    def show(frames: int) -> None:
-        bars.update(bar, completed=frames, speed=f"{frames / (time.perf_counter() - started):.1f} frames/s")
-
-    def opened(info: StreamInfo) -> None:
-        paint.reset()
-        bars.update(bar, total=info.frames, visible=not info.still)
-
-    try:
-        report = render(
-            job,
-            paint,
-            overwrite=overwrite,
-            options=options,
-            on_open=opened,
-            on_frame=show,
+    def show(self, now: Progress) -> None:
+        at, before = self.began = self.began or (time.monotonic(), now.frames)
+        seconds = time.monotonic() - at
+        self.bars.update(
+            self.bar,
+            completed=now.frames,
+            total=now.total,
+            description=_counted(now),
+            speed=f"{(now.frames - before) / seconds:.1f} frames/s" if seconds > 0.5 else "",
         )
-    finally:
-        bars.remove_task(bar)
-    for warning in report.warnings:
-        warn(f"{job.input}: {warning}")
-    return _figures(report)
 
 
-def _figures(report: Report) -> dict[str, Any]:
-    return {
-        "frames": report.frames,
-        "seconds": round(report.seconds, 3),
-        "filter_seconds": round(report.filtering, 3),
-        "frames_per_second": round(report.frames / report.seconds, 2),
-        "warnings": report.warnings,
+def _counted(now: Progress) -> str:
+    if now.files == 1:
+        return "painting"
+    counts = {"skipped": now.skipped, "failed": now.failed}
+    others = [f"{count} {state}" for state, count in counts.items() if count]
+    return ", ".join([f"{now.done} of {now.files} files", *others])
+
+
+def _end_of_one(result: Result, *, quiet: bool) -> None:
+    error = result.cause
+    if isinstance(error, NstfilterError):
+        failure = NstfilterError(result.error)
+        failure.exit_code = error.exit_code
+        raise failure from error
+    if error:
+        raise error
+    if quiet:
+        return
+    if result.frames == 1:
+        print(f"{result.job.output}  ({result.seconds:.1f} s)")
+    else:
+        print(f"{result.job.output}  ({result.frames} frames, {_speed(result):.1f} a second)")
+
+
+def _end_of_many(results: list[Result], *, quiet: bool) -> None:
+    if not quiet:
+        colours = {"done": "green", "failed": "red"}
+        table(
+            ["", "result", "frames", "seconds", "a second", "why"],
+            [_row(result) for result in results],
+            [colours.get(result.state, "") for result in results],
+        )
+    skipped = [result for result in results if result.state == "skipped"]
+    failed = [result for result in results if result.state == "failed"]
+    if skipped:
+        print(
+            f"{len(skipped)} of {len(results)} results exist and were left as they are, such as "
+            f"{skipped[0].job.output}; --overwrite replaces them",
+            file=sys.stderr,
+        )
+    if failed:
+        print(f"{len(failed)} of {len(results)} failed; the rest is done", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _row(result: Result) -> list[str]:
+    path, why = str(result.job.output), ""
+    if result.state == "done":
+        return [result.state, path, str(result.frames), f"{result.seconds:.1f}", f"{_speed(result):.1f}", why]
+    if result.state == "failed":
+        why = _about(result).splitlines()[-1]  # of a traceback, what it says
+    return [result.state, path, "", "", "", why]
+
+
+def _about(result: Result) -> str:
+    error = result.error or ""
+    return error if str(result.job.input) in error else f"{result.job.input}: {error}"
+
+
+def _speed(result: Result) -> float:
+    return result.frames / result.seconds if result.seconds else 0.0
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "input": str(result.job.input),
+        "output": str(result.job.output),
+        "state": result.state,
     }
-
-
-def _summary(result: dict[str, Any]) -> str:
-    if result["frames"] == 1:
-        return f"{result['output']}  ({result['seconds']:.1f} s)"
-    return f"{result['output']}  ({result['frames']} frames, {result['frames_per_second']:.1f} a second)"
+    if result.error:
+        told["error"] = result.error
+    if result.kept:
+        told["kept"] = str(result.kept)
+    if result.state == "done":
+        told |= {
+            "frames": result.frames,
+            "seconds": round(result.seconds, 3),
+            "frames_per_second": round(_speed(result), 2),
+            "warnings": result.warnings,
+        }
+    return told
