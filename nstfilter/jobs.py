@@ -25,8 +25,9 @@ from nstfilter.work import Executor, Settings, Stopped, Task
 
 @dataclass
 class Progress:
-    """How far `render_all` is: `frames` painted, in earlier runs too, of `total`, None while that is unknown;
-    `files` in all, and how many of them are `done`, `failed` or were `skipped`."""
+    """How far `render_all` is: `frames` painted, in earlier runs too, of `total`, which is an estimate from the
+    files begun until all are, and None where nothing is known; `files` in all, and how many of them are
+    `done`, `failed` or were `skipped`."""
 
     frames: int
     total: int | None
@@ -266,7 +267,7 @@ class _Run:
         self.on_progress(
             Progress(
                 self.frames + painted,
-                self.expected if self.begun == len(self.jobs) else None,
+                round(self.expected * len(self.jobs) / self.begun) or None,
                 len(self.jobs),
                 states.count("done"),
                 states.count("failed"),
