@@ -25,9 +25,9 @@ from nstfilter.work import Executor, Settings, Stopped, Task
 
 @dataclass
 class Progress:
-    """How far `render_all` is: `frames` painted, in earlier runs too, of `total`, which is an estimate from the
-    files begun until all are, and None where nothing is known; `files` in all, and how many of them are
-    `done`, `failed` or were `skipped`."""
+    """How far `render_all` is: `frames` painted, in earlier runs too, of `total`, an estimate from the files
+    begun until all are, and None where nothing is known; `files` in all, and how many of them are `done`,
+    `failed` or were `skipped`."""
 
     frames: int
     total: int | None
