@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from nstfilter.models import StyleModel
-from nstfilter.streams import Frame, Sink, Source, StreamInfo
+from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
 
 
 class FakeModel:
@@ -146,6 +147,41 @@ def check_source(source: Source) -> None:
     _expect(not list(source), "a closed source gives no frames")
 
 
+def check_parts(open: Callable[..., Source]) -> None:
+    """Assert that what `open` gives for the options `begin`, `end` and `lead` are the frames that it gives
+    without them; the source must have a `span`."""
+    with open() as source:
+        info, span = source.info, source.span()
+        whole = list(source)
+    assert span is not None, "a source with parts has a span"
+    begin, end = span
+    _expect(begin == whole[0].pts, f"the span begins with the first frame, at {whole[0].pts} and not {begin}")
+    # once between any two frames and once at their very times, with and without frames before
+    for lead, borders in (
+        (0, [begin + (end - begin) * n // 7 for n in range(7)]),
+        (5, [begin, *(frame.pts for frame in whole[3 :: max(1, len(whole) // 5)])]),
+    ):
+        for first, last in zip(borders, [*borders[1:], None], strict=True):
+            before = [frame for frame in whole if frame.pts < first][-lead:] if lead else []
+            inside = [frame for frame in whole if frame.pts >= first and (last is None or frame.pts < last)]
+            with open(begin=first, end=last, lead=lead) as part:
+                found = list(part)
+            where = f"the part from {first} to {last} after {lead} frames"
+            _expect(
+                bool(part.info.frames) == bool(inside), f"{where} has {part.info.frames} frames by its info"
+            )
+            same = replace(part.info, frames=None, details={}) == replace(info, frames=None, details={})
+            _expect(same, f"{where} is {part.info}, the whole {info}")
+            times = [frame.pts for frame in found]
+            wanted = [frame.pts for frame in before + inside]
+            _expect(times == wanted, f"{where} has frames at {times}, the whole at {wanted}")
+            for one, other in zip(found, before + inside, strict=True):
+                lengths = f"{where} shows {one.pts} for {one.duration}, the whole for {other.duration}"
+                _expect(other.duration in (None, one.duration), lengths)
+                equal = np.array_equal(one.image, other.image)
+                _expect(equal, f"{where} has another picture at {one.pts} than the whole")
+
+
 def check_sink(open: Callable[[], Sink], path: Path, *, frames: int = 3) -> None:
     """Assert that the sinks which `open` makes, all for the file `path`, keep the contract of `Sink`.
 
@@ -175,6 +211,52 @@ def check_sink(open: Callable[[], Sink], path: Path, *, frames: int = 3) -> None
     sink.abort()
     _expect(path.is_file(), "a result stays, whatever is called after close")
     path.unlink()
+
+
+def check_joining(open: Callable[..., Sink], path: Path, read: Callable[[Path], Source]) -> None:
+    """Assert that the sinks which `open(path, **options)` makes can be joined of pieces: `read` must find the
+    same in a joined result as in one that was written in one go. `path` is as for `check_sink`."""
+    info = StreamInfo(64, 48, Fraction(1, 25), Fraction(25), 9)
+    frames = [Frame(_noise(48, 64), pts=10 + index, duration=1) for index in range(9)]
+
+    def write(sink: Sink, some: Iterable[Frame]) -> None:
+        sink.open(info)
+        for frame in some:
+            sink.write(frame)
+        sink.close()
+
+    def times() -> list[Fraction]:
+        with read(path) as source:
+            found = [frame.pts * source.info.time_base for frame in source]
+        path.unlink()
+        return found
+
+    write(open(path), frames)
+    wanted = times()
+    final = open(path)
+    _expect(isinstance(final, JoiningSink), f"a {type(final).__name__} joins pieces")
+    assert isinstance(final, JoiningSink)
+    form = final.pieces()
+    _expect(form is not None, f"what goes into {path.name} can be joined")
+    assert form
+    suffix, options = form
+    pieces = [path.with_name(f"piece{number}{suffix}") for number in range(3)]
+    for number in (2, 0, 1):
+        write(open(pieces[number], **options), frames[3 * number : 3 * number + 3])
+    _expect(
+        sorted(path.parent.iterdir()) == pieces, "a piece is a file of its own, and leaves nothing beside it"
+    )
+    begun = open(path.with_name(f"begun{suffix}"), **options)
+    begun.open(info)
+    begun.write(frames[0])
+    _expect(begun.abort() is None, "nothing is kept of a piece that is not whole")
+    final.join(info, pieces)
+    _expect(
+        sorted(path.parent.iterdir()) == sorted([path, *pieces]), "joining leaves the pieces and the result"
+    )
+    _expect(times() == wanted, "what is joined holds the same frames at the same times")
+    for piece in pieces:
+        piece.unlink()
 
 
 def _noise(height: int, width: int) -> np.ndarray:

@@ -37,10 +37,28 @@ class Joint:
                         f"{path} does not fit to {self.pieces[0]}: they were encoded in different ways, "
                         "perhaps by different versions of FFmpeg"
                     )
-                for packet in piece.demux(source):
-                    if packet.size:
-                        packet.stream = self.stream
-                        yield packet
+                end = (source.start_time or 0) + source.duration if source.duration else None
+                for packet, after in _with_next(piece.demux(source)):
+                    if end is not None and packet.dts is not None:
+                        # where times are exact they know better: FFmpeg makes durations of VP9 up
+                        until = after.dts if after and after.dts is not None else end
+                        packet.duration = max(0, until - packet.dts)
+                    packet.stream = self.stream
+                    yield packet
+
+
+def _with_next(
+    packets: Iterator[av.Packet[Any]],
+) -> Iterator[tuple[av.Packet[Any], av.Packet[Any] | None]]:
+    """Each packet that is not empty with the one after it."""
+    last = None
+    for packet in packets:
+        if packet.size:
+            if last:
+                yield last, packet
+            last = packet
+    if last:
+        yield last, None
 
 
 def _opened(path: Path) -> av.container.InputContainer:
