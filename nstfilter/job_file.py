@@ -75,6 +75,21 @@ class JobFolder:
         self.output = output
         self._lock = FileLock(self.path / "lock")
 
+    @classmethod
+    def below(cls, root: Path) -> Iterator[JobFolder]:
+        """Those there are below a folder. The `output` of one whose name was too long is as it was cut."""
+        for parent, names, _ in os.walk(root):
+            ours = sorted(name for name in names if name.startswith(".") and name.endswith(ENDING))
+            names[:] = sorted(set(names) - set(ours))
+            for name in ours:
+                folder = cls(Path(parent, name[1 : -len(ENDING)]))
+                folder.path = Path(parent, name)
+                folder._lock = FileLock(folder.path / "lock")
+                with suppress(ValueError, SinkError):
+                    if job := folder.read():
+                        folder.output = Path(parent, job.output)
+                yield folder
+
     # -- who may write --
 
     def acquire(self) -> None:
