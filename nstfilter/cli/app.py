@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nstfilter.cli import models, plugins, styles
+from nstfilter.cli import jobs, models, plugins, styles
 from nstfilter.cli.apply import apply
 from nstfilter.cli.score import score
 from nstfilter.cli.show import show
@@ -27,6 +27,7 @@ def build_app() -> typer.Typer:
     app.command(no_args_is_help=True)(apply)
     app.command(no_args_is_help=True)(score)
     app.command(no_args_is_help=True)(show)
+    app.add_typer(jobs.app, name="jobs")
     app.add_typer(styles.app, name="styles")
     app.add_typer(models.app, name="models")
     app.command("plugins")(plugins.plugins)
