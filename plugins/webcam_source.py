@@ -71,7 +71,7 @@ class WebcamSource(Source):
         self._news = threading.Condition()
         self._latest: tuple[np.ndarray, float] | None = None
         self._failed = self._torn = 0
-        self._told: set[str] = set()
+        self._told_torn = self._told_slow = False
         self._capture = self._open(capture, width, height, rate)
         claimed = self._capture.get(cv2.CAP_PROP_FPS)  # many say nothing, some nonsense
         self._thread = threading.Thread(target=self._read, name="nstfilter-webcam", daemon=True)
@@ -193,19 +193,20 @@ class WebcamSource(Source):
         raise SourceError(f"{self.camera} {'gives no more pictures' if there else 'was unplugged'}")
 
     def _remark(self) -> None:
-        """Say, once, what is not as it should be: a slow camera, torn pictures."""
-        if self._torn:
-            self._tell(f"a picture of {self.camera} came torn and was left out; is its cable loose?")
-        if self._stamps[-1] - self._stamps[0] > MEASURED and (self.rate or 0) < SLOW * self._asked:
-            self._tell(
-                f"{self.camera} gives fewer frames than the {self._asked:g} a second it was asked for; many "
-                "cameras are slow in poor light"
+        """Say, once, what is not as it should be: torn pictures, a slow camera."""
+        if self._torn and not self._told_torn:
+            self._told_torn = True
+            self.warnings.append(
+                f"a picture of {self.camera} came torn and was left out; is its cable loose?"
             )
-
-    def _tell(self, remark: str) -> None:
-        if remark not in self._told:
-            self._told.add(remark)
-            self.warnings.append(remark)
+        if not self._told_slow and self._stamps[-1] - self._stamps[0] > MEASURED:
+            rate = self.rate or 0.0
+            if rate < SLOW * self._asked:
+                self._told_slow = True
+                self.warnings.append(
+                    f"{self.camera} gives {rate:.0f} frames a second of the {self._asked:g} it was asked for; "
+                    "many cameras are slow in poor light"
+                )
 
     def _close(self) -> None:
         with self._news:

@@ -356,7 +356,7 @@ def test_the_real_rate_is_measured_and_a_slow_camera_is_spoken_of(plug, monkeypa
         next(frames)
     assert source.rate == pytest.approx(10)
     (remark,) = source.warnings
-    assert "gives fewer frames than the 30 a second" in remark
+    assert "gives 10 frames a second of the 30 it was asked for" in remark
 
 
 def test_a_torn_picture_is_left_out_and_spoken_of_once(plug):
