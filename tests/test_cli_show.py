@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from nstfilter.cli.app import build_app
 from nstfilter.hookspecs import hookimpl
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
+from nstfilter.plugins.video_sink import VideoSink
 from nstfilter.recipe import Recipe
 from nstfilter.testing import FakeModel, MemorySource
 from nstfilter.xmp import packet
@@ -99,6 +101,19 @@ def test_the_same_frames_are_made_again_where_the_style_is_not_at_hand(
     recipes = [Recipe.read(f"{which}{suffix}")[0] for which in ("first", "second")]
     assert recipes[0] == recipes[1]
     assert recipes[0].style == "my style.png"
+
+
+def test_a_video_joined_of_segments_carries_its_recipe_too(nstfilter, monkeypatch):
+    joined = []
+    join = VideoSink.join
+    monkeypatch.setattr(VideoSink, "join", lambda sink, *told: joined.append(join(sink, *told)))
+    images = [np.full((48, 64, 3), 5 * number, np.uint8) for number in range(45)]
+    run(MemorySource(images, rate=Fraction(1)), lambda image: image, open_sink("long.mp4"))
+    nstfilter("apply", "long.mp4", "-s", "wave", "--stability", "0", "--codec", "ffv1", "-o", "first.mkv")
+    nstfilter("apply", "long.mp4", "--recipe", "first.mkv", "-o", "second.mkv")
+    assert len(joined) == 2
+    assert Recipe.read("second.mkv")[0] == Recipe.read("first.mkv")[0]
+    np.testing.assert_array_equal(pixels("second.mkv"), pixels("first.mkv"))
 
 
 def test_without_a_name_the_result_has_that_of_the_style(nstfilter, tmp_path):
