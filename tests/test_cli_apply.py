@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,9 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
+from nstfilter.cli.apply import _Bar
 from nstfilter.errors import NstfilterError
 from nstfilter.hookspecs import hookimpl
-from nstfilter.manager import manager, open_sink
+from nstfilter.jobs import Progress
+from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
 from nstfilter.testing import FakeModel, MemorySource
 
@@ -197,3 +206,136 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(apply, tmp_path, words, 
     assert "\n" not in message
     assert result.exception.exit_code == code
     assert listing(here) == before
+
+
+# --- many at once
+
+SLOW = """
+    import os, time
+
+    class Slow(FakeModel):
+        def stylize(self, frame, embedding, *, out=None):
+            time.sleep(float(os.environ.get("NSTFILTER_TEST_SLEEP", 0)))
+            return super().stylize(frame, embedding, out=out)
+
+    @hookimpl
+    def register_models(register):
+        register("slow", lambda target, threads=None: Slow())
+"""
+
+
+PAINT = ["-s", "ruby", "--model", "slow", "--stability", "0"]
+
+
+@pytest.fixture
+def installed(apply, site):
+    """As `apply`, with a model that worker processes find too."""
+    site("slow", SLOW)
+    manager.cache_clear()
+    return lambda *words: apply(*PAINT, *words)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_thirty_mixed_files_three_of_them_broken(installed, tmp_path, jobs):
+    here = tmp_path / "here"
+    (here / "in" / "deep" / "deeper").mkdir(parents=True)
+    for number in range(20):
+        picture(
+            f"in/{['.', 'deep', 'deep/deeper'][number % 3]}/{number}.{['png', 'jpg'][number % 2]}", number
+        )
+    for number in range(7):
+        video(f"in/deep/{number}.mp4", frames=3 + number)
+    (here / "in" / "not.png").write_text("not a picture")
+    (here / "in" / "deep" / "not.mp4").write_bytes(bytes(5000))
+    (here / "in" / "deep" / "deeper" / "empty.webp").touch()
+    result = installed("in", "-o", "out", "--jobs", str(jobs))
+    assert result.exit_code == 1, result.output
+    assert result.stderr.endswith("3 of 30 failed; the rest is done\n")
+    assert result.stderr.count("error: ") == 3
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[0] for row in rows].count("done") == 27
+    assert {row[1]: row[5] for row in rows if row[0] == "failed"}["out/deep/deeper/empty.webp"].endswith(
+        "empty.webp is empty"
+    )
+    broken = {"not.png", "deep/not.mp4", "deep/deeper/empty.webp"}
+    assert listing(here / "out") == [name for name in listing(here / "in") if name not in broken]
+
+    picture("in/not.png")
+    again = installed("in", "-o", "out", "--jobs", str(jobs), "--json")
+    states = [r["state"] for r in json.loads(again.stdout)["results"]]
+    assert [states.count(state) for state in ("done", "skipped", "failed")] == [1, 27, 2]
+    assert again.exit_code == 1
+
+
+def test_several_workers_share_one_video(installed):
+    images = [np.full((48, 64, 3), 3 * i, np.uint8) for i in range(70)]
+    run(MemorySource(images, rate=Fraction(2)), lambda image: image, open_sink("talk.mp4"))
+    for jobs in ("1", "2"):
+        ended = installed("talk.mp4", "-o", f"{jobs}.mp4", "--jobs", jobs, "--no-recipe")
+        assert ended.exit_code == 0, ended.output
+    assert frames("1.mp4") == frames("2.mp4")
+    assert len(frames("1.mp4")) == 70
+
+
+def frames(path):
+    with open_source(path) as source:
+        return [(frame.pts, frame.image.tobytes()) for frame in source]
+
+
+def members(group):
+    """What runs in a process group; not those who have ended and wait to be noticed."""
+    listed = subprocess.run(["ps", "-Ao", "pgid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    return [row for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a terminal's Ctrl-C is sent as POSIX sends it")
+def test_ctrl_c_ends_every_worker_and_the_same_command_goes_on(installed, tmp_path):
+    images = [np.full((48, 64, 3), 2 * i, np.uint8) for i in range(120)]
+    run(MemorySource(images, rate=Fraction(2)), lambda image: image, open_sink("talk.mp4"))
+    assert installed("talk.mp4", "-o", "expected.mp4", "--no-recipe").exit_code == 0
+    words = ["talk.mp4", "-o", "painted.mp4", "--jobs", "2", "--no-recipe"]
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "site-packages"),
+        "NSTFILTER_TEST_SLEEP": "0.05",
+    }
+    command = [sys.executable, "-m", "nstfilter", "apply", *PAINT, *words]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, start_new_session=True) as render:
+        job = Path(".painted.mp4.nstfilter/job.json")
+        while not job.exists() or '"hash":"' not in job.read_text().replace(" ", ""):
+            assert render.poll() is None
+            time.sleep(0.05)
+        os.killpg(render.pid, signal.SIGINT)
+        said = render.stderr.read().decode()
+        assert render.wait() == 130
+    assert said.startswith("stopped with 0 of 1 done; ")
+    assert said.endswith(" segments of painted.mp4 are done and kept; the same command goes on\n")
+    deadline = time.monotonic() + 20
+    while alive := members(render.pid):
+        assert time.monotonic() < deadline, alive
+    assert installed(*words).exit_code == 0
+    assert frames("painted.mp4") == frames("expected.mp4")
+
+
+def test_who_does_the_work_is_asked_by_name(apply):
+    for words, says in (
+        (["--on", "lokal"], "no executor is called 'lokal'; did you mean 'local'?"),
+        (["--on", "local:here"], "local takes nothing after its name"),
+    ):
+        error = apply(picture("a.png"), *words).exception
+        assert isinstance(error, NstfilterError)
+        assert says in str(error)
+
+
+def test_the_bar_counts_frames_and_files():
+    from rich.progress import Progress as Bars
+
+    bars = Bars(disable=True)
+    bar = _Bar(bars)
+    bar.show(Progress(100, 400, files=1, done=0, failed=0, skipped=0))
+    (task,) = bars.tasks
+    assert (task.completed, task.total, task.description) == (100, 400, "painting")
+    bar.show(Progress(250, 400, files=30, done=4, failed=1, skipped=2))
+    assert (task.completed, task.description) == (250, "4 of 30 files, 2 skipped, 1 failed")
