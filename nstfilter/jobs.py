@@ -8,6 +8,7 @@ Pictures, short videos and those whose middle cannot be found are one task each.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nstfilter.errors import NstfilterError, SinkError, SourceError
+from nstfilter.job_file import JobFolder
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
 from nstfilter.render import Job, clear_folder, make_folder
@@ -244,7 +246,8 @@ class _Run:
         if state != "done":
             result.kept, note = work.leave()
         if error:
-            text = describe(error).replace(str(result.kept or job.output), str(job.output))
+            piece = re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+\.\w+"  # nobody named it that
+            text = re.sub(piece, lambda _: str(job.output), describe(error))
             result.error = "; ".join([text, *([note] if note else [])])
         self.expected += work.frames - work.expected if state == "done" else 0
         self.frames += work.frames
