@@ -22,7 +22,8 @@ class Governor:
     """Chooses the size for each next frame from the times of those before.
 
     `rate` is the wanted number of frames a second, `sizes` the shorter sides to choose from, in pixels,
-    largest first. A frame's cost is taken to grow with the square of the size.
+    largest first. A frame's cost is taken to grow with the size to the power of 1.5: the network's does with
+    the square, but what is done at the frame's own size stays.
 
     It goes down as soon as the median of the last frames is over budget, at once as far as needed; up, one
     step at a time, only after a calm while. A size that proved too much is left alone for twice as long as
@@ -34,7 +35,7 @@ class Governor:
         self.sizes = sorted(sizes, reverse=True)
         self.size = self.sizes[0]
         self._calm: dict[int, float] = {}
-        self._since, self._seen = 0.0, 0
+        self._since, self._seen, self._raised = 0.0, 0, False
         self._times: deque[float] = deque(maxlen=ENOUGH)
 
     def limit(self, side: int) -> None:
@@ -58,8 +59,11 @@ class Governor:
         at = self.sizes.index(self.size)
         if cost > BUDGET * self.frame_time:
             self._calm[self.size] = min(2 * self._calm.get(self.size, CALM[0]), CALM[1])
-            fitting = [s for s in self.sizes[at + 1 :] if self._expected(cost, s) <= ROOM * self.frame_time]
-            self._change(fitting[0] if fitting else self.sizes[-1], now)
+            smaller = self.sizes[at + 1 :] or self.sizes[-1:]
+            fitting = [size for size in smaller if self._expected(cost, size) <= ROOM * self.frame_time]
+            if self._raised and now - self._since < CALM[0]:
+                fitting = smaller  # back to where it was well just now
+            self._change(fitting[0] if fitting else smaller[-1], now)
         elif at > 0:
             larger = self.sizes[at - 1]
             calm = now - self._since >= self._calm.get(larger, CALM[0])
@@ -68,10 +72,11 @@ class Governor:
         return self.size
 
     def _expected(self, cost: float, size: int) -> float:
-        return cost * (size / self.size) ** 2
+        return cost * (size / self.size) ** 1.5
 
     def _change(self, size: int, now: float) -> None:
         if size != self.size:
+            self._raised = size > self.size
             self.size = size
             self._since, self._seen = now, 0
             self._times.clear()

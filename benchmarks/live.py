@@ -1,0 +1,238 @@
+"""Live, from the demo scene to a sink in memory, with pocket: frames a second, latency, stopping, starting.
+
+    python benchmarks/live.py               # about a minute
+    python benchmarks/live.py --soak 600    # ten minutes at 1280x720, with a recording: what stays behind?
+
+At 640x360 neither source nor output hold the run back, and rounds alternate with the same filter on the same
+frames without a run around it; the median of their ratios is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nstfilter import Figures, Frame, Governor, Live, Sink, Source, StreamInfo, StyleFilter, open_sink, open_source
+
+STYLE = "mosaic"
+FIRST = """
+import nstfilter
+class First(nstfilter.Sink):
+    def _open(self, info): pass
+    def _write(self, frame):
+        if frame.captured is not None: print("painted", flush=True); live.stop()
+    def _close(self): pass
+paint = nstfilter.StyleFilter("mosaic", stability=0.8)
+source = nstfilter.open_source("demo:1280x720", sound=False)
+live = nstfilter.Live(source, paint, [First()], governor=nstfilter.Governor(30))
+live.run()
+"""
+
+
+class Memory(Sink):
+    """Keeps the latest frame."""
+
+    def _open(self, info: StreamInfo) -> None:
+        self.latest: Frame | None = None
+
+    def _write(self, frame: Frame) -> None:
+        self.latest = frame
+
+    def _close(self) -> None:
+        pass
+
+
+class Loop(Source):
+    """Frames drawn beforehand, over and over, at `rate`."""
+
+    def __init__(self, images: list[np.ndarray], rate: int) -> None:
+        super().__init__()
+        height, width = images[0].shape[:2]
+        self.images = images
+        self.info = StreamInfo(width, height, Fraction(1, rate), Fraction(rate))
+
+    def _frames(self) -> Iterator[Frame]:
+        index = 0
+        while True:
+            yield Frame(self.images[index % len(self.images)], index, 1)
+            index += 1
+
+
+def run_for(seconds: float, live: Live) -> tuple[Figures, float]:
+    """The figures of `seconds` of `live`, and how long it took to stop."""
+    asked = [0.0]
+
+    def stop() -> None:
+        asked[0] = time.monotonic()
+        live.stop()
+
+    timer = threading.Timer(seconds, stop)
+    timer.start()
+    figures = live.run()
+    timer.join()
+    return figures, time.monotonic() - asked[0]
+
+
+def governed(seconds: float, stability: float, threads: int | None) -> dict[str, Any]:
+    """The demo at 1280x720 and 30 a second, after some seconds in which the governor finds its size."""
+    paint = StyleFilter(STYLE, stability=stability, threads=threads)
+    governor = Governor(30)
+    for lasting in (6.0, seconds):
+        source = open_source("demo:1280x720", sound=False, seconds=1000)
+        live = Live(source, paint, [Memory()], governor=governor)
+        figures, stopping = run_for(lasting, live)
+    assert figures.latency
+    filter_seconds = live.filtering / figures.painted
+    return {
+        "rate": figures.rate,
+        "size": figures.size,
+        "p50_ms": 1000 * figures.latency[0],
+        "p95_ms": 1000 * figures.latency[1],
+        "allowed_ms": 1000 * (2 / 30 + filter_seconds),
+        "filter_ms": 1000 * filter_seconds,
+        "dropped": figures.dropped,
+        "captured": figures.captured,
+        "skipped_ticks": figures.skipped,
+        "stop_s": stopping,
+    }
+
+
+def beside_the_filter(rounds: int, stability: float, threads: int | None) -> dict[str, Any]:
+    """At 640x360: frames a second of the run, of the filter alone, and of the model alone."""
+    paint = StyleFilter(STYLE, stability=stability, threads=threads)
+    with open_source("demo:640x360", sound=False, seconds=2) as demo:
+        images = [frame.image for frame in demo]
+    images += images[-2:0:-1]  # and back, so that there is no cut
+    paint(images[0])
+    results: dict[str, list[float]] = {"live": [], "filter": [], "model": []}
+
+    def alone(filter: Any) -> float:
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() - began < 2:
+            filter(images[count % len(images)])
+            count += 1
+        return count / (time.perf_counter() - began)
+
+    for _ in range(rounds):
+        paint.reset()
+        results["filter"].append(alone(paint))
+        results["model"].append(alone(lambda image: paint.model.stylize(image, paint.embedding)))
+        live = Live(Loop(images, 200), paint, [Memory()], rate=200)
+        results["live"].append(run_for(2.0, live)[0].rate)
+    ratios = {
+        f"to_{name}": statistics.median(a / b for a, b in zip(results["live"], results[name], strict=True))
+        for name in ("filter", "model")
+    }
+    return {name: statistics.median(values) for name, values in results.items()} | ratios
+
+
+def first_frame(rounds: int) -> float:
+    """Seconds from the start of Python to the first painted frame at the sink; the embedding is cached."""
+    times = []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        with subprocess.Popen([sys.executable, "-c", FIRST], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            process.stdout.readline()
+            times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+def memory() -> float:
+    """MiB this process has in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def soak(seconds: float, stability: float, threads: int | None) -> dict[str, Any]:
+    """The demo at 1280x720 and 30 a second to memory and to a recording."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = lambda: sorted(os.listdir("/proc/self/fd"))  # noqa: E731
+        paint = StyleFilter(STYLE, stability=stability, threads=threads)
+        begun = threading.active_count(), len(files())
+        path = Path(folder, "take.mp4")
+        source = open_source("demo:1280x720", sound=False, seconds=2 * seconds)
+        live = Live(source, paint, [Memory(), open_sink(path)], governor=Governor(30))
+        used: list[float] = []
+        over = threading.Event()
+
+        def watch() -> None:
+            began = time.monotonic()
+            while not over.wait(1):
+                used.append(memory())
+                if len(used) % 30 == 0:
+                    print(f"{time.monotonic() - began:.0f} s: {used[-1]:.0f} MiB", file=sys.stderr)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        figures, stopping = run_for(seconds, live)
+        over.set()
+        watcher.join()
+        with open_source(path) as take:
+            pts = [float(frame.pts * take.info.time_base) for frame in take]
+        ended = threading.active_count(), len(files())
+        left = sorted(os.listdir(folder))
+    steady = used[60:] or used
+    return {
+        "seconds": figures.seconds,
+        "rate": figures.rate,
+        "size": figures.size,
+        "memory_after_a_minute_mib": steady[0],
+        "memory_most_after_mib": max(steady),
+        "memory_in_the_end_mib": steady[-1],
+        "threads_before_after": [begun[0], ended[0]],
+        "open_files_before_after": [begun[1], ended[1]],
+        "folder": left,
+        "captured": figures.captured,
+        "shown": figures.shown,
+        "dropped": figures.dropped,
+        "captured_not_accounted_for": figures.captured - figures.shown - figures.dropped,
+        "ticks": figures.ticks,
+        "repeated": figures.repeated,
+        "skipped_ticks": figures.skipped,
+        "sinks": {s.name: {"written": s.written, "dropped": s.dropped} for s in figures.sinks},
+        "ticks_not_accounted_for": [figures.ticks - s.written - s.dropped for s in figures.sinks],
+        "recorded_frames": len(pts),
+        "recorded_seconds": pts[-1],
+        "p95_ms": 1000 * figures.latency[1] if figures.latency else None,
+        "stop_s": stopping,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--soak", type=float, metavar="SECONDS")
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stability", type=float, default=0.8)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    stability, threads = arguments.stability, arguments.threads
+    if arguments.soak:
+        figures = soak(arguments.soak, stability, threads)
+    else:
+        figures = {
+            "1280x720": governed(arguments.seconds, stability, threads),
+            "640x360": beside_the_filter(arguments.rounds, stability, threads),
+            "640x360, stability 0": beside_the_filter(arguments.rounds, 0, threads),
+            "first_frame_s": first_frame(3),
+        }
+    print(json.dumps(figures, indent=None if arguments.json else 2))
+
+
+if __name__ == "__main__":
+    main()
