@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -283,10 +284,14 @@ def frames(path):
 
 
 def members(group):
-    """What runs in a process group; not those who have ended and wait to be noticed."""
-    listed = subprocess.run(["ps", "-Ao", "pgid=,stat=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    return [row for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
+    """What runs in a process group, where the system tells; not what has ended and waits to be noticed."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if its_group == str(group) and state != "Z":
+                found.append((stat.parent / "cmdline").read_text())
+    return found
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -120,11 +121,12 @@ def gone(pid):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        with contextlib.suppress(FileNotFoundError):  # ended, and nobody has noticed
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
-            os.kill(pid, 0)
-        except (ProcessLookupError, FileNotFoundError):
-            return True
         time.sleep(0.05)
     return False
 
