@@ -26,9 +26,13 @@ MODULES = sorted((ROOT / "nstfilter").rglob("*.py"))
 TESTED_ELSEWHERE = {
     "nstfilter/__init__.py": "here",
     "nstfilter/hookspecs.py": "here, and every hook in test_manager.py",
+    "nstfilter/capture.py": "test_live.py: cameras that break off, stall and come back; files at their pace",
     "nstfilter/cli/__init__.py": "a docstring",
     "nstfilter/models/__init__.py": "the protocols; testing.check_model asks for what they promise",
     "nstfilter/models/engines.py": "test_pocket.py: each engine, and that they agree",
+    "nstfilter/outlet.py": "test_live.py: sinks that are slow, fail, hang, are closed and come back",
+    "nstfilter/painter.py": "test_live.py: filters that fail and are governed",
+    "nstfilter/testing_live.py": "test_live.py stands on it",
     "nstfilter/models/network.py": "test_pocket.py: what it computes, and weights that do not fit it",
 }
 
