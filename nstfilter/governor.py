@@ -41,7 +41,8 @@ class Governor:
     def limit(self, side: int) -> None:
         """Frames have a shorter side of `side` pixels: larger sizes would all be the same."""
         smaller = [size for size in self.sizes if size < side]
-        self.sizes = [side, *smaller] if len(smaller) < len(self.sizes) else self.sizes
+        if len(smaller) < len(self.sizes):
+            self.sizes = [side, *smaller] if smaller else self.sizes[-1:]
         self.size = min(self.size, self.sizes[0])
 
     def observe(self, seconds: float, now: float) -> int:

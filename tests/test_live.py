@@ -10,6 +10,7 @@ import pytest
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.governor import Governor
 from nstfilter.live import HOLD, Live
+from nstfilter.manager import open_sink, open_source
 from nstfilter.streams import Closed
 from nstfilter.testing import MemorySink, MemorySource
 from nstfilter.testing_live import FakeCamera, FakeClock, FakeDevice
@@ -515,3 +516,21 @@ def test_the_call_goes_on_when_the_window_is_closed():
     thread.join()
     assert enough.is_set()
     assert (window.finished, call.finished) == (True, True)
+
+
+def test_a_call_and_a_take_of_the_plain_camera_are_whole_files(tmp_path):
+    source = open_source("demo:160x120", seconds=1.0, sound=False)
+    painted, plain = tmp_path / "painted.mp4", tmp_path / "plain.mkv"
+    live = Live(source, darker, [open_sink(painted)], size=(192, 120), record=open_sink(plain))
+    figures = live.run()
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["painted.mp4", "plain.mkv"]
+    for path, sink in zip((painted, plain), figures.sinks, strict=True):
+        with open_source(path) as take:
+            frames = list(take)
+            times = [float(frame.pts * take.info.time_base) for frame in frames]
+            assert (take.info.width, take.info.height) == (192, 120)
+        assert len(frames) == sink.written
+        assert times[0] == 0
+        assert times[-1] == pytest.approx(29 / 30, abs=0.1)
+        assert not frames[-1].image[10:110, :12].max() > 20  # the bar on the left
+        assert frames[-1].image[10:110, 20:170].max() > 100

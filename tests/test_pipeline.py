@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, SinkError, SourceError
+from nstfilter.filter import StyleFilter
 from nstfilter.pipeline import run
-from nstfilter.testing import MemorySink, MemorySource
+from nstfilter.testing import FakeModel, MemorySink, MemorySource
 
 
 def frames(count):
@@ -175,3 +177,43 @@ def test_an_empty_source_makes_an_empty_run():
     sink = MemorySink()
     assert run(MemorySource([]), invert, sink).frames == 0
     assert sink.finished
+
+
+def live(count):
+    source = MemorySource(frames(count))
+    source.info = replace(source.info, live=True)
+    return source
+
+
+def test_a_live_source_is_run_live():
+    sink, done = MemorySink(), []
+    report = run(live(30), invert, sink, on_frame=done.append)
+    assert report.live
+    assert report.live.captured == 30
+    assert report.live.shown + report.live.dropped == 30
+    assert report.frames == report.live.painted == len(done)
+    assert sink.finished
+    assert sink.info.live
+
+
+def test_a_live_run_is_stopped_by_the_same_event():
+    stop, sink = threading.Event(), MemorySink()
+    source = live(30)
+    source.reopen = lambda: live(30)  # it would never end
+
+    def stopping(image):
+        stop.set()
+        return image
+
+    report = run(source, stopping, sink, stop=stop)
+    assert report.frames >= 1
+    assert source.closed
+
+
+@pytest.mark.parametrize(("size", "governed"), [(None, 160), (32, 32)])
+def test_the_rate_is_held_where_the_size_is_free(size, governed):
+    style = np.full((8, 8, 3), 90, np.uint8)
+    paint = StyleFilter(style, model=FakeModel(), size=size)
+    run(live(10), paint, MemorySink())
+    # frames are smaller than any size the governor would choose
+    assert paint.size == governed

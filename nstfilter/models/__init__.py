@@ -28,6 +28,14 @@ def allowed_threads(threads: int | None) -> int | None:
     return int(asked)
 
 
+def spare_threads() -> int:
+    """How many threads live use takes where nobody says: all processors we may use but one, which is left to
+    the camera, the call and whoever else is there; at least one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, processors - 1)
+
+
 @runtime_checkable
 class StyleModel(Protocol):
     """The contract of every model.
