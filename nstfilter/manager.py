@@ -288,6 +288,7 @@ def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
     from nstfilter.streams import Sink
 
     sink: Sink = _open("register_sinks", target, Sink, options)
+    sink.name = sink.name or os.fspath(target)
     sink.reopen = sink.reopen or partial(open_sink, target, **options)
     return sink
 

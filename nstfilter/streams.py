@@ -123,10 +123,12 @@ class Source(ABC):
 class Sink(ABC):
     """Where frames go. Between `open` and `close` a sink has made nothing under its final name.
 
-    `reopen` is a source's, for sinks. In a live run each sink is opened, written to and closed by a thread of
-    its own, or, with `main_thread`, by the one that called `run`: some systems want their windows there.
+    `name` is what messages of a live run call it, and `open_sink` sets it to what the user wrote; `reopen` is
+    a source's, for sinks. In a live run each sink is opened, written to and closed by a thread of its own,
+    or, with `main_thread`, by the one that called `run`: some systems want their windows there.
     """
 
+    name: str | None = None
     reopen: Callable[[], Sink] | None = None
     main_thread = False
 

@@ -63,6 +63,8 @@ class ImageSink(Sink):
         self._written = False
 
     def _open(self, info: StreamInfo) -> None:
+        if info.live:
+            raise SinkError(f"{self.path} holds one picture, and a live run has many; name a .mp4")
         limit = MAX_SIDE.get(self.format)
         if limit and max(info.width, info.height) > limit:
             size = f"{info.width}x{info.height}"

@@ -13,7 +13,7 @@ from nstfilter.opencv import cv2
 # how much of the picture's light the plate lets through
 DIMMED = 0.35
 # shares of the picture's height, and the least that can be read, in pixels
-LETTERS, SMALLEST = 1 / 36, 11
+LETTERS, SMALLEST = 1 / 34, 14
 
 
 def draw_overlay(image: np.ndarray, lines: tuple[str, ...]) -> None:

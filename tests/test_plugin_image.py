@@ -722,3 +722,10 @@ def test_loading_the_plugin_loads_nothing_heavy() -> None:
     code = "import sys, nstfilter.plugins.image; print({'PIL', 'numpy', 'cv2'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "set()"
+
+
+def test_a_live_run_is_no_picture(tmp_path):
+    sink = open_sink(tmp_path / "a.png")
+    with pytest.raises(SinkError, match="a live run has many"):
+        sink.open(StreamInfo(64, 48, live=True))
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import typer
 
 from nstfilter.cli import jobs, models, plugins, styles
 from nstfilter.cli.apply import apply
+from nstfilter.cli.live import live
 from nstfilter.cli.score import score
 from nstfilter.cli.show import show
 from nstfilter.manager import manager
@@ -16,7 +17,7 @@ from nstfilter.manager import manager
 def build_app() -> typer.Typer:
     app = typer.Typer(
         name="nstfilter",
-        help="Neural style transfer as a filter: on pictures and on recordings.",
+        help="Neural style transfer as a filter: on pictures, on recordings, on a camera as it runs.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -25,6 +26,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     app.command(no_args_is_help=True)(apply)
+    app.command()(live)
     app.command(no_args_is_help=True)(score)
     app.command(no_args_is_help=True)(show)
     app.add_typer(jobs.app, name="jobs")

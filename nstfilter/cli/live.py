@@ -1,0 +1,316 @@
+"""nstfilter live: from a camera to a call, a window and recordings, painted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections import Counter
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nstfilter.cli.output import warn
+from nstfilter.errors import NstfilterError, UsageError
+
+if TYPE_CHECKING:
+    from nstfilter.figures import Figures
+    from nstfilter.streams import Source
+    from nstfilter.style import StyleMix
+
+DEFAULT_STYLE = "mosaic"
+# pixels each way, and frames a second, that can be meant
+SIDES, RATES = (64, 4096), (1, 240)
+DAY = 24 * 3600.0
+# seconds that a model may take for the frame at work when all ends
+LAST_FRAME = 10.0
+# what the figures count, and --json tells
+COUNTS = ("captured", "painted", "shown", "dropped", "ticks", "repeated", "skipped")
+
+
+def live(
+    style: Annotated[
+        str | None,
+        typer.Option("-s", "--style", help="A style, a picture, or a mix; by default the one last used."),
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option("--from", help="webcam, webcam:1, webcam:NAME, demo, or a video.", metavar="SOURCE"),
+    ] = "webcam",
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="virtualcam, preview, or a video to record, each as often as wanted; by default the virtual "
+            "camera, and a preview where there is a display.",
+            metavar="SINK",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="The shorter side the network works at; by default as large as keeps the rate."),
+    ] = None,
+    output_size: Annotated[
+        str | None, typer.Option(help="Of what is put out; by default the camera's.", metavar="WxH")
+    ] = None,
+    fps: Annotated[str, typer.Option(help="Frames a second of what is put out.", metavar="RATE")] = "30",
+    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the picture that goes out.")] = False,
+    preview_mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--preview-mirror/--no-preview-mirror",
+            help="Show the preview as a mirror would, and nothing else; by default for a webcam.",
+        ),
+    ] = None,
+    stability: Annotated[
+        float | None, typer.Option(help="How calm: 0 paints every frame on its own, 1 is calmest.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="0 gives the camera's picture, 1 the full style.")] = 1.0,
+    keep_colors: Annotated[
+        bool, typer.Option("--keep-colors", help="Keep the camera's own colours.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")
+    ] = "pocket",
+    threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
+    card: Annotated[
+        str | None, typer.Option(help="The words shown when there is no picture to show.", metavar="TEXT")
+    ] = None,
+    record_input: Annotated[
+        str | None, typer.Option(help="Record the plain camera as well.", metavar="FILE")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON.")] = False,
+) -> None:
+    """Paint a camera as it runs: for calls, streams and recordings."""
+    shape, rate = _shape(output_size), _rate(fps)
+    targets = to or _default_sinks()
+    _check(source, targets, record_input)
+
+    from nstfilter import card as cards
+    from nstfilter.cli.board import Board
+    from nstfilter.cli.keys import keys
+    from nstfilter.cli.takes import Takes
+    from nstfilter.controls import HELP, Controls
+    from nstfilter.filter import StyleFilter
+    from nstfilter.governor import Governor
+    from nstfilter.last_style import remember
+    from nstfilter.live import Live
+    from nstfilter.manager import open_sink
+    from nstfilter.stability import DEFAULT_STABILITY
+
+    mix = _style(style)
+    paint = StyleFilter(
+        mix,
+        strength=strength,
+        keep_colors=keep_colors,
+        model=model,
+        size=size,
+        stability=DEFAULT_STABILITY if stability is None else stability,
+        threads=_threads(model) if threads is None else threads,
+    )
+    with _open_source(source, shape, rate) as camera:
+        words = cards.TEXT if card is None else card
+        board = Board(lambda: "   ".join(controls.status(run.figures())))
+        controls = Controls(paint, _names(), mirror=mirror, card=words, say=board.say)
+        options = {
+            "overwrite": overwrite,
+            "on_key": controls.press,
+            "mirror": camera.info.live if preview_mirror is None else preview_mirror,
+        }
+        run = Live(
+            camera,
+            controls,
+            [open_sink(target, **_taken("register_sinks", target, options)) for target in targets],
+            size=shape,
+            rate=rate,
+            governor=None if size else Governor(rate),
+            card=words,
+            record=open_sink(record_input, overwrite=overwrite) if record_input else None,
+            overlay=controls.describe,
+            say=board.say,
+        )
+        takes = Takes(run, controls)
+        controls.handlers |= {"snapshot": takes.snapshot, "record": takes.record, "quit": run.stop}
+
+        def pressed(key: str) -> None:
+            if key in ("h", "?"):  # the overlay is not seen here
+                board.say("\n".join(HELP))
+            else:
+                controls.press(key)
+
+        remember(mix)
+        failure = None
+        with board, keys(pressed) as there:
+            if there:
+                board.say("h shows the keys, q quits")
+            try:
+                run.run()
+            except NstfilterError as error:
+                failure = error
+        if controls.style:
+            remember(controls.style)
+        for thread in threading.enumerate():  # a process that ends while a model is at work is aborted
+            if thread.name.startswith("nstfilter-live"):
+                thread.join(LAST_FRAME)
+    for warning in run.warnings:
+        warn(warning)
+    facts = _facts(run.figures(), run.warnings, [str(path) for path in takes.files], failure)
+    if as_json:
+        width, height = shape or (camera.info.width, camera.info.height)
+        about = {"from": source, "style": str(controls.style or mix), "model": paint.model.name}
+        print(json.dumps(about | {"width": width, "height": height, "fps": float(rate)} | facts, indent=2))
+    elif facts["ticks"]:
+        print("\n".join(_summary(facts)))
+    if failure:
+        if not to:
+            failure.add_note("without a virtual camera, --to preview shows a window and --to FILE records")
+        raise failure
+
+
+def _shape(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    shape = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(SIDES[0] <= side <= SIDES[1] for side in shape):
+        raise UsageError(
+            f"--output-size is {text}; expected 1280x720, say, with sides of {SIDES[0]} to {SIDES[1]} pixels"
+        )
+    return shape
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UsageError(
+            f"--fps is {text}; expected a number from {RATES[0]} to {RATES[1]}, such as 30 or 29.97"
+        )
+    return rate
+
+
+def _default_sinks() -> list[str]:
+    from nstfilter.manager import manager
+    from nstfilter.plugins.preview_display import why_no_window
+
+    preview = "preview" in manager().registries["register_sinks"].names() and not why_no_window()
+    return ["virtualcam", "preview"] if preview else ["virtualcam"]
+
+
+def _check(source: str, targets: list[str], record_input: str | None) -> None:
+    """Raises `UsageError` for places that nobody knows, or that are meant twice."""
+    from nstfilter.manager import manager
+
+    manager().registries["register_sources"].resolve(source)
+    sinks = manager().registries["register_sinks"]
+    everywhere = [*targets, record_input] if record_input else targets
+    for target in everywhere:
+        sinks.resolve(target)
+        if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
+            raise UsageError(f"{target} is the input itself; give the recording another name")
+    places = Counter(target if sinks.named(target) else os.path.realpath(target) for target in everywhere)
+    for place, count in places.items():
+        if count > 1:
+            raise UsageError(f"{place} is asked for {count} times; once is enough")
+
+
+def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> Source:
+    """What gives frames of about that size and rate, and where it draws them itself, for a day and silently.
+    Raises `UsageError` for a picture."""
+    from nstfilter.manager import open_source
+
+    wishes: dict[str, Any] = {"rate": rate, "seconds": DAY, "sound": False}
+    if shape:
+        wishes |= {"width": shape[0], "height": shape[1]}
+    opened = open_source(target, **_taken("register_sources", target, wishes))
+    if opened.info.still:
+        opened.close()
+        raise UsageError(f"{target} is a picture; nstfilter apply paints those")
+    return opened
+
+
+def _taken(hook: str, target: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `options` that whoever opens `target` takes."""
+    from nstfilter.manager import manager
+
+    taken = manager().registries[hook].options(target)
+    return {name: value for name, value in options.items() if name in taken}
+
+
+def _style(text: str | None) -> StyleMix:
+    """The style asked for, else the one last used, else the default."""
+    from nstfilter.last_style import last_style
+    from nstfilter.style import parse_style
+
+    if text is None and (last := last_style()):
+        try:
+            return parse_style(last)
+        except NstfilterError as error:
+            warn(f"the style last used is gone ({error}); this is {DEFAULT_STYLE}")
+    return parse_style(DEFAULT_STYLE if text is None else text)
+
+
+def _names() -> list[str]:
+    """Every style, by its name, or by that of its pack too where several have it."""
+    from nstfilter.style import list_styles
+
+    styles = list_styles()
+    count = Counter(style.name for style in styles)
+    return [style.name if count[style.name] == 1 else f"{style.pack}/{style.name}" for style in styles]
+
+
+def _threads(model: str) -> int | None:
+    """One processor is left to the call itself, where there are more than two and nobody says otherwise."""
+    from nstfilter.manager import manager
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    takes = "threads" in manager().registries["register_models"].options(model)
+    return processors - 1 if takes and processors > 2 and not os.environ.get("NSTFILTER_THREADS") else None
+
+
+def _facts(
+    figures: Figures, warnings: list[str], files: list[str], failure: NstfilterError | None
+) -> dict[str, Any]:
+    def milliseconds(seconds: float | None) -> float | None:
+        return None if seconds is None else round(1000 * seconds, 1)
+
+    p50, p95 = figures.latency or (None, None)
+    return {
+        "seconds": round(figures.seconds, 3),
+        "frames_per_second": round(figures.rate, 2),
+        "latency_p50_ms": milliseconds(p50),
+        "latency_p95_ms": milliseconds(p95),
+        "size": figures.size,
+        **{name: getattr(figures, name) for name in COUNTS},
+        "sinks": [
+            {
+                "name": sink.name,
+                "state": sink.state,
+                "written": sink.written,
+                "dropped": sink.dropped,
+                "retries": sink.retries,
+                "latency_p50_ms": milliseconds(sink.p50),
+                "latency_p95_ms": milliseconds(sink.p95),
+            }
+            for sink in figures.sinks
+        ],
+        "files": files,
+        "warnings": warnings,
+        "error": None if failure is None else str(failure),
+    }
+
+
+def _summary(facts: dict[str, Any]) -> list[str]:
+    first = f"{facts['seconds']:.1f} s live, {facts['frames_per_second']:.1f} new pictures a second"
+    if facts["latency_p50_ms"] is not None:
+        first += f", latency {facts['latency_p50_ms']:.0f} ms (p95 {facts['latency_p95_ms']:.0f})"
+    lines = [f"{first}, {facts['dropped']} of {facts['captured']} dropped"]
+    for sink in facts["sinks"]:
+        again = f", opened again {sink['retries']} times" if sink["retries"] else ""
+        lines.append(f"  {sink['name']}: {sink['written']} frames, {sink['dropped']} dropped{again}")
+    return lines + [f"  {path}" for path in facts["files"] if path not in {s["name"] for s in facts["sinks"]}]
