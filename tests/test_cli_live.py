@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -285,13 +286,21 @@ def test_a_sink_that_fails_for_good_is_told_after_the_rest_was_kept(live, device
     assert pictures("b.mp4")
 
 
-@pytest.mark.parametrize(("processors", "threads"), [(1, None), (2, None), (4, 3), (16, 15)])
+@pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (4, 3), (16, 15)])
 def test_one_processor_is_left_to_the_call(devices, monkeypatch, processors, threads):
     monkeypatch.delenv("NSTFILTER_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
-    assert command._threads("cheap") == threads
-    monkeypatch.setenv("NSTFILTER_THREADS", "2")
-    assert command._threads("cheap") is None
+    assert command._threads("cheap", None) == threads
+    assert command._threads("cheap", 7) == 7
+    monkeypatch.setenv("NSTFILTER_THREADS", "5")
+    assert command._threads("cheap", None) == 5
+
+
+def test_a_model_that_takes_no_threads_is_told_of_none(devices):
+    manager().registries["register_models"].registrations[-1] = replace(
+        manager().registries["register_models"].registrations[-1], name="single", options=()
+    )
+    assert command._threads("single", None) is None
 
 
 CHEAP = """

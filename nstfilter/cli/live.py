@@ -108,7 +108,7 @@ def live(
         model=model,
         size=size,
         stability=DEFAULT_STABILITY if stability is None else stability,
-        threads=_threads(model) if threads is None else threads,
+        threads=_threads(model, threads),
     )
     with _open_source(source, shape, rate) as camera:
         words = cards.TEXT if card is None else card
@@ -263,14 +263,14 @@ def _names() -> list[str]:
     return [style.name if count[style.name] == 1 else f"{style.pack}/{style.name}" for style in styles]
 
 
-def _threads(model: str) -> int | None:
-    """One processor is left to the call itself, where there are more than two and nobody says otherwise."""
+def _threads(model: str, asked: int | None) -> int | None:
+    """As many as were asked for, else all processors but one, where the model lets itself be told."""
     from nstfilter.manager import manager
+    from nstfilter.models import allowed_threads, spare_threads
 
-    affinity = getattr(os, "sched_getaffinity", None)
-    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    takes = "threads" in manager().registries["register_models"].options(model)
-    return processors - 1 if takes and processors > 2 and not os.environ.get("NSTFILTER_THREADS") else None
+    if asked is None and "threads" not in manager().registries["register_models"].options(model):
+        return None
+    return allowed_threads(asked) or spare_threads()
 
 
 def _facts(
