@@ -121,7 +121,7 @@ class Recipe(BaseModel):
         return cls(
             version=version("nstfilter"),
             style="+".join(_name(part) for part in settings.style.split("+"))[:1000],
-            model=settings.model if "://" in settings.model else _name(settings.model),
+            model=_without_secrets(settings.model) if "://" in settings.model else _name(settings.model),
             fingerprint=fingerprint,
             strength=settings.strength,
             keep_colors=settings.keep_colors,
@@ -216,7 +216,16 @@ class Recipe(BaseModel):
             )
 
 
+def _without_secrets(address: str) -> str:
+    """An address on the network without user, password and whatever else may let somebody in."""
+    return _printable(re.sub(r"(?<=//)[^/]*@|[?#].*", "", address))
+
+
 def _name(text: str) -> str:
     """The last part of a path, fit to be printed."""
     name = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:300] or "?"
+    return _printable(name) or "?"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:300]

@@ -68,6 +68,7 @@ def test_the_command_says_everything_that_counts():
         ("style", "C:\\Users" + "\\someone\\cat.jpg", "cat.jpg"),
         ("model", "/home" + "/someone/models/magenta-mobile/", "magenta-mobile"),
         ("model", "https://tfhub.dev/google/magenta/2", "https://tfhub.dev/google/magenta/2"),
+        ("model", "https://someone:secret@example.org/m?key=someone", "https://example.org/m"),
     ],
 )
 def test_it_tells_no_folders(field, value, expected):
