@@ -204,8 +204,8 @@ class WebcamSource(Source):
             if rate < SLOW * self._asked:
                 self._told_slow = True
                 self.warnings.append(
-                    f"{self.camera} gives {rate:.0f} frames a second of the {self._asked:g} it was asked for; "
-                    "many cameras are slow in poor light"
+                    f"{self.camera} gives {rate:.0f} frames a second of the {self._asked:g} asked for; many "
+                    "cameras are slow in poor light"
                 )
 
     def _close(self) -> None:

@@ -417,6 +417,59 @@ def a_show_survives_its_camera_and_its_filter() -> None:
     devices_are_listed()
 
 
+TINT = (200, 100, 50)  # BGR
+PLUGIN = """\
+from nstfilter import hookimpl
+
+@hookimpl
+def register_models(register):
+    register("tint", open_model)
+
+def open_model(target):
+    from nstfilter.testing import FakeModel
+
+    return FakeModel()
+"""
+
+
+@check
+def the_command_paints_a_call() -> None:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        about = folder / "tint-1.0.dist-info"
+        about.mkdir()
+        (folder / "tint.py").write_text(PLUGIN)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tint\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text("[nstfilter]\ntint = tint\n")
+        assert cv2.imwrite(str(folder / "style.png"), np.full((32, 32, 3), TINT, np.uint8))
+        command = [
+            sys.executable, "-m", "nstfilter", "live", "--from", "webcam:vivid", "--to", "virtualcam",
+            "--model", "tint", "--style", str(folder / "style.png"), "--output-size", "640x360",
+            "--fps", "15", "--size", "360", "--stability", "0", "--json",
+        ]  # fmt: skip
+        places = {f"NSTFILTER_{kind}_DIR": name for kind in ("CACHE", "DATA")}
+        program = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=os.environ | places | {"PYTHONPATH": name}
+        )
+        stack.callback(program.wait)
+        stack.callback(program.kill)
+        wait(lambda: program.poll() is not None or virtual_cameras()[0].busy_with, 120)
+        call = stack.enter_context(other("read", VIRTUAL))
+
+        def painted() -> bool:
+            seen = answer(call)
+            wanted = (np.array(BARS) * 255 + TINT) / 2
+            return seen["got"] and np.abs(seen["bars"] - wanted).max() < 50
+
+        wait(painted)
+        program.send_signal(signal.SIGINT)
+        printed, _ = program.communicate(timeout=60)
+        assert program.returncode == 0, program.returncode
+        told = json.loads(printed)
+        assert (told["width"], told["height"], told["fps"]) == (640, 360, 15.0), told
+    devices_are_listed()
+
+
 PAGE = """<script>
 (async () => {
   const tell = what => fetch("/", {method: "POST", body: JSON.stringify(what)});
