@@ -73,9 +73,10 @@ def test_commands_run_as_written(folder):
 
 @pytest.mark.slow
 def test_python_runs_as_written(folder):
-    (code,) = (text for kind, text in BLOCKS if kind == "python")
-    for result in folder.glob("painted.*"):
+    code = "\n".join(text for kind, text in BLOCKS if kind == "python")
+    for result in [*folder.glob("painted.*"), *folder.glob("call.*")]:
         result.unlink()
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     assert (folder / "painted.png").exists()
     assert (folder / "painted.mp4").exists()
+    assert (folder / "call.mp4").exists()
