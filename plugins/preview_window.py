@@ -41,13 +41,7 @@ class PreviewSink(Sink):
 
     def _open(self, info: StreamInfo) -> None:
         scale = min(1.0, WIDEST / max(info.width, info.height))
-        try:
-            self._call(self._begin, round(info.width * scale), round(info.height * scale))
-        except cv2.error as error:
-            raise MissingLibraryError(
-                "this OpenCV has no windows, as opencv-python-headless has none; for a preview: "
-                "pip uninstall -y opencv-python-headless && pip install opencv-python"
-            ) from error
+        self._call(self._begin, round(info.width * scale), round(info.height * scale))
 
     def _write(self, frame: Frame) -> None:
         image, _ = as_bgr(frame.image)
@@ -73,8 +67,15 @@ class PreviewSink(Sink):
         return call(*arguments) if self.main_thread else _window_thread.submit(call, *arguments).result()
 
     def _begin(self, width: int, height: int) -> None:
-        cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(self.title, width, height)
+        try:
+            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        except cv2.error as error:
+            raise MissingLibraryError(
+                "this OpenCV has no windows, as opencv-python-headless has none; for a preview: "
+                "pip uninstall -y opencv-python-headless && pip install opencv-python"
+            ) from error
+        with suppress(cv2.error):  # closed already; the first frame will tell
+            cv2.resizeWindow(self.title, width, height)
 
     def _show(self, image: Any) -> tuple[str, bool]:
         """Show `image`, and tell which key was pressed and whether the window is still there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -118,6 +119,19 @@ def test_a_window_that_was_closed_is_a_normal_end(windows):
     with pytest.raises(Closed):
         sink.write(Frame(IMAGE))
     assert len(windows.shown) == 1, "showing a picture would open the window anew"
+    sink.close()
+
+
+def test_a_window_may_be_closed_before_its_first_frame(windows, monkeypatch):
+    def gone(*_):
+        raise cv2.error("NULL guiReceiver (please create a window)")
+
+    monkeypatch.setattr(cv2, "resizeWindow", gone)
+    monkeypatch.setattr(cv2, "getWindowProperty", gone)
+    sink = open_sink("preview")
+    sink.open(INFO)
+    with pytest.raises(Closed):
+        sink.write(Frame(IMAGE))
     sink.close()
 
 
@@ -342,3 +356,25 @@ def test_a_real_window_shows_hears_and_closes(x_server, shown):
         assert shown.stdout.readline() == f"{name} closed\n"
     assert shown.wait(20) == 0
     assert shown.stderr.read() == ""
+
+
+def test_closing_the_only_window_of_a_live_run_ends_it(x_server):
+    words = ["--from", "demo:320x180", "--to", "preview", "--strength", "0", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nstfilter", "live", *words],
+        env=os.environ | {"DISPLAY": x_server},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    desktop = Desktop(x_server)
+    blue = red = 0
+    while blue < red + 50:  # until there is the sky, beside the overlay
+        assert process.poll() is None, process.stderr.read()
+        blue, _, red = desktop.pixel(300, 20)
+    desktop.close()
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    (sink,) = json.loads(out)["sinks"]
+    assert (sink["name"], sink["state"]) == ("preview", "closed")
