@@ -26,9 +26,9 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
     """The work on `job` in segments, as far as it has come; None where it is too short for that, or its
     source or sink cannot do it. `source` is open. Raises `SinkError` where another process is at it or it was
     begun as something else, and what opening the sink raises."""
-    borders = _borders(source, settings.stability)
+    begins = borders(source, settings.stability)
     sinks = manager().registries["register_sinks"]
-    if len(borders) < FEWEST or sinks.named(str(job.output)):
+    if len(begins) < FEWEST or sinks.named(str(job.output)):
         return None
     known = sinks.options(str(job.output))
     sink = open_sink(job.output, **{name: value for name, value in options.items() if name in known})
@@ -36,11 +36,11 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
     if form is None:
         return None
     assert isinstance(sink, JoiningSink)
-    return Segmented(job, source.info, borders, settings, sink, *form, bool(options.get("overwrite")))
+    return Segmented(job, source.info, begins, settings, sink, *form, bool(options.get("overwrite")))
 
 
-def _borders(source: Source, stability: float) -> list[int]:
-    """Where segments begin."""
+def borders(source: Source, stability: float) -> list[int]:
+    """Where segments begin, in units of the time base of `source`; nowhere where it has no span."""
     info, span = source.info, source.span()
     if span is None or not info.rate:
         return []
