@@ -40,7 +40,7 @@ def doctor(
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     checks.append(verdict(checks))
-    works = checks[-1].state == "ok"
+    works = checks[-1].state != "failing"
     if as_json:
         print(json.dumps({"live": works, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
@@ -80,6 +80,9 @@ def verdict(checks: Sequence[Check]) -> Check:
         missing.append("no virtual camera and no display")
     if missing:
         return Check("live", "failing", f"cannot work: {', '.join(missing)}", "mend what is failing above")
+    if not virtual:
+        found = "can work in a window, and not yet in a call"
+        return Check("live", "warning", found, "nstfilter live --to preview")
     return Check("live", "ok", "can work")
 
 

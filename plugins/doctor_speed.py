@@ -25,9 +25,9 @@ Progress = Callable[[str, int], None]
 
 
 def threads(sys: Path = Path("/sys")) -> Check:
-    """How many processors there are, how many of them we may use, and how many the model will."""
+    """How many processors there are, how many of them we may use, and how many the model will in live."""
     from nstfilter.errors import UsageError
-    from nstfilter.models import allowed_threads
+    from nstfilter.models import allowed_threads, spare_threads
 
     there = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
@@ -37,11 +37,11 @@ def threads(sys: Path = Path("/sys")) -> Check:
     if share and share < usable:
         found += f", and the time of {share:g}"
     try:
-        details["threads"] = allowed_threads(None)
+        details["threads"] = allowed_threads(None) or spare_threads()
     except UsageError as error:
         unset = "set NSTFILTER_THREADS=" if os.name == "nt" else "unset NSTFILTER_THREADS"
         return Check("threads", "failing", f"{found}; {error}", unset, details)
-    found += f"; the model uses {details['threads'] or 'as many as it likes'}"
+    found += f"; in live the model uses {details['threads']}"
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > usable:
         found += f"; other programs keep them busy (load {load:.1f}), and the speed suffers"
@@ -64,6 +64,7 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
     `on_progress` is told which size is next, and how many are done."""
     from nstfilter.filter import StyleFilter
     from nstfilter.governor import Governor
+    from nstfilter.models import allowed_threads, spare_threads
     from nstfilter.opencv import cv2
     from nstfilter.plugins.demo_scene import Scene
     from nstfilter.stability import DEFAULT_STABILITY
@@ -71,7 +72,8 @@ def speed(on_progress: Progress = lambda name, done: None, seconds: float = SECO
     scene = Scene(640, 360)
     images = [scene.draw(number / 30) for number in range(FRAMES)]
     # the scene is its own style: painting takes as long in any other
-    paint = StyleFilter(images[0], stability=DEFAULT_STABILITY)
+    used = allowed_threads(None) or spare_threads()
+    paint = StyleFilter(images[0], stability=DEFAULT_STABILITY, threads=used)
     remedy = "nstfilter live --output-size 640x360 --stability 0"
     for number, (name, size) in enumerate(SIZES.items()):
         on_progress(name, number)

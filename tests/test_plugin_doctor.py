@@ -27,6 +27,7 @@ from nstfilter.plugins import (
 )
 from nstfilter.plugins.doctor_checks import Check, run
 from nstfilter.plugins.webcam_v4l2 import CAPTURE, OUTPUT, Abilities, Format
+from nstfilter.testing import FakeModel
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="video nodes are Linux's")
 
@@ -129,12 +130,10 @@ def checks(**states: str) -> list[Check]:
     [
         ({}, ""),
         ({"display": "warning"}, ""),
-        ({"virtual_camera": "failing"}, ""),
         ({"virtual_camera": "warning", "display": "warning"}, ""),
         ({"speed_360p": "warning", "av": "failing", "plugin_mine": "failing"}, ""),
         ({"camera": "failing"}, "no camera"),
         ({"plugin_webcam": "warning"}, "no camera"),
-        ({"plugin_virtualcam": "warning"}, ""),
         ({"plugin_virtualcam": "warning", "plugin_preview": "failing"}, "no virtual camera and no display"),
         ({"speed": "failing"}, "painting fails"),
         ({"virtual_camera": "failing", "display": "warning"}, "no virtual camera and no display"),
@@ -147,6 +146,12 @@ def test_live_wants_a_camera_and_somewhere_to_show_it(states, lacking):
     assert (verdict.state, verdict.found) == (
         ("failing", f"cannot work: {lacking}") if lacking else ("ok", "can work")
     )
+
+
+@pytest.mark.parametrize("lost", ["virtual_camera", "pyvirtualcam", "plugin_virtualcam"])
+def test_without_a_virtual_camera_there_is_the_window(lost):
+    verdict = doctor_command.verdict(checks(**{lost: "failing"}))
+    assert (verdict.state, verdict.remedy) == ("warning", "nstfilter live --to preview")
 
 
 def test_one_of_several_cameras_is_enough():
@@ -307,6 +312,24 @@ def test_a_container_that_is_allowed_less_than_it_sees(monkeypatch, tmp_path):
     quota.unlink()
     quota.mkdir()  # what cannot be read
     assert doctor_speed.threads(tmp_path).state == "ok"
+
+
+def test_the_speed_is_that_of_as_many_threads_as_live_uses(monkeypatch):
+    asked = []
+
+    def open_pocket(target, **options):
+        asked.append(options)
+        return FakeModel()
+
+    monkeypatch.setattr("nstfilter.filter.open_model", open_pocket)
+    monkeypatch.setattr("nstfilter.models.spare_threads", lambda: 7)
+    assert [check.name for check in doctor_speed.speed(seconds=0)] == [
+        "speed 360p",
+        "speed 720p",
+        "speed 1080p",
+    ]
+    assert asked == [{"threads": 7}]
+    assert doctor_speed.threads().details["threads"] == 7
 
 
 def test_a_computer_with_its_hands_full(monkeypatch):
