@@ -36,7 +36,7 @@ class SinkFigures:
 class Figures:
     """How a live run is doing: lately while it runs, over the whole run once it is over.
 
-    `seconds`   since its first picture was put out
+    `seconds`   since its first picture was put out, until it was to end
     `rate`      new pictures put out a second
     `latency`   median and 95th percentile, in seconds, from capture to the end of each sink's write; None
                 before the first
@@ -103,6 +103,7 @@ class Tally:
     def __init__(self) -> None:
         self.captured = self.painted = self.failed = self.shown = self.ticks = self.skipped = 0
         self.begun: float | None = None
+        self.ended: float | None = None
         self._shown_at: deque[float] = deque(maxlen=1000)
 
     def show(self, now: float) -> None:
@@ -120,7 +121,8 @@ class Tally:
         lately: bool,
     ) -> Figures:
         """`dropped` are the frames that were replaced by newer ones."""
-        seconds = now - self.begun if self.begun is not None else 0.0
+        now = now if self.ended is None else self.ended
+        seconds = 0.0 if self.begun is None else now - self.begun
         shown, span = self.shown, seconds
         if lately and seconds > LATELY:
             shown, span = sum(now - at <= LATELY for at in self._shown_at.copy()), LATELY

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from nstfilter.fit import Fit
 from nstfilter.governor import Governor
 from nstfilter.outlet import Outlet
 from nstfilter.painter import Painter, Picture
-from nstfilter.slot import Clock, Slot, Switch
+from nstfilter.slot import Clock, Crew, Slot, Switch
 from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
@@ -36,7 +35,6 @@ STOP, FINISH = 0.4, 60.0
 LOOK = 0.05
 # seconds between two counts of the figures for the overlay
 COUNT = 0.25
-
 # seconds, in which plain frames are recorded at the times they came
 PLAIN_TIME_BASE = Fraction(1, 90_000)
 
@@ -94,9 +92,10 @@ class Live:
         self._painted: Slot[Picture] = Slot(self._clock.condition())
         self._outlets = [self._outlet(sink) for sink in sinks]
         self._recorder = self._outlet(record, plain=True) if record else None
-        self._threads: set[threading.Thread] = set()
+        self._crew = Crew(self._main)
+        self._endless = not sinks
+        self._stop: threading.Event | None = None
         self._opened = self._stopping = self._over = False
-        self._error: Exception | None = None
         self._picture: Picture | None = None  # the latest put out
         self._seen = 0.0  # when a frame was last captured
         self._tally = Tally()
@@ -121,12 +120,13 @@ class Live:
         Raises what a source raises that cannot be opened again, what a sink raises when it is first opened,
         and, once all is over, what a sink failed with for good.
         """
+        self._stop = stop
         self._seen = self._clock.now()
         try:
             self._open()
             for target in (self._capture, self._paint, self._put_out):
-                self._start(target)
-            while not (self._stopping or (stop and stop.is_set()) or self._all_closed()):
+                self._crew.start(target)
+            while not self._ending():
                 self._serve()
         except KeyboardInterrupt:
             pass
@@ -134,7 +134,7 @@ class Live:
             self._wind_up()
             self._figures = self._count(lately=False)
             self._over = True
-        for error in [self._error, *(outlet.error for outlet in self._every())]:
+        for error in [self._crew.error, *(outlet.error for outlet in self._every())]:
             if error:
                 raise error
         return self._figures
@@ -154,7 +154,7 @@ class Live:
         with self._main:
             self._outlets = [*self._outlets, outlet]
         if not sink.main_thread:
-            self._start(self._attend, outlet)
+            self._crew.start(self._attend, outlet)
 
     def remove(self, sink: Sink) -> None:
         """Close `sink`, soon: what it made appears under its final name."""
@@ -172,12 +172,14 @@ class Live:
         """Open every sink in its own thread. Raises what one of them raises."""
         for outlet in self._every():
             if not outlet.sink.main_thread:
-                self._start(self._attend, outlet)
+                self._crew.start(self._attend, outlet)
         for outlet in self._every():
             if outlet.sink.main_thread:
                 self._begin(outlet)
-        with self._main:
-            self._main.wait_for(lambda: all(outlet.state != "opening" for outlet in self._every()))
+        opening = lambda: any(outlet.state == "opening" for outlet in self._every())  # noqa: E731
+        while opening() and not self._ending():
+            with self._main:
+                self._main.wait_for(lambda: not opening(), LOOK)
         for outlet in self._every():
             if outlet.error:
                 raise outlet.error
@@ -204,45 +206,24 @@ class Live:
             outlet.end()
             if outlet.sink.main_thread:
                 outlet.serve()
-        if not self._gone(STOP / 2):
-            self._start(self._source.close)  # a read that waits for a camera ends when that is closed
-            self._gone(STOP / 2)
+        if not self._crew.gone(STOP / 2):
+            self._crew.start(self._source.close)  # a read that waits for a camera ends when that is closed
+            self._crew.gone(STOP / 2)
         finish_by = self._clock.now() + FINISH
-        while self._clock.now() < finish_by and any(
-            outlet.at_work(self._clock.now()) for outlet in self._every()
-        ):
-            self._gone(LOOK)
-        if self._gone(LOOK):
+        while (now := self._clock.now()) < finish_by and any(o.at_work(now) for o in self._every()):
+            self._crew.gone(LOOK)
+        if self._crew.gone(LOOK):
             self._source.close()
-        for thread in self._threads:
+        for thread in self._crew.threads:
             log.warning("%s is still busy and was left behind", thread.name)
 
-    def _gone(self, timeout: float) -> bool:
-        """Whether every thread ends within so many seconds."""
-        with self._main:
-            return self._main.wait_for(lambda: not self._threads, timeout)
-
-    def _all_closed(self) -> bool:
-        return bool(self._outlets) and all(outlet.done for outlet in self._outlets)
+    def _ending(self) -> bool:
+        if self._stop and self._stop.is_set():
+            self._stopping = True
+        closed = not self._endless and all(outlet.done for outlet in self._outlets)
+        return self._stopping or closed or self._crew.error is not None
 
     # all other threads
-
-    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
-        def body() -> None:
-            try:
-                target(*arguments)
-            except Exception as error:
-                self._error = self._error or error
-                self._stopping = True
-            finally:
-                with self._main:
-                    self._threads.remove(thread)
-                    self._main.notify_all()
-
-        thread = threading.Thread(target=body, name=f"nstfilter-live-{target.__name__}", daemon=True)
-        with self._main:
-            self._threads.add(thread)
-        thread.start()
 
     def _attend(self, outlet: Outlet) -> None:
         self._begin(outlet)
@@ -286,7 +267,7 @@ class Live:
         newest = self._painted.take(HOLD)
         begun = self._tally.begun = self._clock.now()
         tick = 0
-        while not self._halted.on:
+        while not self._halted.on and (newest or not self._painted.ended):
             now = self._clock.now()
             if newest:
                 self._picture = newest
@@ -298,8 +279,6 @@ class Live:
             ):
                 self._picture = self._card
             self._offer(tick, now)
-            if self._painted.ended and not self._painted.full:
-                break
             following = max(tick + 1, int((self._clock.now() - begun) * self._rate))
             self._tally.skipped += following - tick - 1
             tick = following
@@ -307,6 +286,7 @@ class Live:
             if self._halted.wait(due - self._clock.now()):
                 break
             newest = self._painted.take(due + 0.5 / float(self._rate) - self._clock.now())
+        self._tally.ended = self._clock.now()
         self._stopping = True
 
     def _offer(self, tick: int, now: float) -> None:
@@ -317,7 +297,13 @@ class Live:
             self._counted, self._figures = now, self._count(lately=True)
             for outlet in self._every():
                 outlet.look(now)
-        lines = tuple(self.overlay(self._figures)) if self.overlay and self._figures else ()
+        lines: tuple[str, ...] = ()
+        try:
+            if self.overlay and self._figures:
+                lines = tuple(self.overlay(self._figures))
+        except Exception:
+            log.exception("the overlay failed, and the run goes on without it")
+            self.overlay = None
         frame = Frame(self._picture.image, tick, 1, self._picture.captured, lines)
         for outlet in self._outlets:
             outlet.offer(frame)

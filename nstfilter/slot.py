@@ -1,4 +1,5 @@
-"""How the threads of a live run meet: a clock that may be a fake one, a place for one thing, a switch."""
+"""The threads of a live run, and how they meet: a clock that may be a fake one, a place for one thing, a
+switch."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Thing = TypeVar("Thing")
 
@@ -85,3 +86,34 @@ class Switch:
         """Wait at most so many seconds; whether it is on."""
         with self.condition:
             return self.condition.wait_for(lambda: self.on, timeout)
+
+
+class Crew:
+    """Threads at work. What one of them raises is left in `error`; who waits on `condition` is told."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+        self.threads: set[threading.Thread] = set()
+        self.error: Exception | None = None
+
+    def start(self, target: Callable[..., None], *arguments: Any) -> None:
+        def body() -> None:
+            try:
+                target(*arguments)
+            except Exception as error:
+                self.error = self.error or error
+            finally:
+                with self.condition:
+                    self.threads.remove(thread)
+                    self.condition.notify_all()
+
+        name = f"nstfilter-live-{target.__name__.strip('_')}"
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        with self.condition:
+            self.threads.add(thread)
+        thread.start()
+
+    def gone(self, timeout: float) -> bool:
+        """Whether they all end within so many seconds."""
+        with self.condition:
+            return self.condition.wait_for(lambda: not self.threads, timeout)

@@ -415,13 +415,42 @@ def test_the_overlay_gets_figures_and_goes_with_every_frame(clock):
     assert len(sink.frames[0].overlay) == 2
 
 
-def test_an_error_of_our_own_ends_the_run_and_is_raised(clock):
+def test_an_overlay_that_fails_is_left_out(clock, caplog):
     def broken(figures):
         raise ZeroDivisionError
 
     sink = FakeDevice(clock)
+    live = Live(FakeCamera(clock), darker, [sink], clock=clock, overlay=broken)
+    clock.at(2.017, live.stop)
+    live.run()
+    assert caplog.text.count("Traceback") == 1
+    assert len(sink.frames) == pytest.approx(60, abs=2)
+
+
+def test_an_unexpected_error_ends_the_run_and_is_raised(clock):
+    def broken(frames):
+        raise ZeroDivisionError
+
+    sink = FakeDevice(clock)
     with pytest.raises(ZeroDivisionError):
-        Live(FakeCamera(clock), darker, [sink], clock=clock, overlay=broken).run()
+        Live(FakeCamera(clock), darker, [sink], clock=clock, on_frame=broken).run()
+
+
+def test_a_file_that_is_broken_from_the_start_makes_no_recording(clock):
+    sink = FakeDevice(clock)
+    with pytest.raises(SourceError, match="cable"):
+        Live(MemorySource([], error=SourceError("the cable is out")), darker, [sink], clock=clock).run()
+    assert (sink.frames, sink.device.finished, sink.state) == ([], 0, "aborted")
+
+
+def test_without_sinks_it_runs_until_it_is_stopped(clock):
+    live, recording = Live(FakeCamera(clock), darker, [], clock=clock), FakeDevice(clock)
+    clock.at(1.0, lambda: live.add(recording))
+    clock.at(2.0, lambda: live.remove(recording))
+    clock.at(3.0, live.stop)
+    live.run()
+    assert recording.device.finished == 1
+    assert clock.now() >= 3
 
 
 def test_the_latest_picture_can_be_had(clock):
