@@ -341,16 +341,23 @@ def wait_for(name, process, size=0):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Ctrl-C from another program")
-@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_goes_on_with_pocket_until_ctrl_c_and_the_recording_is_whole(tmp_path, monkeypatch, polite):
+@pytest.mark.parametrize(
+    ("polite", "model"),
+    [(signal.SIGINT, "cheap"), pytest.param(signal.SIGTERM, "pocket", marks=pytest.mark.slow)],
+)
+def test_the_demo_goes_on_until_ctrl_c_and_the_recording_is_whole(tmp_path, monkeypatch, site, polite, model):
+    site("cheap", CHEAP)
     monkeypatch.chdir(tmp_path)
-    process = start("--from", "demo:160x120", "--to", "a.mp4", "--threads", "1", "--json")
+    process = start(
+        *("--from", "demo:160x120", "--to", "a.mp4", "--model", model, "--json"),
+        PYTHONPATH=str(tmp_path / "site-packages"),
+    )
     wait_for("a.partial.mp4", process, SOME)
     process.send_signal(polite)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     said = json.loads(out)
-    assert said["model"] == "pocket"
+    assert said["model"] == ("pocket" if model == "pocket" else "fake")
     assert len(pictures("a.mp4")) == said["sinks"][0]["written"] > 0
     assert not list(Path().glob("*.partial*"))
 

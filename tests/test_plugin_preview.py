@@ -358,11 +358,19 @@ def test_a_real_window_shows_hears_and_closes(x_server, shown):
     assert shown.stderr.read() == ""
 
 
-def test_closing_the_only_window_of_a_live_run_ends_it(x_server):
-    words = ["--from", "demo:320x180", "--to", "preview", "--strength", "0", "--json"]
+CHEAP = """
+@hookimpl
+def register_models(register):
+    register("cheap", lambda _: FakeModel())
+"""
+
+
+def test_closing_the_only_window_of_a_live_run_ends_it(x_server, tmp_path, site):
+    site("cheap", CHEAP)
+    words = ["--from", "demo:320x180", "--to", "preview", "--strength", "0", "--model", "cheap", "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "nstfilter", "live", *words],
-        env=os.environ | {"DISPLAY": x_server},
+        env=os.environ | {"DISPLAY": x_server, "PYTHONPATH": str(tmp_path / "site-packages")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
