@@ -1,22 +1,17 @@
-"""Files in, files out: which result each input gets, and the making of it."""
+"""Files in, files out: which result each input gets, and the folders for them."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.folders import walk
-from nstfilter.manager import manager, open_sink, open_source
-from nstfilter.pipeline import Report, run
-from nstfilter.streams import StreamInfo
+from nstfilter.manager import manager
 from nstfilter.style import StyleMix
 
 
@@ -112,33 +107,6 @@ def check(jobs: Sequence[Job], options: dict[str, Any]) -> None:
             )
 
 
-def render(
-    job: Job,
-    filter: Callable[[np.ndarray], np.ndarray],
-    *,
-    overwrite: bool = False,
-    options: dict[str, Any] | None = None,
-    on_open: Callable[[StreamInfo], None] | None = None,
-    on_frame: Callable[[int], None] | None = None,
-) -> Report:
-    """Make one result. Of `options`, the sink gets those it knows; `on_open` is told what the input is.
-
-    Raises `SourceError` or `SinkError`; nothing is then left under the output's name.
-    """
-    if os.path.exists(job.output) and not overwrite:
-        raise SinkError(f"{job.output} exists; choose another name with -o, or --overwrite it")
-    sources, sinks = (manager().registries[hook] for hook in ("register_sources", "register_sinks"))
-    if not os.path.exists(job.input) and not sources.named(str(job.input)):
-        raise SourceError(f"there is no file {job.input}")
-    known = sinks.options(str(job.output))
-    with open_source(job.input) as source, _folder_for(job):
-        wishes = {**(options or {}), "overwrite": overwrite}
-        sink = open_sink(job.output, **{name: value for name, value in wishes.items() if name in known})
-        if on_open:
-            on_open(source.info)
-        return run(source, filter, sink, on_frame=on_frame)
-
-
 def make_folder(job: Job) -> None:
     """Make the output's folder, where it may be made. Raises `SinkError`."""
     if job.folder:
@@ -158,16 +126,6 @@ def clear_folder(job: Job) -> None:
             if not folder.is_relative_to(job.folder) or not folder.is_dir() or any(folder.iterdir()):
                 break
             folder.rmdir()
-
-
-@contextmanager
-def _folder_for(job: Job) -> Iterator[None]:
-    make_folder(job)
-    try:
-        yield
-    except BaseException:
-        clear_folder(job)
-        raise
 
 
 def _need_parent(job: Job) -> None:

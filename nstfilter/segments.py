@@ -173,6 +173,7 @@ CALLED = {
     "borders": "where segments begin",
     "version": "nstfilter's version",
 }
+STANDS_FOR = {"style": "embedding", "model": "fingerprint"}
 UNREADABLE = ("input", "embedding", "fingerprint", "borders")
 
 
@@ -196,17 +197,16 @@ def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: 
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What has changed, a few words each."""
-    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if "style" in changed and "embedding" in changed:
-        changed.remove("embedding")
-    if "model" in changed and "fingerprint" in changed:
-        changed.remove("fingerprint")
+    """What has changed, a few words each. Another name for the same is no change."""
+    changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+    for name, thing in STANDS_FOR.items():
+        if thing not in changed:
+            changed.discard(name)
+        elif name in changed:
+            changed.remove(thing)  # its name says it better
     lines = []
-    for name in changed:
+    for name in (name for name in {**before, **now} if name in changed):
         called = CALLED.get(name, name)
-        if name in UNREADABLE:
-            lines.append(f"{called} changed")
-        else:
-            lines.append(f"{called} was {before.get(name)}, is {now.get(name)}")
+        was_is = "changed" if name in UNREADABLE else f"was {before.get(name)}, is {now.get(name)}"
+        lines.append(f"{called} {was_is}")
     return lines

@@ -39,6 +39,9 @@ MODELS = """
             time.sleep(float(os.environ.get("NSTFILTER_TEST_SLEEP", "0")))
             return super().stylize(frame, embedding, out=out)
 
+    class Other(FakeModel):
+        fingerprint = "07e4"
+
     class Faulty(FakeModel):
         def stylize(self, frame, embedding, *, out=None):
             return {}["no such key"]
@@ -46,7 +49,7 @@ MODELS = """
     @hookimpl
     def register_models(register):
         register("plain", lambda target, *, threads=None: Slow())
-        register("other", lambda target: FakeModel())
+        register("other", lambda target: Other())
         register("faulty", lambda target: Faulty())
 """
 

@@ -147,6 +147,7 @@ def test_what_differs_is_said_in_a_few_words():
         "crf was None, is 30",
     ]
     assert differences(before, {**before, "embedding": "xyz"}) == ["what the style's picture shows changed"]
+    assert differences(before, {**before, "style": "atelier/wave"}) == [], "another name for the same"
 
 
 def test_sources_and_sinks_of_other_plugins_can_do_it_too(tmp_path, site):
