@@ -38,6 +38,7 @@ from nstfilter import (
     open_source,
 )
 from nstfilter.models import spare_threads
+from nstfilter.opencv import cv2
 
 STYLE = "mosaic"
 FIRST = """
@@ -238,6 +239,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     stability, threads = arguments.stability, arguments.threads
+    cv2.setNumThreads(threads)
     if arguments.soak:
         figures = soak(arguments.soak, stability, threads)
     else:

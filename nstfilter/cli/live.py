@@ -98,9 +98,12 @@ def live(
     from nstfilter.last_style import remember
     from nstfilter.live import Live
     from nstfilter.manager import open_sink
+    from nstfilter.models import allowed_threads, spare_threads
+    from nstfilter.opencv import cv2
     from nstfilter.stability import DEFAULT_STABILITY
 
     mix = _style(style)
+    cv2.setNumThreads(allowed_threads(threads) or spare_threads())
     paint = StyleFilter(
         mix,
         strength=strength,
