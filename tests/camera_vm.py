@@ -32,6 +32,7 @@ from nstfilter.errors import SinkError, SourceError
 from nstfilter.live import Live
 from nstfilter.manager import open_sink, open_source
 from nstfilter.opencv import cv2
+from nstfilter.plugins import doctor_devices
 from nstfilter.plugins.virtualcam_devices import virtual_cameras
 from nstfilter.plugins.virtualcam_sink import VirtualcamSink
 from nstfilter.plugins.webcam import open_webcam
@@ -345,6 +346,24 @@ def a_busy_virtual_camera_is_named_with_its_holder() -> None:
         assert f"({program.pid})" in message, message
     with writing(chart(*SIZE)):
         pass
+
+
+@check
+def the_doctor_tells_free_from_busy() -> None:
+    def found() -> tuple[str, str]:
+        (camera,) = doctor_devices.cameras()
+        (virtual,) = doctor_devices.virtual_cameras()
+        assert "vivid" in camera.found
+        assert "exclusive_caps=Y" in virtual.found
+        for device in (camera, virtual):
+            assert device.state == ("ok" if device.found.endswith("; free") else "failing")
+        return camera.remedy, virtual.remedy
+
+    assert found() == ("", "")
+    with other("hold", WEBCAM) as holder:
+        assert found() == (f"close python ({holder.pid}), or: kill {holder.pid}", "")
+    with other("write", "640", "360") as writer:
+        assert found() == ("", f"close python ({writer.pid}), or: kill {writer.pid}")
 
 
 class Show:
