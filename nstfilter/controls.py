@@ -50,7 +50,7 @@ ACTIONS = (
     Action("plain", " ", "plain video, and back"),
     Action("card", "c", "privacy card, and back"),
     Action("mirror", "m", "mirror"),
-    Action("overlay", "o", "these lines"),
+    Action("overlay", "o", "overlay, on and off"),
     Action("snapshot", "s", "snapshot"),
     Action("record", "r", "start and stop recording"),
     Action("help", "h?", "help"),

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from textwrap import dedent
 
 import cv2
@@ -348,6 +349,7 @@ def test_a_real_window_shows_hears_and_closes(x_server, shown):
         assert shown.stdout.readline() == f"{name} open\n"
         while desktop.pixel(300, 100) == (0, 0, 0):  # until the first picture is there
             assert shown.poll() is None
+            time.sleep(0.02)
         assert desktop.pixel(300, 100) == (200, 150, 100), "mirrored"
         assert desktop.pixel(20, 100) == (0, 0, 0)
         desktop.press(57)
@@ -381,6 +383,7 @@ def test_closing_the_only_window_of_a_live_run_ends_it(x_server, tmp_path, site)
     while blue < red + 50:  # until there is the sky, beside the overlay
         assert process.poll() is None, process.stderr.read()
         blue, _, red = desktop.pixel(300, 20)
+        time.sleep(0.02)
     desktop.close()
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
