@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -71,7 +72,7 @@ def test_it_never_oscillates(threshold):
     machine = Machine(Governor(30), lambda size: 0.020 if size <= 336 else threshold + 0.02).run(3600)
     assert len(machine.changes) <= 2 * 20
     quiet = machine.sizes[-8000:]
-    assert sum(a != b for a, b in zip(quiet, quiet[1:], strict=False)) <= 2
+    assert sum(a != b for a, b in itertools.pairwise(quiet)) <= 2
     assert machine.sizes.count(336) > 0.98 * len(machine.sizes)
 
 
