@@ -26,6 +26,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # so early that no command was there to see to it
         sys.exit(130)
+    except ImportError as error:  # what a library written in C makes of it while it is loaded
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(130)
     except OSError as error:
         # whoever read our output may have heard enough; a full disk is another matter
         heard_enough = isinstance(error, BrokenPipeError)

@@ -68,6 +68,17 @@ def test_an_early_ctrl_c_is_no_traceback(site, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), None])
+def test_a_library_that_ctrl_c_kept_from_loading_is_no_failure(site, monkeypatch, capsys, cause):
+    site("failing", PLUGIN.format(f"raise ImportError('initialization failed') from {cause!r}"))
+    monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
+    with pytest.raises(SystemExit if cause else ImportError) as caught:
+        main()
+    if cause:
+        assert caught.value.code == 130
+        assert capsys.readouterr().err == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no polite way to end a process")
 def test_sigterm_ends_as_cleanly_as_ctrl_c(tmp_path):
     words = ["apply", "demo:320x180", "-o", "film.mkv", "--threads", "1"]
