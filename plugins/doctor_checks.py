@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
+from nstfilter.plugins.preview_display import has_windows
+
 State = Literal["ok", "warning", "failing"]
 
 
@@ -139,12 +141,6 @@ def replace_opencv() -> str:
 
 def _opencvs() -> dict[str, str]:
     return {name: version for name in OPENCVS if (version := _version(name))}
-
-
-def has_windows(build: str) -> bool:
-    """Whether the OpenCV of this build information was made with a window system."""
-    found = re.search(r"^\s*GUI:\s*(\S+)", build, re.MULTILINE)
-    return found is not None and found[1].upper() not in ("NONE", "NO")
 
 
 def _version(distribution: str) -> str | None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
+
+
+def has_windows(build: str) -> bool:
+    """Whether the OpenCV of this build information was made with a window system."""
+    found = re.search(r"^\s*GUI:\s*(\S+)", build, re.MULTILINE)
+    return found is not None and found[1].upper() not in ("NONE", "NO")
 
 
 def why_no_window() -> str | None:

@@ -179,6 +179,7 @@ def test_with_a_display_there_is_a_preview_too_which_hears_keys_and_has_the_over
     live, devices, monkeypatch
 ):
     monkeypatch.setattr(preview_display, "why_no_window", lambda: None)
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:   QT5\n")
     result = live("--from", "webcam:1", "--output-size", "640x360", "--fps", "29.97")
     assert result.exit_code == 0, result.output
     assert sorted(devices.sinks) == ["preview", "virtualcam"]
@@ -186,6 +187,13 @@ def test_with_a_display_there_is_a_preview_too_which_hears_keys_and_has_the_over
     assert asked == {"target": "1", "width": 640, "height": 360, "rate": Fraction("29.97")}
     assert devices.opened["preview"]["on_key"].__name__ == "press"
     assert devices.sinks["preview"].frames[-1].overlay[0] == "mosaic   strength 100 %"
+
+
+def test_without_windows_in_opencv_there_is_none_by_default(live, devices, monkeypatch):
+    monkeypatch.setattr(preview_display, "why_no_window", lambda: None)
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:   NONE\n")
+    assert live().exit_code == 0
+    assert list(devices.sinks) == ["virtualcam"]
 
 
 @pytest.mark.parametrize(

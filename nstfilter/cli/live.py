@@ -197,11 +197,14 @@ def _rate(text: str) -> Fraction:
 
 
 def _default_sinks() -> list[str]:
+    """The virtual camera, and a preview where one could be seen."""
     from nstfilter.manager import manager
-    from nstfilter.plugins.preview_display import why_no_window
+    from nstfilter.opencv import cv2
+    from nstfilter.plugins.preview_display import has_windows, why_no_window
 
-    preview = "preview" in manager().registries["register_sinks"].names() and not why_no_window()
-    return ["virtualcam", "preview"] if preview else ["virtualcam"]
+    there = "preview" in manager().registries["register_sinks"].names()
+    seen = there and not why_no_window() and has_windows(cv2.getBuildInformation())
+    return ["virtualcam", "preview"] if seen else ["virtualcam"]
 
 
 def _check(source: str, targets: list[str], record_input: str | None) -> None:
