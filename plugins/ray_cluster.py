@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TRIES = 3  # a task that has ended so many workers is given up
 LOOK = 0.2  # seconds between two looks at whether to stop
 PACE = 1.0  # seconds between two questions to a worker how far it is
+QUESTIONS = 200  # of that kind a second, at most
 GRACE = 5.0  # seconds that a task has to clear away what it began
 
 
@@ -98,7 +99,7 @@ class Cluster(Executor):
                 if not waiting and not any(hand.at for hand in self._crew):
                     return
                 if time.monotonic() > ask:
-                    ask = time.monotonic() + PACE
+                    ask = time.monotonic() + max(PACE, len(self._crew) / QUESTIONS)
                     for hand in self._crew:
                         if hand.at and not hand.asked:
                             hand.asked = hand.actor.frames.remote()

@@ -100,7 +100,7 @@ def test_how_far_a_long_task_is_can_be_seen(notes, tmp_path):
         work = tasks(videos(tmp_path, 1, 150), settings("slow"))
         ((_, report),) = executor.run(work, on_frames=lambda _, n: told.append(n))
     assert report.frames == 150
-    assert 0 < told[0] <= 150
+    assert 0 < max(told) <= 150
     assert told == sorted(told)
 
 
