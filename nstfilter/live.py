@@ -149,9 +149,12 @@ class Live:
         return self._figures if self._over and self._figures else self._count(lately=True)
 
     def add(self, sink: Sink) -> None:
-        """Begin to write to `sink` (not yet open) as well; where that fails, it is said."""
+        """Begin to write to `sink` (not yet open) as well; where that fails, it is said. Once the run ends it
+        is left as it is."""
         outlet = self._outlet(sink)
         with self._main:
+            if self._halted.on:
+                return
             self._outlets = [*self._outlets, outlet]
         if not sink.main_thread:
             self._crew.start(self._attend, outlet)
@@ -159,7 +162,7 @@ class Live:
     def remove(self, sink: Sink) -> None:
         """Close `sink`, soon: what it made appears under its final name."""
         for outlet in self._outlets:
-            if outlet.sink is sink:
+            if outlet.given is sink:
                 outlet.end()
 
     def snapshot(self) -> np.ndarray | None:
@@ -202,7 +205,9 @@ class Live:
         self._halted.set()
         for slot in (self._captured, self._painted):
             slot.end(drop=True)
-        for outlet in self._every():
+        with self._main:  # whom `add` may be about to lengthen
+            outlets = self._every()
+        for outlet in outlets:
             outlet.end()
             if outlet.sink.main_thread:
                 outlet.serve()

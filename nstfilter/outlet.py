@@ -37,7 +37,7 @@ class Outlet:
         condition: Condition | None = None,
         shape: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
-        self.sink = sink
+        self.given = self.sink = sink  # the latter is another once it was opened again
         self.name = getattr(sink, "name", None) or type(sink).__name__.removesuffix("Sink").lower()
         self.state = "opening"
         self.error: Exception | None = None

@@ -326,6 +326,30 @@ def test_a_recording_that_cannot_be_begun_is_said_and_the_run_goes_on(clock):
     assert clock.now() >= 2
 
 
+def test_a_recording_that_broke_off_and_is_back_can_still_be_ended(clock):
+    recording = FakeDevice(clock)
+    live = Live(FakeCamera(clock), darker, [FakeDevice(clock)], clock=clock, say=lambda line: None)
+    finished = []
+    clock.at(1.0, lambda: live.add(recording))
+    clock.at(2.0, recording.break_off)
+    clock.at(2.2, recording.mend)
+    clock.at(5.0, lambda: live.remove(recording))
+    clock.at(6.0, lambda: finished.append(recording.device.finished))
+    clock.at(7.0, live.stop)
+    live.run()
+    assert finished == [1]
+
+
+def test_what_is_added_as_the_run_ends_is_left_alone(clock):
+    call, late = FakeDevice(clock), FakeDevice(clock)
+    live = Live(FakeCamera(clock), darker, [call], clock=clock)
+    clock.at(1.017, live.stop)
+    live.run()
+    live.add(late)
+    assert late.state == "new"
+    assert [sink.name for sink in live.figures().sinks] == ["fakedevice"]
+
+
 def test_sinks_for_the_main_thread_are_served_by_it(clock):
     where = []
 
