@@ -47,6 +47,12 @@ class VirtualcamSink(Sink):
         import pyvirtualcam
 
         backends = pyvirtualcam.camera.BACKENDS
+        if info.width % 2 or info.height % 2:  # half the colours of 4:2:0; OpenCV and others refuse it
+            even = f"{info.width // 2 * 2}x{info.height // 2 * 2}"
+            raise SinkError(
+                f"a virtual camera cannot be {info.width}x{info.height}; expected even numbers: "
+                f"--output-size {even}"
+            )
         found = self._list()
         if self.backend is not None:
             if self.backend not in backends:

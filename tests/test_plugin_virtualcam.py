@@ -141,6 +141,11 @@ def test_it_is_not_resized_here():
     sink.close()
 
 
+def test_odd_sizes_are_refused_with_an_even_one():
+    message = refusal(sink_on(OBS), StreamInfo(641, 361, rate=Fraction(30)))
+    assert message.endswith("cannot be 641x361; expected even numbers: --output-size 640x360")
+
+
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_it_starts_again_after_every_end(fake, end):
     for _ in range(3):
