@@ -55,9 +55,8 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, default=RUNS / "encoder.pt")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
-    transformer, encoder = network.Transformer(), network.Encoder()
+    transformer, encoder = network.Transformer(), network.load_encoder(args.encoder)
     transformer.load_state_dict(torch.load(args.transformer, map_location="cpu")["ema"])
-    encoder.load_state_dict(torch.load(args.encoder, map_location="cpu")["ema"])
     np.savez_compressed(args.out, **weights(transformer, encoder))
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 

@@ -5,6 +5,8 @@ writes the weights in the order that file reads: convolutions as [out, in, kerne
 of every space-to-depth and depth-to-space as (row, column, colour), so that a plain reshape does the work.
 """
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
@@ -132,17 +134,18 @@ class Encoder(nn.Module):
     RESIDUAL = (0, 1, 1, 1, 2, 1)
     """How many residual layers each stage has before its last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, residual: bool = True) -> None:
         super().__init__()
+        more = self.RESIDUAL if residual else (0,) * len(self.RESIDUAL)
         self.stages = nn.ModuleList()
-        for stage, residual in zip(self.STAGES, self.RESIDUAL, strict=False):
+        for stage, count in zip(self.STAGES, more, strict=False):
             layers = [
                 Unit(i, o, 3 if stride else 1, stride or 1, relu=bool(stride)) for i, o, stride in stage
             ]
-            layers[-1:-1] = [Residual(stage[-1][0]) for _ in range(residual)]
+            layers[-1:-1] = [Residual(stage[-1][0]) for _ in range(count)]
             self.stages.append(nn.Sequential(*layers))
         self.last = nn.Sequential(
-            Unit(160, 192), *(Residual(192) for _ in range(self.RESIDUAL[-1])), Unit(192, 1024, 1)
+            Unit(160, 192), *(Residual(192) for _ in range(more[-1])), Unit(192, 1024, 1)
         )
         self.answer = nn.Linear(1024, EMBEDDING)
         self.register_buffer("middle", torch.zeros(EMBEDDING))
@@ -167,3 +170,19 @@ class Encoder(nn.Module):
         places = self.middle[:, None, None] + self.spread * places
         z = places.mean((2, 3))
         return (z, places, maps) if inner else z
+
+
+def load_encoder(path: Path) -> Encoder:
+    """The average of a run of train_encoder.py. Residual layers it does not have are added as nothing yet."""
+    state, encoder = torch.load(path, map_location="cpu")["ema"], Encoder()
+    if len(state) < len(encoder.state_dict()):
+        plain = Encoder(residual=False)
+        plain.load_state_dict(state)
+        for few, many in zip([*plain.stages, plain.last], [*encoder.stages, encoder.last], strict=True):
+            many[: len(few) - 1].load_state_dict(few[:-1].state_dict())
+            many[-1].load_state_dict(few[-1].state_dict())
+        for name in ("answer", "middle", "spread"):
+            setattr(encoder, name, getattr(plain, name))
+    else:
+        encoder.load_state_dict(state)
+    return encoder

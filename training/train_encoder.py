@@ -52,23 +52,6 @@ def error(got: Tensor, z: Tensor, middle: Tensor) -> float:
     return ((got - z).norm(dim=1) / (z - middle).norm(dim=1)).mean().item()
 
 
-def deepened(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of an encoder without residual layers, for one that has them."""
-    moved = {}
-    for key, value in state.items():
-        part, *rest = key.split(".")
-        if part in ("stages", "last"):
-            stage = int(rest.pop(0)) if part == "stages" else len(network.Encoder.STAGES)
-            end = len(network.Encoder.STAGES[stage]) - 1 if part == "stages" else 1
-            layer = int(rest.pop(0))
-            layer += network.Encoder.RESIDUAL[stage] if layer == end else 0
-            middle = [str(stage)] if part == "stages" else []
-            moved[".".join([part, *middle, str(layer), *rest])] = value
-        else:
-            moved[key] = value
-    return moved
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -81,7 +64,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--hint", type=float, default=0.2)
     parser.add_argument("--places", type=float, default=0.3, help="weight of the answer place by place")
-    parser.add_argument("--start", type=Path, help="begin from this encoder without residual layers")
+    parser.add_argument("--start", type=Path, help="weights to begin from instead of random ones")
+    parser.add_argument("--plain", action="store_true", help="without residual layers; they can come later")
     parser.add_argument(
         "--forced", type=int, default=1200, help="steps in which each stage starts from the teacher's map"
     )
@@ -101,12 +85,11 @@ def main() -> None:
     # the ends of the predictor's groups of blocks, and its last map
     hints: tuple[str, ...] = (*(names[2 * i + 2] for i in (1, 3, 6, 10, 13)), names[-2])
 
-    student = network.Encoder().to(device, memory_format=torch.channels_last)
+    student = network.load_encoder(args.start) if args.start else network.Encoder(residual=not args.plain)
+    student = student.to(device, memory_format=torch.channels_last)
     with torch.no_grad():
         student.middle.copy_(middle)
         student.spread.fill_(math.sqrt(spread / network.EMBEDDING))
-    if args.start:
-        student.load_state_dict(deepened(torch.load(args.start, map_location=device)["ema"]), strict=False)
     ema = copy.deepcopy(student).requires_grad_(False).eval()
     optimizer = torch.optim.AdamW(student.parameters(), lr=args.rate, weight_decay=1e-3, betas=(0.9, 0.99))
     step, checkpoint = 0, RUNS / f"{args.run}.pt"

@@ -118,8 +118,7 @@ def main() -> None:
     supply = bank.Bank(known)
     encoder = None
     if args.encoder:
-        encoder = network.Encoder().to(device, memory_format=torch.channels_last).eval()
-        encoder.load_state_dict(torch.load(args.encoder, map_location=device)["ema"])
+        encoder = network.load_encoder(args.encoder).to(device, memory_format=torch.channels_last).eval()
     if args.pairs:
         pairs = bank.pairs(model, encoder, supply, args.shared, args.pairs, device)
         supply.add(0.8 if encoder else 0.5, *pairs)
