@@ -3,6 +3,7 @@ loaded, and one call a task. Files are read and written where they are, under a 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -147,7 +148,8 @@ class Cluster(Executor):
         gpus = int(ray.cluster_resources().get("GPU", 0))
         gpu = sum(hand.gpu for hand in self._crew) < gpus
         environ = {name: value for name, value in os.environ.items() if name.startswith("NSTFILTER_")}
-        kind: Any = ray.remote(concurrency_groups={"aside": 1})(Worker)
+        remote: Any = ray.remote
+        kind = remote(concurrency_groups={"aside": 1})(Worker)
         actor = kind.options(num_cpus=self._threads, num_gpus=int(gpu)).remote(environ, gpu)
         self._crew.append(_Hand(actor, gpu, actor.ready.remote()))
 
@@ -205,7 +207,7 @@ def _connect(address: str | None) -> None:
         if there := re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d+)", address or ""):
             # Ray itself would try for minutes
             socket.create_connection((there[1], int(there[2])), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         where = f"at {address}" if address else "here"
         raise NstfilterError(
