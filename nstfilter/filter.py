@@ -172,8 +172,8 @@ class StyleFilter:
     def _stylize(self, image: np.ndarray) -> np.ndarray:
         pixels = image.shape[0] * image.shape[1]
         if pixels <= ONE_PIECE:
-            painted = self.model.stylize(image, self.embedding)
-            return self._stabilizer(image, painted, self._stability) if self._stability else painted
+            paint = partial(self.model.stylize, image, self.embedding)
+            return self._stabilizer(image, paint, self._stability) if self._stability else paint()
         if isinstance(self.model, TilingModel):
             return stylize_in_tiles(self.model, image, self.embedding)
         raise ModelError(

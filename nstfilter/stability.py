@@ -5,11 +5,15 @@ flickers. Here the last painted frame is carried along the motion of the input, 
 (DIS: Kroeger et al. 2016, arXiv 1603.03590), and mixed with the new one where the carried *input* still
 looks like the new input. Mixing strokes that do not match softens them, so the lost local contrast is given
 back. The new frame always has its share: nothing drifts, and a cut starts afresh.
+
+The motion is a matter of the input alone, so it is found while the model paints.
 """
 
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -56,29 +60,35 @@ class Stabilizer:
         """Forget the past: the next frame is the first of its stream."""
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
-    def __call__(self, frame: np.ndarray, painted: np.ndarray, stability: float) -> np.ndarray:
-        """The calm version of `painted`, which the model made of `frame`; both HxWx3 BGR uint8.
+    def __call__(self, frame: np.ndarray, paint: Callable[[], np.ndarray], stability: float) -> np.ndarray:
+        """The calm version of what `paint` makes of `frame`; both HxWx3 BGR uint8.
 
-        `stability` goes from 0 (`painted` itself) to 1 (as calm as it gets). A frame of another size than
-        the one before starts a new stream.
+        `stability` goes from 0 (the painting itself) to 1 (as calm as it gets). A frame of another size than
+        the one before starts a new stream. `paint` is called in this thread, what can be done without its
+        result in another.
         """
         if min(frame.shape[:2]) < SMALLEST:
-            return painted
+            return paint()
         half = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        if self._last and self._last[1].shape == painted.shape and stability > 0:
-            painted = self._mix(*self._last, half, painted, stability)
+        if self._last and self._last[1].shape == frame.shape and stability > 0:
+            found: list[tuple[np.ndarray, np.ndarray]] = []
+            carrier = threading.Thread(target=lambda: found.append(self._carry(half)), name="nstfilter-carry")
+            carrier.start()
+            try:
+                painted = paint()
+            finally:
+                carrier.join()
+            painted = _mixed(painted, *found[0], self._paint_trust, stability)
+        else:
+            painted = paint()
         self._last = half, painted.copy()  # the caller may go on painting on what it is given
         return painted
 
-    def _mix(
-        self,
-        last_half: np.ndarray,
-        last_painted: np.ndarray,
-        half: np.ndarray,
-        painted: np.ndarray,
-        stability: float,
-    ) -> np.ndarray:
-        height, width = painted.shape[:2]
+    def _carry(self, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The last painting moved as the input has moved since, and how far the input agrees with that."""
+        assert self._last
+        last_half, last_painted = self._last
+        height, width = last_painted.shape[:2]
         last_grey, grey = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (last_half, half))
         there = self._flow.calc(grey, last_grey, None)
         there[..., 0] += np.arange(grey.shape[1], dtype=np.float32)
@@ -90,13 +100,18 @@ class Stabilizer:
         there = cv2.multiply(cv2.add(there, (0.5, 0.5, 0, 0)), (*scale, 0, 0))
         there = cv2.subtract(there, (0.5, 0.5, 0, 0), dst=there)
         carried = cv2.remap(last_painted, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        trust = cv2.LUT(_difference(half, inputs, 3), self._trust)
-        trust *= cv2.LUT(_difference(_halved(painted, grey), _halved(carried, grey), 7), self._paint_trust)
-        if cv2.mean(trust)[0] < CUT:
-            return painted
-        trust = cv2.resize(trust, (width, height), interpolation=cv2.INTER_LINEAR)
-        trust *= CARRIED * stability
-        return _with_contrast_of(painted, cv2.blendLinear(carried, painted, trust, 1 - trust))
+        return carried, cv2.LUT(_difference(half, inputs, 3), self._trust)
+
+
+def _mixed(
+    painted: np.ndarray, carried: np.ndarray, trust: np.ndarray, paint_trust: np.ndarray, stability: float
+) -> np.ndarray:
+    trust *= cv2.LUT(_difference(_halved(painted, trust), _halved(carried, trust), 7), paint_trust)
+    if cv2.mean(trust)[0] < CUT:
+        return painted
+    trust = cv2.resize(trust, painted.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    trust *= CARRIED * stability
+    return _with_contrast_of(painted, cv2.blendLinear(carried, painted, trust, 1 - trust))
 
 
 def _halved(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
