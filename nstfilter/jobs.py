@@ -12,11 +12,13 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from nstfilter.errors import NstfilterError, SinkError, SourceError
+from nstfilter.interrupts import interrupted_later
 from nstfilter.job_file import JobFolder
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
@@ -87,8 +89,9 @@ def render_all(
             if isinstance(outcomes, Generator):
                 outcomes.close()
     except BaseException as error:
-        for note in run.leave():
-            error.add_note(note)
+        with suppress(KeyboardInterrupt), interrupted_later():  # a second Ctrl-C says nothing new
+            for note in run.leave():
+                error.add_note(note)
         raise
     run.leave()
     return [run.results[job.output] for job in jobs]
@@ -204,8 +207,9 @@ class _Run:
         try:
             if isinstance(outcome, Exception):
                 raise outcome
-            begun.work.took(task, outcome)
-            begun.left -= 1
+            with interrupted_later():  # a segment that is done is to be known of
+                begun.work.took(task, outcome)
+                begun.left -= 1
         except Exception as error:
             begun.error = begun.error or error
         if not begun.out and (begun.error or not begun.left):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, BinaryIO
 import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.interrupts import interrupted_later
 from nstfilter.plugins.video_encoder import CODECS, Encoder, GifEncoder, check_crf
 from nstfilter.plugins.video_joint import Joint
 from nstfilter.plugins.video_muxer import CONTAINERS, PIECES, Muxer
@@ -97,7 +96,7 @@ class VideoSink(JoiningSink):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
         self.partial, self._file = self._create_partial()
         try:
-            with _interrupted_later():
+            with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
                 self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
@@ -130,7 +129,7 @@ class VideoSink(JoiningSink):
                 raise SinkError(f"{partial} cannot be created: {_reason(error)}") from error
 
     def _write(self, frame: Frame) -> None:
-        with self._explained(), _interrupted_later():
+        with self._explained(), interrupted_later():
             for packet in self._encoder.encode(frame):
                 self._muxer.write(packet)
             self._written += 1
@@ -189,7 +188,7 @@ class VideoSink(JoiningSink):
         try:
             with self._explained():
                 for packet in joint.packets():
-                    with _interrupted_later():
+                    with interrupted_later():
                         self._muxer.write(packet)
                 self._finish_file()
                 self._take_its_name()
@@ -213,27 +212,6 @@ class VideoSink(JoiningSink):
             yield
         except (OSError, av.FFmpegError) as error:
             raise SinkError(f"{self.path} could not be written on: {_reason(error)}") from error
-
-
-@contextmanager
-def _interrupted_later() -> Iterator[None]:
-    """Hold Ctrl-C and a polite kill back while FFmpeg is at work on the file: it may swallow them, and spoil
-    what follows."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is ever interrupted
-        return
-    pressed: list[Any] = []
-    usual = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    held: dict[int, Any] = {n: handler for n, handler in usual.items() if callable(handler)}
-    for number in held:
-        signal.signal(number, lambda *press: pressed.append(press))
-    try:
-        yield
-    finally:
-        for number, handler in held.items():
-            signal.signal(number, handler)
-    if pressed:
-        held[pressed[0][0]](*pressed[0])
 
 
 def _reason(error: Exception) -> str:
