@@ -47,6 +47,7 @@ COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 2
 LEVELS = 6  # of 255, lost on the way through limited-range YUV
 # vivid's: white, yellow, cyan, green, magenta, red, blue, black, in BGR
 BARS = [[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
+PYTHON = Path(sys.executable).name  # as the system lists the programs that `other` starts
 CHECKS: dict[str, Callable[[], None]] = {}
 
 
@@ -361,9 +362,9 @@ def the_doctor_tells_free_from_busy() -> None:
 
     assert found() == ("", "")
     with other("hold", WEBCAM) as holder:
-        assert found() == (f"close python ({holder.pid}), or: kill {holder.pid}", "")
+        assert found() == (f"close {PYTHON} ({holder.pid}), or: kill {holder.pid}", "")
     with other("write", "640", "360") as writer:
-        assert found() == ("", f"close python ({writer.pid}), or: kill {writer.pid}")
+        assert found() == ("", f"close {PYTHON} ({writer.pid}), or: kill {writer.pid}")
 
 
 class Show:
