@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -230,3 +233,20 @@ def test_unknown_engine_and_precision_are_usage_errors(monkeypatch: pytest.Monke
     monkeypatch.setenv("NSTFILTER_THREADS", "some")
     with pytest.raises(UsageError, match="NSTFILTER_THREADS"):
         PocketModel()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no stack for signals")
+def test_signals_find_their_stack_when_models_come_and_go() -> None:
+    """OpenVINO's CPU plugin lends one to the thread that loads it; without it any signal is a crash."""
+    code = """if True:
+        import faulthandler, os, signal
+        from nstfilter.models.pocket import PocketModel
+        faulthandler.enable()
+        first = PocketModel()
+        second = PocketModel()
+        del first, second
+        signal.signal(signal.SIGINT, lambda *_: print("heard"))
+        os.kill(os.getpid(), signal.SIGINT)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,12 +102,21 @@ class _OpenVINOOps:
         return self.set.reshape(x, self.ints(n, 4 * h, 4 * w, 3), False)
 
 
+@cache
+def _core() -> Any:
+    """One for all, and for good: its CPU plugin gives the thread that makes it a stack for signals and takes it
+    back when it goes. Two that go in the order they came leave one that is gone, and Ctrl-C would crash."""
+    import openvino
+
+    return openvino.Core()
+
+
 class OpenVINO:
     def __init__(self, weights: Weights, threads: int | None, precision: str | None) -> None:
         import openvino
 
         self.ov, self.weights = openvino, weights
-        self.core = openvino.Core()
+        self.core = _core()
         self.ops = _OpenVINOOps()
         self.settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads:
