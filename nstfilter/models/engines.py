@@ -104,8 +104,9 @@ class _OpenVINOOps:
 
 @cache
 def _core() -> Any:
-    """One for all, and for good: its CPU plugin gives the thread that makes it a stack for signals and takes
-    it back when it goes. Two that go in the order they came leave one that is gone, and Ctrl-C would crash."""
+    """One for all, and for good: its CPU plugin gives the thread that makes it a stack for signals, and takes
+    it back when it goes. Of two that go in the order they came one leaves a stack that is gone: the next
+    signal, Ctrl-C, would crash."""
     import openvino
 
     return openvino.Core()
