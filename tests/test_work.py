@@ -94,7 +94,7 @@ class Flickering(FakeModel):
         return np.clip(super().stylize(frame, embedding) + light, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("stability", [0.4, 0.8, 1.0])
+@pytest.mark.parametrize("stability", [0.4, 0.8, 0.9])
 def test_a_part_is_as_calm_from_its_first_frame_as_the_whole_is_there(clip, monkeypatch, stability):
     settings = replace(SETTINGS, stability=stability)
     paint = StyleFilter(COLOUR, model=Flickering(), stability=stability)
