@@ -19,13 +19,18 @@ def register_models(register: Register) -> None:
 
 
 def _open_pocket(
-    target: str, *, threads: int | None = None, engine: str | None = None, precision: str | None = None
+    target: str,
+    *,
+    threads: int | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
+    device: str | None = None,
 ) -> StyleModel:
     if target:
         raise UsageError(f"pocket takes nothing after its name, and was given {target!r}")
     from nstfilter.models.pocket import PocketModel
 
-    return PocketModel(threads=threads, engine=engine, precision=precision)
+    return PocketModel(threads=threads, engine=engine, precision=precision, device=device)
 
 
 def _accepts(target: str) -> bool:

@@ -5,6 +5,7 @@ Models take and give BGR uint8; colour order and float conversion are theirs alo
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -26,6 +27,24 @@ def allowed_threads(threads: int | None) -> int | None:
         origin = "threads" if threads is not None else "NSTFILTER_THREADS"
         raise UsageError(f"{origin} is {asked!r}; expected a whole number from 1 up")
     return int(asked)
+
+
+ENGINES = ("openvino", "tensorflow")
+
+
+def chosen_engine(engine: str | None, precision: str | None, device: str | None) -> str:
+    """One of ENGINES: the one asked for, else OpenVINO where it is installed. Raises `UsageError` for an
+    engine that there is not, or one that cannot do what is asked."""
+    if engine not in (None, *ENGINES):
+        raise UsageError(f"no engine is called {engine!r}; expected {' or '.join(ENGINES)}")
+    if engine is None:
+        engine = "openvino" if importlib.util.find_spec("openvino") else "tensorflow"
+    if engine == "tensorflow":
+        if precision not in (None, "f32"):
+            raise UsageError(f"TensorFlow computes in f32 here, not in {precision}")
+        if device not in (None, "cpu"):
+            raise UsageError(f"TensorFlow computes on the cpu here, not on {device}")
+    return engine
 
 
 def spare_threads() -> int:
@@ -58,6 +77,21 @@ class StyleModel(Protocol):
     ) -> np.ndarray:
         """The painted frame. `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up; the result has
         the same shape and dtype, and is `out` when that is given."""
+        ...
+
+
+@runtime_checkable
+class PreparingModel(StyleModel, Protocol):
+    """A model that compiles something for each frame size. Without `prepare` the first frame of a new size
+    pays for that, about a tenth of a second."""
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile ahead what `stylize` needs for frames of this size; returns when that is done, at once
+        where it was done before.
+
+        Called from any thread, also while another one is in `stylize`, which must not wait for it. A live run
+        prepares every size that its governor may choose, about eight; a model keeps at least so many.
+        """
         ...
 
 

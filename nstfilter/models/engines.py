@@ -1,314 +1,213 @@
-"""Two engines that run the pocket network: OpenVINO, and TensorFlow where OpenVINO has no wheel.
+"""Runs graphs in OpenVINO: compiles them, keeps the latest, and chooses device and precision.
 
-Each has the same methods, on BGR uint8: `paint` and `measure` on [n, h, w, 3], `encode` and `maps` on
-[1, h, w, 3]. Scale and shift are float32 [sum(CHANNELS)].
+The engine knows graphs and arrays; what a picture is, the models know.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
+import os
+import tempfile
 import threading
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nstfilter.embeddings import cache_folder
 from nstfilter.errors import UsageError
-from nstfilter.models import network
-from nstfilter.models.network import CHANNELS, Weights
+from nstfilter.models.openvino import ov
 
-SIZES = 4  # how many frame sizes stay compiled
+# How many compiled graphs an engine keeps: twice the sizes of the live governor, for a glide from one set of
+# weights to another. How many pixels their frames may have together: a compiled graph takes 60 bytes a pixel.
+GRAPHS = 16
+PIXELS = 8_000_000
+
+PRECISIONS = ("f32", "bf16")
+DEVICES = ("cpu", "gpu", "npu", "auto")
+# the largest mean difference, in [0, 1], at which two pictures are the same to the eye
+SAME = 0.005
+
+log = logging.getLogger("nstfilter")
 
 
-class Statistics(NamedTuple):
-    """Mean and variance of each normalised channel, all layers in a row, float32."""
+class Target(NamedTuple):
+    """Where a graph computes: `device` is "cpu", "gpu" or "npu", `precision` one of PRECISIONS, or "" for the
+    device's own choice."""
 
-    mean: np.ndarray
-    variance: np.ndarray
+    device: str
+    precision: str
 
 
-class _OpenVINOOps:
-    """Operations of OpenVINO on [n, channels, h, w]; sizes are fixed when a graph is built."""
-
-    def __init__(self) -> None:
-        from openvino import opset13
-
-        self.set = opset13
-        self.axes = self.ints(0, 2, 3)
-
-    def ints(self, *values: int) -> Any:
-        return self.set.constant(np.array(values, np.int64))
-
-    def split(self, vector: Any, channels: list[int]) -> list[Any]:
-        ends = np.cumsum(channels).tolist()
-        step, axis = self.ints(1), self.ints(1)
-        return [
-            self.set.slice(vector, self.ints(end - width), self.ints(end), step, axis)
-            for end, width in zip(ends, channels, strict=True)
-        ]
-
-    def moments(self, x: Any) -> tuple[Any, Any]:
-        mean = self.set.reduce_mean(x, self.axes, True)
-        return mean, self.set.reduce_mean(self.set.squared_difference(x, mean), self.axes, True)
-
-    def every_other_row(self, x: Any, many: int) -> Any:
-        rows = x.shape[2]
-        return x if rows < many else self.set.slice(x, *map(self.ints, (0, rows, 2, 2)))
-
-    def mirror(self, x: Any) -> Any:
-        return self.set.pad(x, self.ints(0, 0, 1, 1), self.ints(0, 0, 1, 1), "reflect")
-
-    def conv(self, x: Any, kernel: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: int = 0) -> Any:
-        y = self.set.convolution(x, kernel, [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
-        return y if bias is None else y + bias.reshape(1, -1, 1, 1)
-
-    def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
-        flat = self.set.reshape(x, self.ints(1, matrix.shape[1]), False)
-        return self.set.matmul(flat, matrix, False, True) + bias.reshape(1, -1)
-
-    def relu(self, x: Any) -> Any:
-        return self.set.relu(x)
-
-    def sqrt(self, x: Any) -> Any:
-        return self.set.sqrt(x)
-
-    def unshuffle(self, frame: Any, factor: int) -> Any:
-        n, height, width, colours = frame.shape
-        h, w = height // factor, width // factor
-        x = self.set.reshape(frame, self.ints(n, h, factor, w, factor * colours), False)
-        x = self.set.reshape(self.set.transpose(x, self.ints(0, 1, 3, 2, 4)), self.ints(n, h, w, -1), False)
-        return self.set.transpose(self.set.convert(x, "f32"), self.ints(0, 3, 1, 2))
-
-    def shuffle(self, x: Any, factor: int) -> Any:
-        n, channels, h, w = x.shape
-        x = self.set.transpose(x, self.ints(0, 2, 3, 1))
-        x = self.set.reshape(x, self.ints(n, h, w, factor, channels // factor), False)
-        x = self.set.transpose(x, self.ints(0, 1, 3, 2, 4))
-        x = self.set.reshape(x, self.ints(n, h * factor, w * factor, -1), False)
-        return self.set.transpose(x, self.ints(0, 3, 1, 2))
-
-    def phases(self, x: Any) -> Any:
-        n, channels, h, w = x.shape
-        x = self.set.reshape(x, self.ints(n, channels, h // 2, 2, w // 2, 2), False)
-        x = self.set.transpose(x, self.ints(0, 3, 5, 1, 2, 4))
-        return self.set.reshape(x, self.ints(n, 4 * channels, h // 2, w // 2), False)
-
-    def picture(self, x: Any) -> Any:
-        n, _, h, w = x.shape
-        x = self.set.convert(self.set.round(self.set.sigmoid(x) * network.number(255), "half_to_even"), "u8")
-        x = self.set.reshape(x, self.ints(n, 2, 2, 2, 2, 3, h, w), False)
-        x = self.set.transpose(x, self.ints(0, 6, 1, 3, 7, 2, 4, 5))
-        return self.set.reshape(x, self.ints(n, 4 * h, 4 * w, 3), False)
+EXACT = Target("cpu", "f32")
 
 
 @cache
-def _core() -> Any:
-    """One for all, and for good: its CPU plugin gives the thread that makes it a stack for signals, and takes
-    it back when it goes. Of two that go in the order they came one leaves a stack that is gone: the next
-    signal, Ctrl-C, would crash."""
-    import openvino
-
-    return openvino.Core()
+def core() -> Any:
+    """OpenVINO's entry, one per process and never released: its CPU plugin gives the thread that makes it a
+    stack for signal handlers and takes it back with the last core. After two cores were released in the order
+    of their making, the next signal, Ctrl-C for example, would crash the process."""
+    return ov.Core()
 
 
-class OpenVINO:
-    def __init__(self, weights: Weights, threads: int | None, precision: str | None) -> None:
-        import openvino
+class Graph:
+    """A compiled graph. Several threads may call it; they take turns."""
 
-        self.ov, self.weights = openvino, weights
-        self.core = _core()
-        self.ops = _OpenVINOOps()
-        self.settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            self.settings["INFERENCE_NUM_THREADS"] = threads
-        self.compiled: dict[tuple[Any, ...], Any] = {}
-        self.turn = threading.Lock()  # a request serves one thread at a time
-        self.precision = precision or self._choose()
+    def __init__(self, compiled: Any) -> None:
+        output = compiled.outputs[0]
+        self._shape, self._dtype = tuple(output.shape), output.element_type.to_dtype()
+        self._request = compiled.create_infer_request()
+        self._turn = threading.Lock()
 
-    def _choose(self) -> str:
-        """bf16 where the processor has it and the picture stays the same to the eye."""
-        if "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            return "f32"
-        y, x = np.mgrid[0:64, 0:64]
-        frame = np.stack([x * 4, y * 4, (x * y) % 256], axis=-1).astype(np.uint8)[None]
-        scale, shift = network.conditions(self.weights, self.weights["answer.bias"])
-        results = []
-        for self.precision in ("f32", "bf16"):
-            results.append(self.paint(frame, scale, shift, False, np.empty_like(frame)).astype(np.float32))
-        self.compiled.clear()
-        return "bf16" if np.abs(results[0] - results[1]).mean() / 255 < 0.005 else "f32"
+    def __call__(self, *inputs: np.ndarray, out: np.ndarray | None = None) -> list[np.ndarray]:
+        """The outputs for `inputs`, which have the shapes and dtypes that the graph was built with.
 
-    def _get(self, key: tuple[Any, ...], build: Callable[[], Any], precision: str) -> Any:
-        """The compiled graph of this key, the latest few kept."""
-        request = self.compiled.pop(key, None)
-        if request is None:
-            while len(self.compiled) >= SIZES:
-                self.compiled.pop(next(iter(self.compiled)))
-            settings = self.settings | {"INFERENCE_PRECISION_HINT": precision}
-            request = self.core.compile_model(build(), "CPU", settings).create_infer_request()
-        self.compiled[key] = request
-        return request
+        Arrays must be C-contiguous. The first output is written to `out` where that is given; the others are
+        copies.
+        """
+        if out is None:
+            out = np.empty(self._shape, self._dtype)
+        with self._turn:
+            self._request.set_output_tensor(0, ov.Tensor(out, shared_memory=True))
+            for index, array in enumerate(inputs):
+                # OpenVINO shares memory with writeable arrays only, and copies others
+                self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=array.flags.writeable))
+            self._request.infer()
+            return [out, *(tensor.data.copy() for tensor in self._request.output_tensors[1:])]
 
-    def _graph(
+
+class Engine:
+    """Compiles graphs and keeps them by key.
+
+    threads    how many the CPU may use; None leaves it to OpenVINO
+    device     one of DEVICES. "auto" is the graphics card where there is one, else the CPU. A device other
+               than the CPU must first give the same picture as the CPU, see `choose`
+    precision  one of PRECISIONS; None lets `choose` decide
+
+    All methods may be called from several threads: one can compile ahead while another computes.
+    """
+
+    def __init__(
         self,
-        shape: tuple[int, ...],
-        measured: bool,
-        results: Callable[[Any, list[Any], list[Any]], list[Any]],
-    ) -> Any:
-        frame = self.ops.set.parameter(list(shape), np.uint8)
-        scale, shift = (self.ops.set.parameter([1, sum(CHANNELS), 1, 1], np.float32) for _ in range(2))
-        painted = network.paint(self.ops, self.weights, frame, scale, shift, measured)
-        return self.ov.Model(results(*painted), [frame, scale, shift])
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        precision: str | None = None,
+        core: Callable[[], Any] = core,
+    ) -> None:
+        if precision not in (None, *PRECISIONS):
+            raise UsageError(f"no precision is called {precision!r}; expected {' or '.join(PRECISIONS)}")
+        if device not in (None, *DEVICES):
+            raise UsageError(f"no device is called {device!r}; expected {', '.join(DEVICES)}")
+        self._device, self._precision = device or "cpu", precision
+        self._threads = threads
+        self._core = core()
+        self._graphs: OrderedDict[Hashable, tuple[Future[Graph], int]] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def _run(self, request: Any, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> None:
-        request.set_input_tensor(0, self._tensor(frame))
-        request.set_input_tensor(1, self._tensor(scale.reshape(1, -1, 1, 1)))
-        request.set_input_tensor(2, self._tensor(shift.reshape(1, -1, 1, 1)))
-        request.infer()
+    def graph(
+        self, key: Hashable, build: Callable[[], Any], *, pixels: int = 0, target: Target = EXACT
+    ) -> Graph:
+        """The graph of `key`, compiled for `target` when it is first asked for; `build` gives it as an
+        `openvino.Model` with fixed shapes.
 
-    def _tensor(self, array: np.ndarray) -> Any:
-        """`array` as a tensor that lives no longer: without a copy, unless it is read-only, for OpenVINO
-        refuses to share those."""
-        return self.ov.Tensor(array, shared_memory=array.flags.writeable)
+        Compiling takes about a tenth of a second and holds up only those who ask for the same key. `pixels`
+        counts towards PIXELS; the graphs used least recently are dropped.
+        """
+        key = key, target
+        with self._lock:
+            entry = self._graphs.get(key)
+            if entry:
+                self._graphs.move_to_end(key)
+            else:
+                future: Future[Graph] = Future()
+                self._graphs[key] = future, pixels
+                while len(self._graphs) > 1 and (
+                    len(self._graphs) > GRAPHS or sum(pixels for _, pixels in self._graphs.values()) > PIXELS
+                ):
+                    self._graphs.popitem(last=False)
+        if entry:
+            return entry[0].result()
+        try:
+            future.set_result(Graph(self._compile(build(), target)))
+        except BaseException as error:
+            with self._lock:
+                self._graphs.pop(key, None)
+            future.set_exception(error)
+        return future.result()
 
-    def paint(
-        self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
-    ) -> np.ndarray:
-        with self.turn:
-            request = self._get(
-                (frame.shape, measured, self.precision),
-                lambda: self._graph(frame.shape, measured, lambda picture, *_: [picture]),
-                self.precision,
-            )
-            request.set_output_tensor(0, self.ov.Tensor(out, shared_memory=True))
-            self._run(request, frame, scale, shift)
-        return out
+    def choose(self, name: str, build: Callable[[], Any], *inputs: np.ndarray) -> Target:
+        """Where to compute, by what the graph that `build` gives makes of `inputs`, a test picture: its first
+        output is uint8.
 
-    def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
-        both = lambda _, means, variances: [self.ops.set.concat(x, 1) for x in (means, variances)]  # noqa: E731
-        with self.turn:
-            build = lambda: self._graph(frames.shape, False, both)  # noqa: E731
-            request = self._get(("measure", frames.shape), build, "f32")
-            self._run(request, frames, scale, shift)
-            return Statistics(*(request.get_output_tensor(i).data.reshape(-1).copy() for i in (0, 1)))
+        bf16 is taken where the CPU computes in it and the picture stays the same to the eye, another device
+        where it gives the picture that the CPU gives in f32. What was asked for and cannot be used is said in
+        one line in the log. The choice for the CPU is kept on disk under `name`, the fingerprint of what is
+        computed.
+        """
+        if self._device != "cpu" and (target := self._other_device(build, *inputs)):
+            return target
+        return Target("cpu", self._precision or self._fitting_precision(name, build, *inputs))
 
-    def encode(self, picture: np.ndarray) -> np.ndarray:
-        return self._encode(picture)[0][0]
+    def _other_device(self, build: Callable[[], Any], *inputs: np.ndarray) -> Target | None:
+        there = {str(device).partition(".")[0].lower() for device in self._core.available_devices}
+        device = "gpu" if self._device == "auto" else self._device
+        if device not in there:
+            if self._device != "auto":
+                found = ", ".join(sorted(there)) or "none"
+                log.warning("OpenVINO finds no %s here (found: %s); computing on the CPU", device, found)
+            return None
+        target = Target(device, self._precision or "")
+        try:
+            picture = self._picture(build, target, *inputs)
+        except Exception as error:  # whatever a driver makes OpenVINO raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            log.warning("the %s cannot be used (%s); computing on the CPU", device, reason)
+            return None
+        if _difference(picture, self._picture(build, EXACT, *inputs)) > SAME:
+            log.warning("the %s gives another picture than the CPU; computing on the CPU", device)
+            return None
+        return target
 
-    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
-        return [found[0].transpose(1, 2, 0) for found in self._encode(picture)[1:]]
+    def _fitting_precision(self, name: str, build: Callable[[], Any], *inputs: np.ndarray) -> str:
+        if "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            return "f32"
+        computer = f"{name} {self._core.get_property('CPU', 'FULL_DEVICE_NAME')} {ov.__version__}"
+        kept = cache_folder() / "precisions" / hashlib.sha256(computer.encode()).hexdigest()[:16]
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if (precision := kept.read_text("utf-8")) in PRECISIONS:
+                return precision
+        pictures = [self._picture(build, Target("cpu", precision), *inputs) for precision in PRECISIONS]
+        precision = "bf16" if _difference(*pictures) < SAME else "f32"
+        # a cache that cannot be written costs time, not the picture
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=kept.parent)
+            with os.fdopen(handle, "w") as file:
+                file.write(precision)
+            os.replace(temporary, kept)
+        return precision
 
-    def _encode(self, picture: np.ndarray) -> list[np.ndarray]:
-        def build() -> Any:
-            parameter = self.ops.set.parameter(list(picture.shape), np.uint8)
-            answer, maps = network.encode(self.ops, self.weights, parameter)
-            return self.ov.Model([answer, *maps], [parameter])
+    def _picture(self, build: Callable[[], Any], target: Target, *inputs: np.ndarray) -> np.ndarray:
+        return Graph(self._compile(build(), target))(*inputs)[0]
 
-        with self.turn:
-            request = self._get(("encode", picture.shape), build, "f32")
-            request.set_input_tensor(0, self._tensor(picture))
-            request.infer()
-            return [tensor.data.copy() for tensor in request.output_tensors]
-
-
-class _TensorFlowOps:
-    """The same operations in TensorFlow, on [n, h, w, channels]."""
-
-    def __init__(self) -> None:
-        from nstfilter.tensorflow import tf
-
-        self.tf = tf
-
-    def split(self, vector: Any, channels: list[int]) -> list[Any]:
-        parts: list[Any] = self.tf.split(vector, channels)
-        return parts
-
-    def moments(self, x: Any) -> tuple[Any, Any]:
-        mean, variance = self.tf.nn.moments(x, (0, 1, 2), keepdims=True)
-        return mean, variance
-
-    def every_other_row(self, x: Any, many: int) -> Any:
-        return x[:, :: self.tf.where(self.tf.shape(x)[1] < many, 1, 2)]
-
-    def mirror(self, x: Any) -> Any:
-        return self.tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
-
-    def conv(self, x: Any, kernel: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: int = 0) -> Any:
-        if pad:
-            x = self.tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-        y = self.tf.nn.conv2d(x, kernel.transpose(2, 3, 1, 0), stride, "VALID")
-        return y if bias is None else y + bias
-
-    def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
-        return self.tf.reshape(x, (1, -1)) @ matrix.T + bias
-
-    def relu(self, x: Any) -> Any:
-        return self.tf.nn.relu(x)
-
-    def sqrt(self, x: Any) -> Any:
-        return self.tf.sqrt(x)
-
-    def unshuffle(self, frame: Any, factor: int) -> Any:
-        return self.tf.nn.space_to_depth(self.tf.cast(frame, self.tf.float32), factor)
-
-    def shuffle(self, x: Any, factor: int) -> Any:
-        return self.tf.nn.depth_to_space(x, factor)
-
-    def phases(self, x: Any) -> Any:
-        return self.tf.nn.space_to_depth(x, 2)
-
-    def picture(self, x: Any) -> Any:
-        x = self.shuffle(self.shuffle(self.tf.sigmoid(x), 2), 2)
-        return self.tf.cast(self.tf.round(x * 255), self.tf.uint8)
-
-
-class TensorFlow:
-    precision = "f32"
-
-    def __init__(self, weights: Weights, threads: int | None, precision: str | None) -> None:
-        ops = _TensorFlowOps()
-        tf = ops.tf
-        if precision not in (None, "f32"):
-            raise UsageError(f"pocket in TensorFlow computes in f32, not in {precision}")
-        if threads:
-            with contextlib.suppress(RuntimeError):  # TensorFlow at work already keeps the number it has
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-        frames = tf.TensorSpec((None, None, None, 3), tf.uint8)
-        vector = tf.TensorSpec((sum(CHANNELS),), tf.float32)
-
-        def statistics(frames: Any, scale: Any, shift: Any) -> Any:
-            _, means, variances = network.paint(ops, weights, frames, scale, shift, False)
-            return [tf.concat([tf.reshape(v, (-1,)) for v in x], 0) for x in (means, variances)]
-
-        self._paint, self._paint_measured = (
-            tf.function(
-                lambda frames, scale, shift, measured=measured: network.paint(
-                    ops, weights, frames, scale, shift, measured
-                )[0],
-                input_signature=[frames, vector, vector],
-            )
-            for measured in (False, True)
-        )
-        self._statistics = tf.function(statistics, input_signature=[frames, vector, vector])
-        self._encode = tf.function(
-            lambda picture: network.encode(ops, weights, picture), input_signature=[frames]
-        )
-
-    def paint(
-        self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
-    ) -> np.ndarray:
-        np.copyto(out, (self._paint_measured if measured else self._paint)(frame, scale, shift).numpy())
-        return out
-
-    def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
-        return Statistics(*(v.numpy() for v in self._statistics(frames, scale, shift)))
-
-    def encode(self, picture: np.ndarray) -> np.ndarray:
-        return self._encode(picture)[0].numpy()[0]
-
-    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
-        return [found.numpy()[0] for found in self._encode(picture)[1]]
+    def _compile(self, model: Any, target: Target) -> Any:
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if target.precision:
+            settings["INFERENCE_PRECISION_HINT"] = target.precision
+        if target.device != "cpu":
+            # other devices may take seconds to compile; on the CPU, reading a compiled graph back from disk
+            # was measured to take as long as compiling it
+            settings["CACHE_DIR"] = str(cache_folder() / "openvino")
+        elif self._threads:
+            settings["INFERENCE_NUM_THREADS"] = self._threads
+        return self._core.compile_model(model, target.device.upper(), settings)
 
 
-ENGINES: dict[str, Any] = {"openvino": OpenVINO, "tensorflow": TensorFlow}
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(np.float32) - other).mean()) / 255

@@ -6,7 +6,7 @@ reshape does the work. training/network.py is the same network in PyTorch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,13 @@ CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 48]  # of each normalised l
 STYLED = [WIDTH] * (2 * BLOCKS) + [HALF, HALF, 3]  # the same, when phases of a sub-pixel layer count once
 
 Weights = dict[str, np.ndarray]
+
+
+class Statistics(NamedTuple):
+    """Mean and variance of each normalized channel, all layers in a row, float32."""
+
+    mean: np.ndarray
+    variance: np.ndarray
 
 
 def shapes() -> dict[str, tuple[int, ...]]:

@@ -2,22 +2,25 @@
 
 An encoder turns a style picture into 100 numbers, a transformer paints a frame with them. Both were distilled
 from Magenta's arbitrary style transfer network (Ghiasi et al. 2017, arXiv 1705.06830); training/ tells how.
-The network itself is in network.py, what runs it in engines.py.
+The network itself is in network.py; pocket_openvino.py and pocket_tensorflow.py run it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nstfilter.errors import ModelError, UsageError
-from nstfilter.models import allowed_threads, network
-from nstfilter.models.engines import ENGINES, Statistics
-from nstfilter.models.network import EPSILON, HALF, Weights
+from nstfilter.errors import ModelError
+from nstfilter.models import allowed_threads, chosen_engine, network
+from nstfilter.models.network import EPSILON, HALF, Statistics, Weights
+
+if TYPE_CHECKING:
+    from nstfilter.models.pocket_openvino import PocketInOpenVINO
+    from nstfilter.models.pocket_tensorflow import PocketInTensorFlow
 
 WEIGHTS = Path(__file__).with_name("pocket.npz")
 PICTURE = 256  # the encoder looks at style pictures at this size
@@ -25,7 +28,7 @@ SMALLEST = 16  # frames smaller than this are mirrored up to it
 
 
 def load(path: Path) -> Weights:
-    """The weights as float32, with colours turned from RGB, as trained, to BGR, as frames are. Raises
+    """The weights as float32, with colors turned from RGB, as trained, to BGR, as frames are. Raises
     `ModelError` when they are not what the network needs."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -64,9 +67,10 @@ class PocketModel:
     threads    how many the engine may use; default: the variable NSTFILTER_THREADS, or the engine decides
     engine     "openvino" or "tensorflow"; default: OpenVINO where it is installed
     precision  "f32" or "bf16"; default: bf16 where the processor has it and the picture stays the same
+    device     "cpu", "gpu", "npu" or "auto", for OpenVINO; default: the CPU
 
-    Raises ModelError when the weights cannot be used, UsageError for an unknown engine or precision.
-    Several threads may call it; they take turns.
+    Raises ModelError when the weights cannot be used, UsageError for an unknown engine, precision or device.
+    Several threads may call it; those that paint at the same size take turns.
     """
 
     name = "pocket"
@@ -78,31 +82,41 @@ class PocketModel:
         threads: int | None = None,
         engine: str | None = None,
         precision: str | None = None,
+        device: str | None = None,
         weights: Path = WEIGHTS,
     ) -> None:
         threads = allowed_threads(threads)
-        engine = engine or ("openvino" if importlib.util.find_spec("openvino") else "tensorflow")
-        if engine not in ENGINES:
-            raise UsageError(f"no engine is called {engine!r}; pocket runs in {' or '.join(ENGINES)}")
-        if precision not in (None, "f32", "bf16"):
-            raise UsageError(f"no precision is called {precision!r}; expected f32 or bf16")
+        engine = chosen_engine(engine, precision, device)
         self._weights = load(weights)
         self.fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-        self.engine = engine
-        self._engine = ENGINES[engine](self._weights, threads, precision)
-        self.precision: str = self._engine.precision
+        self._network: PocketInOpenVINO | PocketInTensorFlow
+        if engine == "openvino":
+            from nstfilter.models.engines import Engine
+            from nstfilter.models.pocket_openvino import PocketInOpenVINO
+
+            runner = Engine(threads=threads, precision=precision, device=device)
+            self._network = PocketInOpenVINO(self._weights, self.fingerprint, runner)
+        else:
+            from nstfilter.models.pocket_tensorflow import PocketInTensorFlow
+
+            self._network = PocketInTensorFlow(self._weights, threads)
+        self.engine, self.device, self.precision = engine, self._network.device, self._network.precision
         self._latest: tuple[bytes, Statistics | None, np.ndarray, np.ndarray] | None = None
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile what frames of this size need; see `PreparingModel.prepare`."""
+        self._network.prepare((1, *_extended_size(height, width), 3))
 
     def embed(self, picture: np.ndarray) -> np.ndarray:
         """The embedding of a style picture of any size, float32 [100].
 
         Its middle square is what is looked at: squeezing the picture would squeeze its brush strokes.
         """
-        return self._engine.encode(_square(picture))
+        return self._network.encode(_square(picture))
 
     def features(self, picture: np.ndarray) -> dict[str, np.ndarray]:
         """What the encoder's stages see in the middle square of a picture: by name, HxWxN float32 each."""
-        maps = self._engine.maps(_square(picture))
+        maps = self._network.maps(_square(picture))
         return {f"encoder.stage{index}": found for index, found in enumerate(maps, 1)}
 
     def stylize(
@@ -125,7 +139,7 @@ class PocketModel:
         direct = fits and out is not None and out.flags.c_contiguous
         target = out if direct else np.empty((h, w, 3), np.uint8)
         assert target is not None
-        self._engine.paint(
+        self._network.paint(
             np.ascontiguousarray(frame)[None], scale, shift, statistics is not None, target[None]
         )
         if direct:
@@ -140,8 +154,7 @@ class PocketModel:
         """Normalisation statistics over patches [n, h, w, 3] taken together."""
         scale, shift = self._condition(embedding, None)
         patches = np.stack([_extended(patch) for patch in patches])
-        statistics: Statistics = self._engine.measure(patches, scale, shift)
-        return statistics
+        return self._network.measure(patches, scale, shift)
 
     def _condition(
         self, embedding: np.ndarray, statistics: Statistics | None
@@ -158,9 +171,14 @@ class PocketModel:
         return latest[2], latest[3]
 
 
+def _extended_size(height: int, width: int) -> tuple[int, int]:
+    """The next size that the network takes: multiples of 4."""
+    return max(SMALLEST, -(-height // 4) * 4), max(SMALLEST, -(-width // 4) * 4)
+
+
 def _extended(frame: np.ndarray) -> np.ndarray:
-    """The frame, mirrored on the right and below to a size the network takes: multiples of 4."""
-    h, w = (max(SMALLEST, -(-side // 4) * 4) for side in frame.shape[:2])
+    """The frame, mirrored on the right and below to a size that the network takes."""
+    h, w = _extended_size(*frame.shape[:2])
     if (h, w) == frame.shape[:2]:
         return frame
     from nstfilter.opencv import cv2

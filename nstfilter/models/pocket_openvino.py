@@ -1,0 +1,163 @@
+"""The pocket network in OpenVINO.
+
+Frames are [n, h, w, 3] BGR uint8, scale and shift float32 [sum(CHANNELS)].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nstfilter.models import network
+from nstfilter.models.engines import Engine, Graph
+from nstfilter.models.network import CHANNELS, Statistics, Weights
+from nstfilter.models.openvino import ov
+
+
+class PocketInOpenVINO:
+    """`name` tells the graphs of these weights from those of others that the engine holds."""
+
+    def __init__(self, weights: Weights, name: str, engine: Engine) -> None:
+        self._weights, self._name, self._engine = weights, name, engine
+        self._ops = _Ops()
+        y, x = np.mgrid[0:64, 0:64]
+        frame = np.stack([x * 4, y * 4, (x * y) % 256], axis=-1).astype(np.uint8)[None]
+        scale, shift = network.conditions(weights, weights["answer.bias"])
+        self._target = engine.choose(
+            name, lambda: self._painting(frame.shape, False), frame, _map(scale), _map(shift)
+        )
+        self.device, self.precision = self._target
+
+    def prepare(self, shape: tuple[int, ...], measured: bool = False) -> Graph:
+        """The graph that paints frames of this shape, compiled."""
+        return self._engine.graph(
+            (self._name, "paint", shape, measured),
+            lambda: self._painting(shape, measured),
+            pixels=shape[0] * shape[1] * shape[2],
+            target=self._target,
+        )
+
+    def paint(
+        self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
+    ) -> np.ndarray:
+        self.prepare(frame.shape, measured)(frame, _map(scale), _map(shift), out=out)
+        return out
+
+    def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
+        def both(_: Any, means: list[Any], variances: list[Any]) -> list[Any]:
+            return [self._ops.set.concat(x, 1) for x in (means, variances)]
+
+        graph = self._engine.graph(
+            (self._name, "measure", frames.shape),
+            lambda: self._graph(frames.shape, False, both),
+            pixels=frames.size // 3,
+        )
+        return Statistics(*(values.reshape(-1) for values in graph(frames, _map(scale), _map(shift))))
+
+    def encode(self, picture: np.ndarray) -> np.ndarray:
+        """[1, h, w, 3] -> float32 [100]."""
+        return self._encoded(picture)[0][0]
+
+    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
+        """[1, h, w, 3] -> what each stage of the encoder ends in, [h, w, channels] each."""
+        return [found[0].transpose(1, 2, 0) for found in self._encoded(picture)[1:]]
+
+    def _encoded(self, picture: np.ndarray) -> list[np.ndarray]:
+        def build() -> Any:
+            parameter = self._ops.set.parameter(list(picture.shape), np.uint8)
+            answer, maps = network.encode(self._ops, self._weights, parameter)
+            return ov.Model([answer, *maps], [parameter])
+
+        return self._engine.graph((self._name, "encode", picture.shape), build)(picture)
+
+    def _painting(self, shape: tuple[int, ...], measured: bool) -> Any:
+        return self._graph(shape, measured, lambda picture, *_: [picture])
+
+    def _graph(
+        self,
+        shape: tuple[int, ...],
+        measured: bool,
+        results: Callable[[Any, list[Any], list[Any]], list[Any]],
+    ) -> Any:
+        frame = self._ops.set.parameter(list(shape), np.uint8)
+        scale, shift = (self._ops.set.parameter([1, sum(CHANNELS), 1, 1], np.float32) for _ in range(2))
+        painted = network.paint(self._ops, self._weights, frame, scale, shift, measured)
+        return ov.Model(results(*painted), [frame, scale, shift])
+
+
+def _map(vector: np.ndarray) -> np.ndarray:
+    return vector.reshape(1, -1, 1, 1).astype(np.float32, copy=False)
+
+
+class _Ops:
+    """Operations of OpenVINO on [n, channels, h, w]; sizes are fixed when a graph is built."""
+
+    def __init__(self) -> None:
+        self.set = ov.opset13
+        self.axes = self.ints(0, 2, 3)
+
+    def ints(self, *values: int) -> Any:
+        return self.set.constant(np.array(values, np.int64))
+
+    def split(self, vector: Any, channels: list[int]) -> list[Any]:
+        ends = np.cumsum(channels).tolist()
+        step, axis = self.ints(1), self.ints(1)
+        return [
+            self.set.slice(vector, self.ints(end - width), self.ints(end), step, axis)
+            for end, width in zip(ends, channels, strict=True)
+        ]
+
+    def moments(self, x: Any) -> tuple[Any, Any]:
+        mean = self.set.reduce_mean(x, self.axes, True)
+        return mean, self.set.reduce_mean(self.set.squared_difference(x, mean), self.axes, True)
+
+    def every_other_row(self, x: Any, many: int) -> Any:
+        rows = x.shape[2]
+        return x if rows < many else self.set.slice(x, *map(self.ints, (0, rows, 2, 2)))
+
+    def mirror(self, x: Any) -> Any:
+        return self.set.pad(x, self.ints(0, 0, 1, 1), self.ints(0, 0, 1, 1), "reflect")
+
+    def conv(self, x: Any, kernel: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: int = 0) -> Any:
+        y = self.set.convolution(x, kernel, [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+        return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+    def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
+        flat = self.set.reshape(x, self.ints(1, matrix.shape[1]), False)
+        return self.set.matmul(flat, matrix, False, True) + bias.reshape(1, -1)
+
+    def relu(self, x: Any) -> Any:
+        return self.set.relu(x)
+
+    def sqrt(self, x: Any) -> Any:
+        return self.set.sqrt(x)
+
+    def unshuffle(self, frame: Any, factor: int) -> Any:
+        n, height, width, colors = frame.shape
+        h, w = height // factor, width // factor
+        x = self.set.reshape(frame, self.ints(n, h, factor, w, factor * colors), False)
+        x = self.set.reshape(self.set.transpose(x, self.ints(0, 1, 3, 2, 4)), self.ints(n, h, w, -1), False)
+        return self.set.transpose(self.set.convert(x, "f32"), self.ints(0, 3, 1, 2))
+
+    def shuffle(self, x: Any, factor: int) -> Any:
+        n, channels, h, w = x.shape
+        x = self.set.transpose(x, self.ints(0, 2, 3, 1))
+        x = self.set.reshape(x, self.ints(n, h, w, factor, channels // factor), False)
+        x = self.set.transpose(x, self.ints(0, 1, 3, 2, 4))
+        x = self.set.reshape(x, self.ints(n, h * factor, w * factor, -1), False)
+        return self.set.transpose(x, self.ints(0, 3, 1, 2))
+
+    def phases(self, x: Any) -> Any:
+        n, channels, h, w = x.shape
+        x = self.set.reshape(x, self.ints(n, channels, h // 2, 2, w // 2, 2), False)
+        x = self.set.transpose(x, self.ints(0, 3, 5, 1, 2, 4))
+        return self.set.reshape(x, self.ints(n, 4 * channels, h // 2, w // 2), False)
+
+    def picture(self, x: Any) -> Any:
+        n, _, h, w = x.shape
+        x = self.set.convert(self.set.round(self.set.sigmoid(x) * network.number(255), "half_to_even"), "u8")
+        x = self.set.reshape(x, self.ints(n, 2, 2, 2, 2, 3, h, w), False)
+        x = self.set.transpose(x, self.ints(0, 6, 1, 3, 7, 2, 4, 5))
+        return self.set.reshape(x, self.ints(n, 4 * h, 4 * w, 3), False)
