@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 
 from nstfilter import StyleFilter, open_sink, open_source, run
+from nstfilter.graphics.opencv import cv2
+from nstfilter.jobs.task import Executor, Part, Settings, Task
 from nstfilter.manager import open_executor
-from nstfilter.opencv import cv2
 from nstfilter.streams import JoiningSink
 from nstfilter.testing import MemorySource
-from nstfilter.work import Executor, Part, Settings, Task
 
 SLEEPER = """
 import time

@@ -37,8 +37,8 @@ from nstfilter import (
     open_sink,
     open_source,
 )
+from nstfilter.graphics.opencv import cv2
 from nstfilter.models import spare_threads
-from nstfilter.opencv import cv2
 
 STYLE = "mosaic"
 FIRST = """

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from nstfilter import StyleFilter, open_sink, open_source, run
-from nstfilter.jobs import render_all
+from nstfilter.jobs.planning import Job
+from nstfilter.jobs.run import render_all
+from nstfilter.jobs.task import Settings, Task
+from nstfilter.jobs.work import filter_for, perform
 from nstfilter.manager import open_executor
-from nstfilter.render import Job
-from nstfilter.work import Settings, Task, filter_for, perform
 
 TURN = 2.0  # seconds
 

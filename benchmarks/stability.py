@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 
 from nstfilter import StyleFilter, open_model, open_source
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 from nstfilter.score import Flicker
 
 DIALS = (0.0, 0.4, 0.6, 0.8, 1.0)
@@ -35,8 +35,8 @@ def measure(paint: Callable[[np.ndarray], np.ndarray], frames: list[np.ndarray])
     for frame in frames:
         painted = paint(frame)
         flicker.add(frame, painted)
-        grey = cv2.cvtColor(painted, cv2.COLOR_BGR2GRAY)
-        sharpness.append(float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean()))
+        gray = cv2.cvtColor(painted, cv2.COLOR_BGR2GRAY)
+        sharpness.append(float(np.abs(cv2.Laplacian(gray, cv2.CV_32F)).mean()))
     return flicker.mean, float(np.mean(sharpness[len(sharpness) // 2 :]))
 
 

@@ -8,7 +8,14 @@ out = paint(cv2.imread("photo.jpg"))        # BGR uint8 in, BGR uint8 out, same 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# A script in the root of a source checkout imports this folder, not the installed package; plugins/ and
+# styles/ then lie beside it.
+_checkout = Path(__file__).resolve().parents[1]
+if not Path(__file__).with_name("plugins").is_dir() and (_checkout / "plugins" / "__init__.py").is_file():
+    __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
     from nstfilter.errors import (
@@ -23,16 +30,17 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from nstfilter.figures import Figures
     from nstfilter.filter import StyleFilter
-    from nstfilter.governor import Governor
     from nstfilter.hookspecs import hookimpl
-    from nstfilter.live import Live
+    from nstfilter.live.governor import Governor
+    from nstfilter.live.live import Live
+    from nstfilter.live.stats import Figures
     from nstfilter.manager import open_model, open_sink, open_source
     from nstfilter.models import StyleModel
+    from nstfilter.packs.reading import list_styles
+    from nstfilter.packs.style import Style, StyleMix, StylePack
     from nstfilter.pipeline import Report, run
     from nstfilter.streams import Frame, Sink, Source, StreamInfo
-    from nstfilter.style import Style, StyleMix, StylePack, list_styles
 
 # where each public name lives: resolved on first use, so that importing nstfilter loads nothing heavy
 _HOMES = {
@@ -48,16 +56,17 @@ _HOMES = {
         "UnknownNameError",
         "UsageError",
     ],
-    "figures": ["Figures"],
+    "live.stats": ["Figures"],
     "filter": ["StyleFilter"],
-    "governor": ["Governor"],
+    "live.governor": ["Governor"],
     "hookspecs": ["hookimpl"],
-    "live": ["Live"],
+    "live.live": ["Live"],
     "manager": ["open_model", "open_sink", "open_source"],
     "models": ["StyleModel"],
     "pipeline": ["Report", "run"],
     "streams": ["Frame", "Sink", "Source", "StreamInfo"],
-    "style": ["Style", "StyleMix", "StylePack", "list_styles"],
+    "packs.reading": ["list_styles"],
+    "packs.style": ["Style", "StyleMix", "StylePack"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

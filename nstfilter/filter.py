@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.embeddings import EmbeddingCache, file_hash, picture_hash
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
+from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_model, open_source
 from nstfilter.models import DEFAULT_MODEL, StyleModel, TilingModel
-from nstfilter.opencv import cv2
+from nstfilter.models.embeddings import EmbeddingCache, file_hash, picture_hash
+from nstfilter.models.tiles import stylize_in_tiles
+from nstfilter.packs.reading import parse_style
+from nstfilter.packs.style import Style, StyleMix
+from nstfilter.parameters import PARAMETERS
 from nstfilter.stability import Stabilizer
-from nstfilter.style import Style, StyleMix, parse_style
-from nstfilter.tiles import stylize_in_tiles
 
 # where the user does not say, the network works at 480 pixels for a frame of 720, and at the square root of
 # the ratio for larger ones: strokes grow with the picture, and yet stay crisp
@@ -37,7 +39,7 @@ class StyleFilter:
                    embeddings), a `Style` or `StyleMix`, a picture (HxWx3 BGR uint8), or an embedding of the
                    model (float32, as `embedding` gives it)
     `strength`     0 gives the frame back, 1 the full style
-    `keep_colors`  keep the frame's own colours and take only the light and the strokes from the style
+    `keep_colors`  keep the frame's own colors and take only the light and the strokes from the style
     `model`        a name, path or Hub handle, or a `StyleModel`
     `size`         the shorter side, in pixels, that the network works at; None for `default_size`. Frames
                    smaller than that are painted at their own size; the result always has the frame's size
@@ -101,9 +103,7 @@ class StyleFilter:
 
     @strength.setter
     def strength(self, strength: float) -> None:
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength is {strength}; expected a number from 0 to 1")
-        self._strength = float(strength)
+        self._strength: float = PARAMETERS["strength"].check(strength)
 
     @property
     def stability(self) -> float:
@@ -111,9 +111,7 @@ class StyleFilter:
 
     @stability.setter
     def stability(self, stability: float) -> None:
-        if not 0 <= stability <= 1:
-            raise UsageError(f"stability is {stability}; expected a number from 0 to 1")
-        self._stability = float(stability)
+        self._stability: float = PARAMETERS["stability"].check(stability)
 
     def reset(self) -> None:
         """Forget the frame before: the next one begins a new stream."""
@@ -125,14 +123,12 @@ class StyleFilter:
 
     @size.setter
     def size(self, size: int | None) -> None:
-        if size is not None and not 16 <= size <= 16384:
-            raise UsageError(f"size is {size}; expected 16 to 16384 pixels")
-        self._size = size
+        self._size: int | None = PARAMETERS["size"].check(size)
 
     def __call__(self, frame: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
         """Paint one frame.
 
-        `frame` is HxW or HxWx1 (grey), HxWx3 (BGR) or HxWx4 (BGRA, alpha kept), uint8, of any size from
+        `frame` is HxW or HxWx1 (gray), HxWx3 (BGR) or HxWx4 (BGRA, alpha kept), uint8, of any size from
         1x1 up and any memory layout. The result has the same shape; it is `out` where that is given, which
         may be `frame` itself. Raises `FrameError` for anything else.
         """
@@ -236,6 +232,13 @@ def as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if channels == 4:
         return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR), frame[:, :, 3]
     return frame, None
+
+
+def check_painted(painted: np.ndarray, image: np.ndarray) -> None:
+    """Raise `FrameError` for what is no frame like `image`: a sink would take any array's bytes for one."""
+    shape, dtype = getattr(painted, "shape", ()), getattr(painted, "dtype", type(painted).__name__)
+    if shape[:2] != image.shape[:2] or dtype != "uint8":
+        raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")
 
 
 def _like(frame: np.ndarray, painted: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:

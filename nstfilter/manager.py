@@ -18,9 +18,9 @@ from nstfilter.errors import PluginError, UnknownNameError, UsageError
 if TYPE_CHECKING:
     import typer
 
+    from nstfilter.jobs.task import Executor
     from nstfilter.models import StyleModel
     from nstfilter.streams import Sink, Source
-    from nstfilter.work import Executor
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
@@ -151,18 +151,28 @@ class Registry:
 
 
 class PluginManager:
-    """The plugins of one run. `statuses` tells how each fared, `registries` what they registered."""
+    """The plugins of one process.
+
+    `statuses`   one for each plugin found: whether it was loaded, or the error that kept it out
+    `sources`, `sinks`, `models`, `packs`, `executors`   what the plugins registered, a `Registry` each
+    `registries` the same five by the name of their hook
+    """
 
     def __init__(self) -> None:
         self.pluggy = pluggy.PluginManager(hookspecs.PROJECT)
         self.pluggy.add_hookspecs(hookspecs)
         self.statuses: list[PluginStatus] = []
+        self.sources = Registry("source", self.statuses)
+        self.sinks = Registry("sink", self.statuses)
+        self.models = Registry("model", self.statuses)
+        self.packs = Registry("style pack", self.statuses)
+        self.executors = Registry("executor", self.statuses)
         self.registries = {
-            "register_sources": Registry("source", self.statuses),
-            "register_sinks": Registry("sink", self.statuses),
-            "register_models": Registry("model", self.statuses),
-            "register_styles": Registry("style pack", self.statuses),
-            "register_executors": Registry("executor", self.statuses),
+            "register_sources": self.sources,
+            "register_sinks": self.sinks,
+            "register_models": self.models,
+            "register_styles": self.packs,
+            "register_executors": self.executors,
         }
 
     def load(
@@ -275,7 +285,7 @@ def open_source(target: str | os.PathLike[str], **options: Any) -> Source:
     """
     from nstfilter.streams import Source
 
-    source: Source = _open("register_sources", target, Source, options)
+    source: Source = _open(manager().sources, target, Source, options)
     source.reopen = source.reopen or partial(open_source, target, **options)
     return source
 
@@ -287,7 +297,7 @@ def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
     """
     from nstfilter.streams import Sink
 
-    sink: Sink = _open("register_sinks", target, Sink, options)
+    sink: Sink = _open(manager().sinks, target, Sink, options)
     sink.name = sink.name or os.fspath(target)
     sink.reopen = sink.reopen or partial(open_sink, target, **options)
     return sink
@@ -300,7 +310,7 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
     """
     from nstfilter.models import StyleModel
 
-    model: StyleModel = _open("register_models", target, StyleModel, options)
+    model: StyleModel = _open(manager().models, target, StyleModel, options)
     return model
 
 
@@ -309,11 +319,11 @@ def open_executor(target: str, **options: Any) -> Executor:
 
     Raises `UnknownNameError`, or `MissingLibraryError` when what it needs is not installed.
     """
-    from nstfilter.work import Executor
+    from nstfilter.jobs.task import Executor
 
-    executor: Executor = _open("register_executors", target, Executor, options)
+    executor: Executor = _open(manager().executors, target, Executor, options)
     return executor
 
 
-def _open(hook: str, target: str | os.PathLike[str], contract: type, options: dict[str, Any]) -> Any:
-    return manager().registries[hook].open(os.fspath(target), contract, options)
+def _open(registry: Registry, target: str | os.PathLike[str], contract: type, options: dict[str, Any]) -> Any:
+    return registry.open(os.fspath(target), contract, options)

@@ -15,15 +15,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nstfilter.errors import FrameError
+import numpy as np
+
+from nstfilter.filter import StyleFilter, check_painted
+from nstfilter.live.governor import Governor
+from nstfilter.live.live import Live
+from nstfilter.live.stats import Figures
 from nstfilter.streams import Frame, Sink, Source
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from nstfilter.figures import Figures
 
 # frames waiting between two threads: enough to even out their paces, few enough to weigh little
 DEPTH = 4
@@ -81,7 +81,7 @@ def run(
                     before = time.perf_counter()
                     painted = replace(frame, image=filter(frame.image))
                     report.filtering += time.perf_counter() - before
-                    check(painted.image, frame.image)
+                    check_painted(painted.image, frame.image)
                     for writer in writers:
                         writer.put(painted)
                     report.frames += 1
@@ -114,22 +114,11 @@ def _run_live(
     on_frame: Callable[[int], None] | None,
     stop: threading.Event | None,
 ) -> Report:
-    from nstfilter.filter import StyleFilter
-    from nstfilter.governor import Governor
-    from nstfilter.live import Live
-
     rate = source.info.rate or Fraction(30)
     governor = Governor(rate) if isinstance(filter, StyleFilter) and filter.size is None else None
     live = Live(source, filter, sinks, rate=rate, governor=governor, on_frame=on_frame)
     figures = live.run(stop=stop)
     return Report(figures.painted, figures.seconds, live.filtering, live.warnings, figures)
-
-
-def check(painted: np.ndarray, image: np.ndarray) -> None:
-    """Raises `FrameError` for what is no frame like `image`: a sink would take any array's bytes for one."""
-    shape, dtype = getattr(painted, "shape", ()), getattr(painted, "dtype", type(painted).__name__)
-    if shape[:2] != image.shape[:2] or dtype != "uint8":
-        raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")
 
 
 def _abort(sink: Sink, error: BaseException) -> Path | None:
@@ -140,7 +129,7 @@ def _abort(sink: Sink, error: BaseException) -> Path | None:
         return None
 
 
-class _Hand:
+class _Queue:
     """A queue between two threads. Either side may end it, and the other is told at its next move."""
 
     def __init__(self) -> None:
@@ -164,7 +153,7 @@ class _Reader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.hand = _Hand()
+        self.hand = _Queue()
         self.thread = threading.Thread(target=self._read, name="nstfilter-read", daemon=True)
         self.thread.start()
 
@@ -193,7 +182,7 @@ class _Writer:
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self.hand = _Hand()
+        self.hand = _Queue()
         self.thread = threading.Thread(target=self._write, name="nstfilter-write", daemon=True)
         self.thread.start()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nstfilter.errors import UsageError
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 
 
 def style_score(content: np.ndarray, style: np.ndarray, output: np.ndarray) -> float:
@@ -108,19 +108,19 @@ class Flicker:
 
     def add(self, frame: np.ndarray, painted: np.ndarray) -> None:
         """Take the next input frame and what was made of it, both HxWx3 BGR uint8 of one size."""
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         values = painted.astype(np.float32) / 255
         if self._last:
-            last_grey, last_values = self._last
-            back = self._flow.calc(grey, last_grey, None)
-            forth = self._flow.calc(last_grey, grey, None)
-            rows, columns = (np.arange(side, dtype=np.float32) for side in grey.shape)
+            last_gray, last_values = self._last
+            back = self._flow.calc(gray, last_gray, None)
+            forth = self._flow.calc(last_gray, gray, None)
+            rows, columns = (np.arange(side, dtype=np.float32) for side in gray.shape)
             there = back + np.dstack(np.meshgrid(columns, rows))
             forth = cv2.remap(forth, there, None, cv2.INTER_LINEAR)
             agrees = ((forth + back) ** 2).sum(2) < 0.01 * ((forth**2).sum(2) + (back**2).sum(2)) + 0.5
-            height, width = grey.shape
+            height, width = gray.shape
             inside = (there >= 0).all(2) & (there <= (width - 1, height - 1)).all(2)
             warped = cv2.remap(last_values, there, None, cv2.INTER_LINEAR)
             if (agrees & inside).any():
                 self.errors.append(float(np.abs(values - warped)[agrees & inside].mean()))
-        self._last = grey, values
+        self._last = gray, values

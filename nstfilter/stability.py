@@ -17,13 +17,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 
-# for videos, where the user does not say
-DEFAULT_STABILITY = 0.8
 # the largest share of the carried frame; the rest anchors the result to the new one
 CARRIED = 0.95
-# grey levels of difference, after blurring, at which trust in the carried frame has fallen to 1/e
+# gray levels of difference, after blurring, at which trust in the carried frame has fallen to 1/e
 TOLERANCE = 15.0
 # the same for the carried and the new painting, blurred until strokes no longer count
 PAINT_TOLERANCE = 30.0
@@ -33,7 +31,7 @@ CUT = 0.35
 GAIN = 1.5
 # What a frame long past still weighs when it may be forgotten. Measured on three clips as the difference
 # between a filter that has seen all of the clip and one that was warmed up, at the first frame that is shown:
-# at stability 0.8, 5 to 7 grey levels without warming up and 0.3 to 0.6 after the 10 frames that this asks
+# at stability 0.8, 5 to 7 gray levels without warming up and 0.3 to 0.6 after the 10 frames that this asks
 # for (the frame before differs by 4 to 26, for things move); at 0.4, 3.0 and 0.2; at 1, 10 and 2.
 FORGOTTEN = 0.07
 # the shorter side, in pixels, below which there is too little to find motion in
@@ -89,13 +87,13 @@ class Stabilizer:
         assert self._last
         last_half, last_painted = self._last
         height, width = last_painted.shape[:2]
-        last_grey, grey = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (last_half, half))
-        there = self._flow.calc(grey, last_grey, None)
-        there[..., 0] += np.arange(grey.shape[1], dtype=np.float32)
-        there[..., 1] += np.arange(grey.shape[0], dtype=np.float32)[:, None]
+        last_gray, gray = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (last_half, half))
+        there = self._flow.calc(gray, last_gray, None)
+        there[..., 0] += np.arange(gray.shape[1], dtype=np.float32)
+        there[..., 1] += np.arange(gray.shape[0], dtype=np.float32)[:, None]
         inputs = cv2.remap(last_half, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        # the same places in the full picture, where a pixel's centre lies at its index plus a half
-        scale = width / grey.shape[1], height / grey.shape[0]
+        # the same places in the full picture, where a pixel's center lies at its index plus a half
+        scale = width / gray.shape[1], height / gray.shape[0]
         there = cv2.resize(there, (width, height), interpolation=cv2.INTER_LINEAR)
         there = cv2.multiply(cv2.add(there, (0.5, 0.5, 0, 0)), (*scale, 0, 0))
         there = cv2.subtract(there, (0.5, 0.5, 0, 0), dst=there)
@@ -133,6 +131,6 @@ def _with_contrast_of(painted: np.ndarray, mixed: np.ndarray) -> np.ndarray:
 
 
 def _contrast(image: np.ndarray) -> np.ndarray:
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    fine = cv2.absdiff(grey, cv2.GaussianBlur(grey, (7, 7), 1.5))
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    fine = cv2.absdiff(gray, cv2.GaussianBlur(gray, (7, 7), 1.5))
     return cv2.boxFilter(fine, cv2.CV_32F, (25, 25)) + np.float32(0.5)

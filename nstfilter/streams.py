@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Frame:
     """One picture of a stream.
 
-    `image`     HxW (grey), HxWx3 (BGR) or HxWx4 (BGRA, alpha not premultiplied), uint8
+    `image`     HxW (gray), HxWx3 (BGR) or HxWx4 (BGRA, alpha not premultiplied), uint8
     `pts`       when it is shown, in units of the stream's time base
     `duration`  how long, in the same units; None where the stream does not say
     `captured`  `time.monotonic()` at capture, in seconds; None for files

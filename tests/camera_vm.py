@@ -1,5 +1,5 @@
 """Webcam and virtual camera with real devices. Run as root where /dev/video0 is a vivid capture device and
-/dev/video10 a v4l2loopback one labelled nstfilter, with exclusive_caps; see test_camera_vm.py.
+/dev/video10 a v4l2loopback one labeled nstfilter, with exclusive_caps; see test_camera_vm.py.
 
     camera_vm.py                      every check, one line of JSON each: name, seconds, and error or skip
     camera_vm.py NAME...              only these
@@ -29,21 +29,21 @@ from pathlib import Path
 import numpy as np
 
 from nstfilter.errors import SinkError, SourceError
-from nstfilter.live import Live
+from nstfilter.graphics.opencv import cv2
+from nstfilter.live.live import Live
 from nstfilter.manager import open_sink, open_source
-from nstfilter.opencv import cv2
-from nstfilter.plugins import doctor_devices
-from nstfilter.plugins.virtualcam_devices import virtual_cameras
-from nstfilter.plugins.virtualcam_sink import VirtualcamSink
+from nstfilter.plugins.cameras import cameras, find
+from nstfilter.plugins.doctor import devices as doctor_devices
+from nstfilter.plugins.virtual_cameras import virtual_cameras
+from nstfilter.plugins.virtualcam.sink import VirtualcamSink
 from nstfilter.plugins.webcam import open_webcam
-from nstfilter.plugins.webcam_devices import cameras, find
 from nstfilter.streams import Frame, StreamInfo
 
 WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 SIZE, RATE = (640, 360), Fraction(15)
 # BGR, in two rows; no turn, mirroring or swap of channels gives it again
-COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (40, 40, 40)]]
+COLORS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (40, 40, 40)]]
 LEVELS = 6  # of 255, lost on the way through limited-range YUV
 # vivid's: white, yellow, cyan, green, magenta, red, blue, black, in BGR
 BARS = [[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
@@ -61,12 +61,12 @@ def check(function: Callable[[], None]) -> Callable[[], None]:
 
 
 def chart(width: int, height: int) -> np.ndarray:
-    cells = np.array(COLOURS, np.uint8)
+    cells = np.array(COLORS, np.uint8)
     return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def cells(image: np.ndarray) -> list[list[float]]:
-    """The mean colour in the middle of each cell of a chart."""
+    """The mean color in the middle of each cell of a chart."""
     height, width = image.shape[0] // 2, image.shape[1] // 3
     return [
         image[
@@ -79,13 +79,13 @@ def cells(image: np.ndarray) -> list[list[float]]:
 
 
 def bars(image: np.ndarray) -> list[list[float]]:
-    """The colours of vivid's eight bars, from its last rows, which are free of its text."""
+    """The colors of vivid's eight bars, from its last rows, which are free of its text."""
     height, width = image.shape[:2]
     return image[height * 17 // 18 :, width // 32 :: width // 8].astype(float).mean(axis=0).tolist()
 
 
-def off(colours: list[list[float]]) -> float:
-    return float(np.abs(np.array(colours) - np.array(COLOURS).reshape(-1, 3)).max())
+def off(colors: list[list[float]]) -> float:
+    return float(np.abs(np.array(colors) - np.array(COLORS).reshape(-1, 3)).max())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nstfilter.manager import manager
-from nstfilter.style import packs
+from nstfilter.packs.reading import packs
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -53,7 +53,7 @@ def make_pack() -> MakePack:
     """Makes a pack of tiny PNGs in a folder."""
 
     def make(folder: Path, *styles: str, name: str = "mine") -> Path:
-        from nstfilter.opencv import cv2
+        from nstfilter.graphics.opencv import cv2
 
         folder.mkdir(parents=True)
         text = f'[pack]\nname = "{name}"\nversion = "1.0"\nauthor = "A. Author"\nlicence = "CC0-1.0"\n'

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.tensorflow import tf
+from nstfilter.models.tensorflow import tf
 
 Layers = Callable[..., Any]
 
@@ -37,10 +37,10 @@ def predictor(weights: Weights, style: Any) -> Any:
 
 
 def transformer(weights: Weights, content: Any, embedding: Any) -> Any:
-    """Quarter size and back, normalised by what linear maps make of the embedding."""
+    """Quarter size and back, normalized by what linear maps make of the embedding."""
     count = embedding.shape[-1]
 
-    def normalised(x: Any, name: str) -> Any:
+    def normalized(x: Any, name: str) -> Any:
         channels = x.shape[-1]
         mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
         scale = tf.nn.conv2d(embedding, weights(name + "scale", 1, 1, count, channels), 1, "SAME")
@@ -50,7 +50,7 @@ def transformer(weights: Weights, content: Any, embedding: Any) -> Any:
     def convolved(x: Any, name: str, size: int, channels: int, stride: int = 1) -> Any:
         edge = [size // 2, size // 2]
         x = tf.pad(x, [[0, 0], edge, edge, [0, 0]], "REFLECT")
-        return normalised(
+        return normalized(
             tf.nn.conv2d(x, weights(name, size, size, x.shape[-1], channels), stride, "VALID"), name
         )
 

@@ -1,7 +1,7 @@
 """Webcam and virtual camera with the drivers that people have, in a virtual machine: what camera_vm.py does.
 
 They need a program that runs a command where /dev/video0 is a capture device (vivid) and /dev/video10 a
-v4l2loopback device labelled nstfilter: `PROGRAM [-t SECONDS] [-d FOLDER] -- COMMAND...`. NSTFILTER_CAMERA_VM
+v4l2loopback device labeled nstfilter: `PROGRAM [-t SECONDS] [-d FOLDER] -- COMMAND...`. NSTFILTER_CAMERA_VM
 names it. Where there is none, these tests are skipped.
 """
 

@@ -21,7 +21,7 @@ from nstfilter.cli.app import build_app
 from nstfilter.cli.apply import _Bar
 from nstfilter.errors import NstfilterError
 from nstfilter.hookspecs import hookimpl
-from nstfilter.jobs import Progress
+from nstfilter.jobs.run import Progress
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
 from nstfilter.testing import FakeModel, MemorySource
@@ -166,7 +166,7 @@ def test_a_picture_file_is_a_style(apply):
         (["none.png"], 1, "there is no file none.png"),
         (["a.png", "-s", "rubby"], 2, "did you mean 'ruby'"),
         (["a.png", "--strength", "1.5"], 2, "strength is 1.5; expected a number from 0 to 1"),
-        (["a.png", "--size", "3"], 2, "size is 3; expected 16"),
+        (["a.png", "--size", "3"], 2, "size is 3; expected a whole number from 16 to 16384 pixels"),
         (["a.png", "--stability", "2"], 2, "stability is 2"),
         (["a.png", "--model", "pocet"], 2, "did you mean 'pocket'"),
         (["a.png", "-o", "a.png"], 2, "its own output"),

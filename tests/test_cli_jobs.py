@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nstfilter.cli.app import build_app
 from nstfilter.errors import NstfilterError, SinkError, UsageError
 from nstfilter.hookspecs import hookimpl
-from nstfilter.job_file import JobFolder
+from nstfilter.jobs.job_file import JobFolder
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
 from nstfilter.testing import FakeModel, MemorySource

@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 from nstfilter import SinkError, open_sink, open_source, run
 from nstfilter.cli import live as command
 from nstfilter.cli.app import build_app
-from nstfilter.controls import HELP
 from nstfilter.errors import NstfilterError
+from nstfilter.graphics import display as preview_display
 from nstfilter.hookspecs import hookimpl
-from nstfilter.last_style import last_style
+from nstfilter.live.controls import HELP
+from nstfilter.live.last_style import last_style
 from nstfilter.manager import manager
-from nstfilter.plugins import preview_display
 from nstfilter.testing import FakeModel, MemorySink, MemorySource
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ def test_a_video_is_painted_at_its_own_pace_into_several_files(live):
     assert result.exit_code == 0, result.output
     assert listing() == ["a.mp4", "b.mp4", "c.mkv"]
     for name in ("b.mp4", "c.mkv"):
-        # the cheap model goes half the way to the style's colour, which is (40, 90, 200)
+        # the cheap model goes half the way to the style's color, which is (40, 90, 200)
         assert middle(pictures(name)[-1]) == pytest.approx([70, 95, 150], abs=6)
     assert "s live, " in result.stdout
     assert "  b.mp4: " in result.stdout
@@ -305,8 +305,8 @@ def test_one_processor_is_left_to_the_call(devices, monkeypatch, processors, thr
 
 
 def test_a_model_that_takes_no_threads_is_told_of_none(devices):
-    manager().registries["register_models"].registrations[-1] = replace(
-        manager().registries["register_models"].registrations[-1], name="single", options=()
+    manager().models.registrations[-1] = replace(
+        manager().models.registrations[-1], name="single", options=()
     )
     assert command._threads("single", None) is None
 

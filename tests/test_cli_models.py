@@ -10,7 +10,7 @@ from nstfilter.cli.app import build_app
 MODEL = """
     @hookimpl
     def register_models(register):
-        register("fake", lambda target: FakeModel(), help="a mean colour")
+        register("fake", lambda target: FakeModel(), help="a mean color")
 """
 
 
@@ -19,7 +19,7 @@ def test_models_are_listed_with_the_plugin_they_come_from(site, command):
     site("faker", MODEL)
     result = CliRunner().invoke(build_app(), command)
     lines = [line.split("\t") for line in result.stdout.splitlines()]
-    assert ["fake", "faker", "a mean colour"] in lines
+    assert ["fake", "faker", "a mean color"] in lines
     assert {"pocket", "magenta"} <= {line[0] for line in lines}
 
 
@@ -27,4 +27,4 @@ def test_models_are_listed_with_the_plugin_they_come_from(site, command):
 def test_models_are_listed_as_json(site, command):
     site("faker", MODEL)
     listing = json.loads(CliRunner().invoke(build_app(), [*command, "--json"]).stdout)
-    assert {"name": "fake", "plugin": "faker", "help": "a mean colour"} in listing
+    assert {"name": "fake", "plugin": "faker", "help": "a mean color"} in listing

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
 from nstfilter.hookspecs import hookimpl
+from nstfilter.jobs.recipe import Recipe
+from nstfilter.jobs.xmp import packet
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
-from nstfilter.plugins.video_sink import VideoSink
-from nstfilter.recipe import Recipe
+from nstfilter.plugins.video.sink import VideoSink
 from nstfilter.testing import FakeModel, MemorySource
-from nstfilter.xmp import packet
 
 
 class OneModel:
@@ -79,7 +79,7 @@ def test_a_video_in_json(nstfilter):
     assert (recipe["crf"], recipe["keep_colors"], recipe["stability"]) == (30, True, 0.8)
     words = nstfilter("show", "a.mkv").stdout
     assert words.startswith("a.mkv: 64x48, 8 frames, 30 a second\n")
-    assert "\ncolours      kept from the input\n" in words
+    assert "\ncolors      kept from the input\n" in words
     assert "\ncrf          30\n" in words
 
 

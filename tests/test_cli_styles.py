@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 from nstfilter.cli import styles as cli
 from nstfilter.cli.app import build_app
 from nstfilter.errors import NstfilterError, SinkError, StyleError, UnknownNameError, UsageError
+from nstfilter.graphics.opencv import cv2
 from nstfilter.hookspecs import Register, hookimpl
 from nstfilter.manager import manager
-from nstfilter.opencv import cv2
-from nstfilter.style import user_packs_folder
+from nstfilter.packs.reading import user_packs_folder
 from nstfilter.testing import FakeModel
 
 pytestmark = pytest.mark.usefixtures("own_packs_only")
@@ -155,7 +155,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(
 
 @pytest.fixture
 def photo(here: Path) -> np.ndarray:
-    """A grey picture of 300x200, also in photo.png."""
+    """A gray picture of 300x200, also in photo.png."""
     picture = np.full((200, 300, 3), 100, np.uint8)
     assert cv2.imwrite("photo.png", picture)
     manager().load("fake", FakePlugin)
@@ -163,7 +163,7 @@ def photo(here: Path) -> np.ndarray:
 
 
 def tile(number: int) -> np.ndarray:
-    """The colour in the middle of a tile on sheet.png, tiles being 320x213 with margins and captions."""
+    """The color in the middle of a tile on sheet.png, tiles being 320x213 with margins and captions."""
     page = cv2.imread("sheet.png")
     assert page is not None
     middle: np.ndarray = page[14 + 106, 14 + 160 + number * (320 + 14)]
@@ -173,7 +173,7 @@ def tile(number: int) -> np.ndarray:
 def test_a_sheet_shows_every_style(pack: Path, photo: np.ndarray) -> None:
     assert printed("sheet", "photo.png", "-o", "sheet.png", "--model", "fake") == "sheet.png\n"
     np.testing.assert_array_equal(tile(0), [100, 100, 100])
-    # the fake mixes a style's mean colour with the picture by half: BGR (0, 90, 200) for dots, (40, 90, 200)
+    # the fake mixes a style's mean color with the picture by half: BGR (0, 90, 200) for dots, (40, 90, 200)
     np.testing.assert_array_equal(tile(1), [50, 95, 150])
     np.testing.assert_array_equal(tile(2), [70, 95, 150])
 
@@ -213,7 +213,7 @@ def test_styles_of_one_name_are_told_apart(
         names.extend(name for name, _ in tiles)
         return tiles[0][1]
 
-    monkeypatch.setattr("nstfilter.sheet.contact_sheet", sheet)
+    monkeypatch.setattr("nstfilter.graphics.sheet.contact_sheet", sheet)
     printed("sheet", "photo.png", "-o", "sheet.png", "--model", "fake")
     assert names == ["photo", "mine/dots", "lines", "other/dots"]
 
@@ -238,7 +238,7 @@ def test_a_sheet_that_fails_leaves_nothing(
     def fail(*_: object) -> None:
         raise SinkError("the disk is full")
 
-    monkeypatch.setattr("nstfilter.plugins.image_sink.ImageSink._write", fail)
+    monkeypatch.setattr("nstfilter.plugins.image.sink.ImageSink._write", fail)
     refused("sheet", "photo.png", "-o", "sheet.png", "--model", "fake", kind=SinkError)
     assert [path.name for path in here.iterdir()] == ["photo.png"]
 

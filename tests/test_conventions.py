@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -15,27 +16,36 @@ import pytest
 import nstfilter
 from nstfilter import errors, hookspecs
 from nstfilter.manager import HOOKS
-from nstfilter.manifest import parse
+from nstfilter.packs.manifest import parse
 
 ROOT = Path(__file__).parents[1]
 PLUGINS_MD = ROOT / "docs/plugins.md"
 HEAVY = {"tensorflow", "openvino", "av", "cv2", "numpy", "PIL", "pyvirtualcam"}
 ERRORS = {name: value for name, value in vars(errors).items() if name.endswith("Error")}
 MODULES = sorted((ROOT / "nstfilter").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+TEXTS = [
+    path
+    for path in [*MODULES, *PLUGINS, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
+    if ".egg-info" not in str(path)
+]
 
 TESTED_ELSEWHERE = {
     "nstfilter/__init__.py": "here",
     "nstfilter/hookspecs.py": "here, and every hook in test_manager.py",
-    "nstfilter/capture.py": "test_live.py: cameras that break off, stall and come back; files at their pace",
-    "nstfilter/cli/__init__.py": "a docstring",
+    "nstfilter/cli/options.py": "test_cli_apply.py, test_cli_live.py: each option",
+    "nstfilter/graphics/display.py": "test_plugin_preview.py: with and without a display",
+    "nstfilter/jobs/task.py": "the contract; test_jobs_work.py, test_plugin_local.py",
+    "nstfilter/live/capture.py": "test_live_live.py: cameras that break off and come back; paced files",
+    "nstfilter/live/sink_worker.py": "test_live_live.py: sinks that are slow, fail, hang and come back",
+    "nstfilter/live/painter.py": "test_live_live.py: filters that fail and are governed",
     "nstfilter/models/__init__.py": "the protocols; testing.check_model asks for what they promise",
-    "nstfilter/models/openvino.py": "test_engines.py: that it does not call home",
-    "nstfilter/models/pocket_openvino.py": "test_pocket.py: that it agrees with TensorFlow's",
-    "nstfilter/models/pocket_tensorflow.py": "test_pocket.py: that it agrees with OpenVINO's",
-    "nstfilter/outlet.py": "test_live.py: sinks that are slow, fail, hang, are closed and come back",
-    "nstfilter/painter.py": "test_live.py: filters that fail and are governed",
-    "nstfilter/testing_live.py": "test_live.py stands on it",
-    "nstfilter/models/network.py": "test_pocket.py: what it computes, and weights that do not fit it",
+    "nstfilter/models/openvino.py": "test_models_engines.py: that it does not call home",
+    "nstfilter/models/pocket_openvino.py": "test_models_pocket.py: that it agrees with TensorFlow's",
+    "nstfilter/models/pocket_tensorflow.py": "test_models_pocket.py: that it agrees with OpenVINO's",
+    "nstfilter/models/network.py": "test_models_pocket.py: what it computes, and weights that do not fit it",
+    "nstfilter/packs/style.py": "test_packs_reading.py: styles, mixes and packs are made there",
+    "nstfilter/testing/live.py": "test_live_live.py is built on it",
 }
 
 
@@ -48,16 +58,54 @@ def test_every_plugin_has_its_tests(name):
 
 @pytest.mark.parametrize("path", [path.relative_to(ROOT).as_posix() for path in MODULES])
 def test_every_module_has_its_tests(path):
-    *package, stem = Path(path).with_suffix("").parts[1:]
-    names = {f"test_{stem.strip('_')}.py", f"test_{'_'.join([*package, stem])}.py"}
-    has_tests = any((ROOT / "tests" / name).is_file() for name in names)
-    assert has_tests != (path in TESTED_ELSEWHERE), f"expected tests/{' or '.join(sorted(names))}"
+    parts = Path(path).with_suffix("").parts[1:]
+    if len(parts) > 1 and parts[-1] == "__init__" and path not in TESTED_ELSEWHERE:
+        parts = parts[:-1]
+        if is_docstring_alone(ROOT / path):
+            return
+    name = "_".join(part.strip("_") for part in parts)
+    has_tests = (ROOT / f"tests/test_{name}.py").is_file()
+    assert has_tests != (path in TESTED_ELSEWHERE), f"expected tests/test_{name}.py"
 
 
-@pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "plugins").glob("*.py"))], ids=lambda p: p.stem)
-def test_modules_are_short_and_say_what_they_are_for(path):
-    text = path.read_text()
-    assert text.count("\n") < 350
+def is_docstring_alone(path):
+    return len(ast.parse(path.read_text("utf-8")).body) <= 1
+
+
+@pytest.mark.parametrize("path", sorted(TESTED_ELSEWHERE))
+def test_what_is_tested_elsewhere_is_there(path):
+    assert (ROOT / path).is_file()
+
+
+def test_every_folder_of_the_package_is_listed():
+    """setuptools packs only the folders that pyproject.toml names."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".")
+        for top in ("nstfilter", "plugins", "styles")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    inside = {name if name.startswith("nstfilter") else f"nstfilter.{name}" for name in folders}
+    assert inside == set(listed)
+
+
+BRITISH = re.compile(
+    r"\b(\w*colour\w*|grey\w*|\w*normalis\w*|centre[ds]?|neighbour\w*|behaviour\w*|favourite\w*"
+    r"|recognis\w*|optimis\w*|initialis\w*|artefact\w*|analyse[ds]?|labelled|travelled|catalogue)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_spelling_is_american(path):
+    lines = path.read_text("utf-8").splitlines()
+    assert [line for line in lines if BRITISH.search(line) and "BRITISH" not in line] == []
+
+
+@pytest.mark.parametrize("path", [*MODULES, *PLUGINS], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_modules_are_one_idea_and_say_which(path):
+    text = path.read_text("utf-8")
+    assert text.count("\n") < 500
     assert ast.get_docstring(ast.parse(text))
 
 
@@ -88,7 +136,7 @@ def test_the_public_names_are_sorted_and_complete():
     seen = {
         alias.name: node.module
         for block in tree.body
-        if isinstance(block, ast.If)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in block.body
         for alias in node.names
     }

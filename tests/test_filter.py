@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.embeddings import EmbeddingCache
 from nstfilter.errors import FrameError, ModelError, StyleError, UnknownNameError, UsageError
 from nstfilter.filter import ONE_PIECE, StyleFilter
-from nstfilter.style import Style, StyleMix
+from nstfilter.models.embeddings import EmbeddingCache
+from nstfilter.packs.style import Style, StyleMix
 from nstfilter.testing import FakeModel
 
 BLUE = np.full((8, 8, 3), (200, 0, 0), np.uint8)
@@ -96,7 +96,7 @@ def test_keeping_colors_takes_only_the_light_from_the_style(paint):
     assert np.abs(kept[..., 0] - painted[..., 0]).mean() < 4
 
 
-def test_grey_in_grey_out(paint):
+def test_gray_in_gray_out(paint):
     assert paint(photo()[..., 0]).shape == (36, 64)
     assert paint(photo()[..., :1]).shape == (36, 64, 1)
 
@@ -163,7 +163,7 @@ def test_strength_out_of_range_is_refused(paint, strength):
 
 @pytest.mark.parametrize("size", [0, 15, -3, 100_000])
 def test_size_out_of_range_is_refused(paint, size):
-    with pytest.raises(UsageError, match="expected 16 to 16384"):
+    with pytest.raises(UsageError, match="expected a whole number from 16 to 16384 pixels"):
         paint.size = size
 
 

@@ -117,8 +117,8 @@ def test_the_second_plugin_of_a_name_is_kept_out_visibly(site):
     site("good", GOOD.replace('"good"', '"other"'), distribution="b-second")
     assert status("good", "a-first").error is None
     assert "a-first has a plugin called 'good' already" in status("good", "b-second").error
-    assert "good" in manager().registries["register_sources"].names()
-    assert "other" not in manager().registries["register_sources"].names()
+    assert "good" in manager().sources.names()
+    assert "other" not in manager().sources.names()
 
 
 def test_a_plugin_cannot_take_the_name_of_one_of_ours(site):
@@ -136,7 +136,7 @@ def test_a_source_name_that_is_taken_keeps_the_whole_second_plugin_out(site):
     """
     site("two", second + GOOD)
     assert "'good' is already registered by plugin 'one'" in status("two").error
-    assert "second" not in manager().registries["register_models"].names()
+    assert "second" not in manager().models.names()
 
 
 def test_two_that_claim_a_target_are_an_error_naming_both_in_either_order(site):
@@ -149,7 +149,7 @@ def test_two_that_claim_a_target_are_an_error_naming_both_in_either_order(site):
         "'x.good' is claimed by ant (plugin two) and zebra (plugin one); "
         "choose one with a prefix, as in ant:x.good"
     )
-    registry = manager().registries["register_sources"]
+    registry = manager().sources
     registry.registrations.reverse()
     with pytest.raises(UsageError) as again:
         registry.resolve("x.good")
@@ -236,7 +236,7 @@ def test_an_executor_by_name_with_its_address_and_options(site):
     site(
         "farm",
         """
-    from nstfilter.work import Executor
+    from nstfilter.jobs.task import Executor
 
     class Farm(Executor):
         def __init__(self, address, jobs):
@@ -318,7 +318,7 @@ def test_a_plugin_whose_commands_fail_leaves_the_app_as_it_was(site, kind):
     listing = CliRunner().invoke(app, ["--help"]).stdout
     assert "bad" not in listing
     assert "zz-good" in listing
-    assert "bad" not in manager().registries["register_sources"].names()
+    assert "bad" not in manager().sources.names()
     assert CliRunner().invoke(app, ["aa-good"]).stdout == "hello from aa-good\n"
 
 

@@ -136,7 +136,13 @@ def test_the_wheel_of_the_sdist_is_the_wheel_of_the_tree(tree, built, tmp_path):
 def test_the_sdist_holds_what_a_wheel_is_made_of(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "plugins/image.py", "styles/__init__.py"} <= names
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "plugins/image/source.py",
+        "styles/__init__.py",
+    } <= names
 
 
 def test_every_plugin_is_an_entry_point_and_every_entry_point_a_plugin():
@@ -144,8 +150,12 @@ def test_every_plugin_is_an_entry_point_and_every_entry_point_a_plugin():
         functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
         return any("hookimpl" in ast.unparse(d) for function in functions for d in function.decorator_list)
 
-    with_hooks = {path.stem for path in (ROOT / "plugins").glob("*.py") if has_hooks(path)}
-    assert {name: f"nstfilter.plugins.{name}" for name in with_hooks} == ENTRY_POINTS
+    with_hooks = set()
+    for path in (ROOT / "plugins").rglob("*.py"):
+        if has_hooks(path):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            with_hooks.add(".".join(["nstfilter", *(part for part in parts if part != "__init__")]))
+    assert {name.rpartition(".")[2]: name for name in with_hooks} == ENTRY_POINTS
 
 
 @slow
@@ -198,13 +208,13 @@ def test_the_examples_add_a_source_a_sink_a_model_a_command_and_styles(installed
     installed.nstfilter("apply", picture, *with_example, "-o", "painted.png")
     painted = cv2.imread(str(installed.folder / "painted.png"))
     assert painted.shape == (48, 64, 3)
-    # black became the loom's darkest colour, white its lightest
+    # black became the loom's darkest color, white its lightest
     assert painted[0, 0].mean() + 80 < painted[-1, -1].mean()
 
     installed.nstfilter("apply", "plasma:0.4", *with_example, "-o", "plasma.mp4")
     assert cv2.VideoCapture(str(installed.folder / "plasma.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 10
-    installed.nstfilter("apply", "plasma.mp4", *with_example, "-o", "colours.gpl")
-    assert (installed.folder / "colours.gpl").read_text().startswith("GIMP Palette\n")
+    installed.nstfilter("apply", "plasma.mp4", *with_example, "-o", "colors.gpl")
+    assert (installed.folder / "colors.gpl").read_text().startswith("GIMP Palette\n")
     assert len(installed.nstfilter("colors", picture).split()) == 16
 
 

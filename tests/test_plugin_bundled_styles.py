@@ -5,13 +5,11 @@ from pathlib import Path
 import nstfilter.styles
 from nstfilter.filter import read_picture
 from nstfilter.manager import manager
-from nstfilter.style import find_style, packs, read_packs
+from nstfilter.packs.reading import find_style, packs, read_packs
 
 
 def test_the_pack_comes_from_the_folder_of_styles_through_the_plugin_door():
-    (registration,) = [
-        r for r in manager().registries["register_styles"].registrations if r.plugin == "bundled_styles"
-    ]
+    (registration,) = [r for r in manager().packs.registrations if r.plugin == "bundled_styles"]
     assert registration.name == "atelier"
     assert registration.open("") == Path(nstfilter.styles.__file__).parent / "atelier"
 

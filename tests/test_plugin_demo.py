@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from nstfilter.cli.app import build_app
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.filter import StyleFilter
+from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_sink, open_source
-from nstfilter.opencv import cv2
+from nstfilter.packs.style import Style
 from nstfilter.pipeline import run
-from nstfilter.plugins import demo_film, demo_sound
-from nstfilter.plugins.demo_scene import LOOP, START, Scene, chart_patches
-from nstfilter.style import Style
+from nstfilter.plugins.demo import film as demo_film
+from nstfilter.plugins.demo import sound as demo_sound
+from nstfilter.plugins.demo.scene import LOOP, START, Scene, chart_patches
 from nstfilter.testing import FakeModel
 
 SMALL = "demo:320x180@10"
@@ -57,8 +58,8 @@ def test_the_chart_is_where_and_what_it_says(scene: Scene, t: float) -> None:
     frame = scene.draw(t)
     patches = chart_patches(320, 180)
     assert len(patches) == 12
-    for colour, (x, y, width, height) in patches:
-        assert (frame[y : y + height, x : x + width] == colour).all(), colour
+    for color, (x, y, width, height) in patches:
+        assert (frame[y : y + height, x : x + width] == color).all(), color
     assert patches[0][0] == (0, 0, 255), "red comes first, in BGR"
 
 
@@ -202,17 +203,17 @@ def test_a_video_of_the_demo_has_its_sound(tmp_path: Path) -> None:
 @pytest.fixture
 def styles(tmp_path: Path) -> list[Style]:
     found = []
-    for name, colour in (("one", (250, 0, 0)), ("two", (0, 250, 0)), ("three", (0, 0, 250))):
+    for name, color in (("one", (250, 0, 0)), ("two", (0, 250, 0)), ("three", (0, 0, 250))):
         path = tmp_path / f"{name}.png"
-        assert cv2.imwrite(str(path), np.full((8, 8, 3), colour, np.uint8))
+        assert cv2.imwrite(str(path), np.full((8, 8, 3), color, np.uint8))
         found.append(Style(name, path, title=name.title()))
     return found
 
 
 def test_the_tour_begins_unpainted_and_glides_from_style_to_style(styles: list[Style]) -> None:
     tour = demo_film.Tour(StyleFilter(styles[0], model=FakeModel()), styles, 60)
-    grey = np.full((90, 160, 3), 100, np.uint8)
-    corners = [tour(grey)[-1, -1].astype(int) for _ in range(60)]
+    gray = np.full((90, 160, 3), 100, np.uint8)
+    corners = [tour(gray)[-1, -1].astype(int) for _ in range(60)]
     assert list(corners[0]) == [100, 100, 100]
     assert list(corners[12]) == [175, 50, 50]
     assert list(corners[30]) == [50, 175, 50]
@@ -223,12 +224,12 @@ def test_the_tour_begins_unpainted_and_glides_from_style_to_style(styles: list[S
 
 def test_the_tour_writes_names_in_the_corner_only(styles: list[Style]) -> None:
     tour = demo_film.Tour(StyleFilter(styles[0], model=FakeModel()), styles, 3)
-    grey = np.full((180, 320, 3), 100, np.uint8)
-    tour(grey)
-    written = tour(grey)
+    gray = np.full((180, 320, 3), 100, np.uint8)
+    tour(gray)
+    written = tour(gray)
     assert (written[:40, :100] != written[-1, -1]).any()
     assert (written[60:] == written[-1, -1]).all()
-    assert (grey == 100).all(), "the source's frame is left alone"
+    assert (gray == 100).all(), "the source's frame is left alone"
 
 
 # -- the command --

@@ -15,18 +15,16 @@ import pytest
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
-from nstfilter.plugins import (
-    doctor_checks,
-    doctor_command,
-    doctor_devices,
-    doctor_speed,
-    preview_display,
-    virtualcam_devices,
-    webcam_devices,
-    webcam_v4l2,
-)
-from nstfilter.plugins.doctor_checks import Check, run
-from nstfilter.plugins.webcam_v4l2 import CAPTURE, OUTPUT, Abilities, Format
+from nstfilter.graphics import display as preview_display
+from nstfilter.plugins import cameras as webcam_devices
+from nstfilter.plugins import v4l2 as webcam_v4l2
+from nstfilter.plugins import virtual_cameras as virtualcam_devices
+from nstfilter.plugins.doctor import checks as doctor_checks
+from nstfilter.plugins.doctor import command as doctor_command
+from nstfilter.plugins.doctor import devices as doctor_devices
+from nstfilter.plugins.doctor import speed as doctor_speed
+from nstfilter.plugins.doctor.checks import Check, run
+from nstfilter.plugins.v4l2 import CAPTURE, OUTPUT, Abilities, Format
 from nstfilter.testing import FakeModel
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="video nodes are Linux's")
@@ -85,7 +83,7 @@ LONG = "sudo some-package-manager install the-driver-that-is-missing && sudo loa
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_terminal_gets_a_table_in_colour_and_whole_remedies(monkeypatch, capsys, plain):
+def test_a_terminal_gets_a_table_in_color_and_whole_remedies(monkeypatch, capsys, plain):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "60")
@@ -241,7 +239,7 @@ def test_whether_opencv_has_windows_is_read_from_how_it_was_built(line, windows)
 
 def test_an_opencv_without_windows_makes_no_preview(monkeypatch):
     monkeypatch.setattr(doctor_checks, "_opencvs", lambda: {"opencv-python-headless": "5.0"})
-    monkeypatch.setattr("nstfilter.opencv.cv2.getBuildInformation", lambda: "  GUI:   NONE\n")
+    monkeypatch.setattr("nstfilter.graphics.opencv.cv2.getBuildInformation", lambda: "  GUI:   NONE\n")
     check = doctor_devices.display()
     assert check.state == "warning"
     remove, add = check.remedy.split(" && ")

@@ -31,8 +31,8 @@ from nstfilter.streams import Frame, StreamInfo
 pytestmark = pytest.mark.filterwarnings("error")  # nothing Pillow remarks may reach the terminal
 
 # red, green, blue over yellow, white, black, 16 pixels a cell: no turn, mirroring or swap gives it again
-COLOURS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (0, 0, 0)]]
-CHART = np.array(COLOURS, np.uint8).repeat(16, axis=0).repeat(16, axis=1)  # BGR, 32x48
+COLORS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (0, 0, 0)]]
+CHART = np.array(COLORS, np.uint8).repeat(16, axis=0).repeat(16, axis=1)  # BGR, 32x48
 LOSSLESS = [".png", ".tiff", ".tif", ".bmp"]
 LOSSY = [".jpg", ".jpeg", ".webp"]
 
@@ -75,8 +75,8 @@ def assert_close(image: np.ndarray, expected: np.ndarray, worst: int) -> None:
 
 
 def assert_chart(image: np.ndarray) -> None:
-    """Whether the middles of the chart's cells have their colours: a lossy format blurs the edges."""
-    assert_close(image[8::16, 8::16], np.array(COLOURS), 12)
+    """Whether the middles of the chart's cells have their colors: a lossy format blurs the edges."""
+    assert_close(image[8::16, 8::16], np.array(COLORS), 12)
 
 
 def patched_tiff(data: bytes, tag: int, old: int, new: int) -> bytes:
@@ -95,7 +95,7 @@ def test_lossless_pictures_are_read_exactly(tmp_path: Path, suffix: str) -> None
 
 
 @pytest.mark.parametrize("suffix", LOSSY)
-def test_lossy_pictures_are_read_in_the_right_colours(tmp_path: Path, suffix: str) -> None:
+def test_lossy_pictures_are_read_in_the_right_colors(tmp_path: Path, suffix: str) -> None:
     pil(CHART).save(tmp_path / f"a{suffix}", quality=100)
     assert_chart(read(tmp_path / f"a{suffix}"))
 
@@ -142,7 +142,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, suffix: str, orientation: i
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_grey_is_read_as_bgr(tmp_path: Path, suffix: str) -> None:
+def test_gray_is_read_as_bgr(tmp_path: Path, suffix: str) -> None:
     ramp = np.arange(0, 256, 8, dtype=np.uint8).repeat(8).reshape(1, -1).repeat(16, axis=0)
     Image.fromarray(ramp).save(tmp_path / f"a{suffix}", quality=100)
     assert_close(read(tmp_path / f"a{suffix}"), np.dstack([ramp] * 3), 2)
@@ -170,7 +170,7 @@ def test_palettes_with_and_without_transparency(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "table.png"), np.dstack([CHART, alpha]))
 
 
-def test_a_transparent_colour_and_grey_with_alpha(tmp_path: Path) -> None:
+def test_a_transparent_color_and_gray_with_alpha(tmp_path: Path) -> None:
     pil(CHART).save(tmp_path / "key.png", transparency=(255, 0, 0))
     image = read(tmp_path / "key.png")
     np.testing.assert_array_equal(image[..., :3], CHART)
@@ -227,12 +227,12 @@ def test_other_deep_tiffs_are_read_or_refused(tmp_path: Path) -> None:
     deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
     uncompressed = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
 
-    grey = cv2.imencode(".tif", deep[..., 0], uncompressed)[1].tobytes()
-    path.write_bytes(patched_tiff(grey, Base.PhotometricInterpretation, 1, 0))
+    gray = cv2.imencode(".tif", deep[..., 0], uncompressed)[1].tobytes()
+    path.write_bytes(patched_tiff(gray, Base.PhotometricInterpretation, 1, 0))
     np.testing.assert_array_equal(read(path)[..., 1], 255 - np.round(deep[..., 0] / 257))
 
-    colour = cv2.imencode(".tif", deep, uncompressed)[1].tobytes()
-    path.write_bytes(patched_tiff(colour, Base.PlanarConfiguration, 1, 2))
+    color = cv2.imencode(".tif", deep, uncompressed)[1].tobytes()
+    path.write_bytes(patched_tiff(color, Base.PlanarConfiguration, 1, 2))
     with pytest.raises(SourceError, match="separate planes"):
         open_source(path)
 
@@ -244,7 +244,7 @@ def test_pixels_that_cannot_be_painted_are_refused(tmp_path: Path, mode: str) ->
         open_source(tmp_path / "a.tif")
 
 
-def test_float_colours_are_refused(tmp_path: Path) -> None:
+def test_float_colors_are_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.tif"), CHART.astype(np.float32))
     with pytest.raises(SourceError, match="of a kind that is not read"):
         open_source(tmp_path / "a.tif")
@@ -265,7 +265,7 @@ def test_the_previews_in_a_phones_jpeg_are_no_second_picture(tmp_path: Path) -> 
     assert remarks(path) == ""
 
 
-# --- colour profiles -------------------------------------------------------------------------------------
+# --- color profiles -------------------------------------------------------------------------------------
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -280,7 +280,7 @@ def test_a_profile_that_is_srgb_but_for_rounding_changes_nothing(tmp_path: Path)
     np.testing.assert_array_equal(read(tmp_path / "a.png"), noise)
 
 
-def test_colour_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
+def test_color_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
     """With sRGB's red and blue primaries exchanged, pure red in the file is to be shown as blue."""
     exchanged = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
     picture = pil(np.dstack([CHART, CHART[..., 1]]))
@@ -289,10 +289,10 @@ def test_colour_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
     assert remarks(tmp_path / "a.png") == ""
 
 
-def test_a_grey_profile(tmp_path: Path) -> None:
+def test_a_gray_profile(tmp_path: Path) -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(1, -1).repeat(4, axis=0)
-    grey = SRGB[:16] + b"GRAY" + SRGB[20:].replace(b"rTRC", b"kTRC")
-    Image.fromarray(ramp).save(tmp_path / "a.png", icc_profile=grey)
+    gray = SRGB[:16] + b"GRAY" + SRGB[20:].replace(b"rTRC", b"kTRC")
+    Image.fromarray(ramp).save(tmp_path / "a.png", icc_profile=gray)
     assert_close(read(tmp_path / "a.png"), np.dstack([ramp] * 3), 2)
     assert remarks(tmp_path / "a.png") == ""
 
@@ -332,7 +332,7 @@ def test_a_cmyk_profile(tmp_path: Path) -> None:
     assert max(blue, green) < 90
 
 
-def test_a_profile_that_is_broken_or_for_other_colours_is_left_out(tmp_path: Path) -> None:
+def test_a_profile_that_is_broken_or_for_other_colors_is_left_out(tmp_path: Path) -> None:
     for profile in (b"nonsense" * 20, cmyk_profile()):
         pil(CHART).save(tmp_path / "a.png", icc_profile=profile)
         np.testing.assert_array_equal(read(tmp_path / "a.png"), CHART)
@@ -457,7 +457,7 @@ def test_lossless_pictures_are_written_exactly(tmp_path: Path, suffix: str) -> N
 
 
 @pytest.mark.parametrize("suffix", LOSSY)
-def test_lossy_pictures_are_written_in_the_right_colours(tmp_path: Path, suffix: str) -> None:
+def test_lossy_pictures_are_written_in_the_right_colors(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     write(path, CHART)
     assert_chart(cv2.imread(str(path)))
@@ -498,7 +498,7 @@ def transparent() -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_alpha_survives_exactly(tmp_path: Path, suffix: str) -> None:
     image = transparent()
-    image[:8, :, 3] = 0  # and the colours under it
+    image[:8, :, 3] = 0  # and the colors under it
     assert write(tmp_path / f"a{suffix}", image) == []
     np.testing.assert_array_equal(read(tmp_path / f"a{suffix}"), image)
 
@@ -708,9 +708,9 @@ def test_a_recipe_does_not_change_the_picture(tmp_path: Path) -> None:
 # --- the door --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hook", ["register_sources", "register_sinks"])
-def test_who_is_claimed(hook: str) -> None:
-    registry = manager().registries[hook]
+@pytest.mark.parametrize("kind", ["sources", "sinks"])
+def test_who_is_claimed(kind: str) -> None:
+    registry = getattr(manager(), kind)
     for target in ("a.png", "b.JPG", "c d.jpeg", "/x/é.webp", "a.b.TIFF", "t.tif", "x.bmp", "image:whatever"):
         assert registry.resolve(target)[0].name == "image"
     for target in ("a.gif", "a.mp4", "png"):

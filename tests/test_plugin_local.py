@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import NstfilterError, SourceError, UsageError
+from nstfilter.jobs.task import Settings, Task
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.pipeline import run
 from nstfilter.testing import MemorySource
-from nstfilter.work import Settings, Task
 
 MODELS = '''
     import os, signal, time
@@ -162,7 +162,7 @@ def test_a_worker_loads_its_model_once_and_has_its_share_of_the_threads(notes, t
 def test_no_more_workers_are_started_than_there_are_tasks(notes, tmp_path):
     with open_executor("local", jobs=8) as executor:
         list(executor.run(tasks(videos(tmp_path, 1), settings("slow"))))
-        assert len(executor._crew) == 1
+        assert len(executor._pool) == 1
 
 
 def test_tasks_are_taken_as_workers_come_free(notes, tmp_path):
@@ -244,7 +244,7 @@ def test_a_run_that_is_left_alone_ends_its_workers(notes, tmp_path):
 def test_workers_end_when_their_parent_is_killed(notes, tmp_path, site):
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from nstfilter.manager import open_executor; from nstfilter.work import Settings, Task\n"
+        "from nstfilter.manager import open_executor; from nstfilter.jobs.work import Settings, Task\n"
         "how = Settings('ruby', np.zeros(3, np.float32).tobytes(), (3,), 'slow')\n"
         "tasks = [Task(Path(p), Path(p + '.mp4'), how) for p in sys.argv[1:]]\n"
         "told = lambda task, frames: print(frames, flush=True)\n"

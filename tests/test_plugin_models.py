@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_both_are_registered_through_the_door() -> None:
-    registry = build_manager().registries["register_models"]
+    registry = build_manager().models
     ours = {r.name: r for r in registry.registrations if r.plugin == "models"}
     assert set(ours) == {"pocket", "magenta"}
     assert all(r.help and "\n" not in r.help for r in ours.values())
@@ -31,7 +31,7 @@ def test_nothing_heavy_is_imported_before_a_model_is_opened() -> None:
     code = """
 import sys
 from nstfilter.manager import build_manager
-registry = build_manager().registries["register_models"]
+registry = build_manager().models
 assert registry.resolve("google/magenta/arbitrary-image-stylization-v1-256/2")[0].name == "magenta"
 heavy = {"tensorflow", "tensorflow_hub", "cv2", "openvino", "kagglehub"}
 print(sorted(heavy & sys.modules.keys()))

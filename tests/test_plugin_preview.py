@@ -22,8 +22,10 @@ import pytest
 
 from nstfilter import open_sink, run
 from nstfilter.errors import MissingLibraryError, SinkError
-from nstfilter.plugins import preview_display, preview_overlay, preview_window
-from nstfilter.plugins.preview_overlay import draw_overlay
+from nstfilter.graphics import display as preview_display
+from nstfilter.plugins.preview import overlay as preview_overlay
+from nstfilter.plugins.preview import window as preview_window
+from nstfilter.plugins.preview.overlay import draw_overlay
 from nstfilter.streams import Closed, Frame, StreamInfo
 from nstfilter.testing import MemorySource
 

@@ -13,8 +13,8 @@ from conftest import PLUGIN_IMPORTS
 from test_plugin_local import MODELS, frames, gone, painted_here, same, settings, tasks, videos
 
 from nstfilter.errors import MissingLibraryError, NstfilterError, SourceError, UsageError
+from nstfilter.jobs.task import Task
 from nstfilter.manager import open_executor
-from nstfilter.work import Task
 
 slow = pytest.mark.slow
 
@@ -206,7 +206,7 @@ def test_a_cluster_that_does_not_answer_is_one_clear_line(tmp_path):
 
 def test_without_ray_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "nstfilter.plugins.ray_cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "nstfilter.plugins.executors.ray_cluster", raising=False)
     with pytest.raises(MissingLibraryError, match=r'Ray is not installed; pip install "nstfilter\[ray\]"'):
         open_executor("ray")
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, NstfilterError, SinkError, SourceError, UsageError
-from nstfilter.plugins import video, video_recipe
-from nstfilter.plugins.video_source import VideoSource
+from nstfilter.plugins import video
+from nstfilter.plugins.video import recipe as video_recipe
+from nstfilter.plugins.video.source import VideoSource
 from nstfilter.streams import Frame, StreamInfo
 
 av = pytest.importorskip("av")
@@ -68,7 +69,7 @@ def chart_frame(matrix: int, full: bool, width: int = 320) -> Any:
 
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A frame that differs from its neighbours: a gradient with a moving block."""
+    """A frame that differs from its neighbors: a gradient with a moving block."""
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0] = np.linspace(0, 255, width).astype(np.uint8)
     image[..., 1] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
@@ -98,7 +99,7 @@ def film(
     attachment: bytes = b"",
     turn: tuple[float, bool, bool] | None = None,
     aspect: Fraction | None = None,
-    colour: dict[str, int] | None = None,
+    color: dict[str, int] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
     """Make a video file by hand. `images` are BGR arrays or ready VideoFrames."""
@@ -119,7 +120,7 @@ def film(
             stream = out.add_stream(codec, rate=rate, options=options or {"crf": "10", "preset": "ultrafast"})
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             stream.codec_context.time_base = stream.time_base = time_base
-            for tag, value in (colour or {}).items():
+            for tag, value in (color or {}).items():
                 setattr(stream.codec_context, tag, value)
             if aspect:
                 stream.codec_context.sample_aspect_ratio = aspect
@@ -256,7 +257,7 @@ def test_frames_come_as_bgr_with_their_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("full", [False, True], ids=["tv", "pc"])
 @pytest.mark.parametrize("matrix", [1, 6, 9], ids=["bt709", "bt601", "bt2020"])
-def test_colours_survive_both_ways(tmp_path: Path, matrix: int, full: bool) -> None:
+def test_colors_survive_both_ways(tmp_path: Path, matrix: int, full: bool) -> None:
     frame = chart_frame(matrix, full)
     tags = {"colorspace": matrix, "color_range": 2 if full else 1, "color_primaries": 1, "color_trc": 1}
     path = film(
@@ -264,7 +265,7 @@ def test_colours_survive_both_ways(tmp_path: Path, matrix: int, full: bool) -> N
         images=[frame],
         size=(320, 32),
         pixels="yuv444p",
-        colour=tags,
+        color=tags,
         options={"qp": "0"},
     )
     (shown,) = read(path)
@@ -282,7 +283,7 @@ def test_colours_survive_both_ways(tmp_path: Path, matrix: int, full: bool) -> N
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((640, 32), 6), ((1280, 32), 1)], ids=["SD", "HD"])
-def test_untagged_colours_are_guessed_by_size_and_tagged(
+def test_untagged_colors_are_guessed_by_size_and_tagged(
     tmp_path: Path, size: tuple[int, int], matrix: int
 ) -> None:
     frame = chart_frame(matrix, False, size[0])
@@ -294,15 +295,15 @@ def test_untagged_colours_are_guessed_by_size_and_tagged(
         assert next(container.decode(video=0)).colorspace == matrix
 
 
-QUARTERS = {(0, 0): 40, (0, 1): 100, (1, 0): 160, (1, 1): 220}  # (row, column): grey
+QUARTERS = {(0, 0): 40, (0, 1): 100, (1, 0): 160, (1, 1): 220}  # (row, column): gray
 
 
 def quarters(height: int = 64, width: int = 96) -> np.ndarray:
     image = np.zeros((height, width, 3), np.uint8)
-    for (row, column), grey in QUARTERS.items():
+    for (row, column), gray in QUARTERS.items():
         image[
             row * height // 2 : (row + 1) * height // 2, column * width // 2 : (column + 1) * width // 2
-        ] = grey
+        ] = gray
     return image
 
 
@@ -344,7 +345,7 @@ def test_ten_bits_are_read_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("curve", [16, 18], ids=["PQ", "HLG"])
 def test_hdr_is_refused_with_what_to_type(tmp_path: Path, curve: int) -> None:
     tags = {"colorspace": 9, "color_primaries": 9, "color_trc": curve}
-    path = film(tmp_path / "a.mp4", pixels="yuv420p10le", colour=tags)
+    path = film(tmp_path / "a.mp4", pixels="yuv420p10le", color=tags)
     with pytest.raises(SourceError, match=r"HDR.*ffmpeg -i"):
         video.open_source(str(path))
 
@@ -843,14 +844,14 @@ def test_every_container_and_codec(tmp_path: Path, suffix: str, codec: str, size
         assert all((f.image == picture(i, *size)).all() for i, f in enumerate(frames))
 
 
-def test_grey_and_alpha_are_taken(tmp_path: Path) -> None:
-    colour = quarters()
-    for image in (colour[..., 0].copy(), np.dstack([colour, np.full(colour.shape[:2], 7, np.uint8)])):
+def test_gray_and_alpha_are_taken(tmp_path: Path) -> None:
+    color = quarters()
+    for image in (color[..., 0].copy(), np.dstack([color, np.full(color.shape[:2], 7, np.uint8)])):
         sink = video.open_sink(str(tmp_path / "a.mp4"), overwrite=True)
         sink.open(StreamInfo(96, 64, Fraction(1, 25), Fraction(25)))
         sink.write(Frame(image))
         sink.close()
-        assert np.abs(read(tmp_path / "a.mp4")[0].image.astype(int) - colour).mean() < 4
+        assert np.abs(read(tmp_path / "a.mp4")[0].image.astype(int) - color).mean() < 4
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -986,8 +987,9 @@ def test_a_video_without_frames_is_not_written(tmp_path: Path) -> None:
 
 KILLED = """
 import sys, time
-from nstfilter.plugins import video, video_recipe
-from nstfilter.plugins.video_source import VideoSource
+from nstfilter.plugins import video
+from nstfilter.plugins.video import recipe as video_recipe
+from nstfilter.plugins.video.source import VideoSource
 source = video.open_source(sys.argv[1])
 sink = video.open_sink(sys.argv[2])
 sink.open(source.info)
@@ -1028,8 +1030,9 @@ def test_a_killed_render_leaves_a_playable_part(tmp_path: Path, suffix: str) -> 
 
 INTERRUPTED = """
 import sys
-from nstfilter.plugins import video, video_recipe
-from nstfilter.plugins.video_source import VideoSource
+from nstfilter.plugins import video
+from nstfilter.plugins.video import recipe as video_recipe
+from nstfilter.plugins.video.source import VideoSource
 source = video.open_source(sys.argv[1])
 sink = video.open_sink(sys.argv[2])
 sink.open(source.info)
@@ -1069,7 +1072,7 @@ def test_ctrl_c_in_the_middle_of_writing(tmp_path: Path) -> None:
 def test_ctrl_c_while_the_header_is_written_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstfilter.plugins.video_muxer import Muxer
+    from nstfilter.plugins.video.muxer import Muxer
 
     start = Muxer.start
 

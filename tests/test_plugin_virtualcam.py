@@ -16,19 +16,20 @@ import pyvirtualcam
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.manager import open_sink
 from nstfilter.pipeline import run
-from nstfilter.plugins import virtualcam_devices as devices
-from nstfilter.plugins import virtualcam_loopback, virtualcam_sink
-from nstfilter.plugins import webcam_v4l2 as v4l2
-from nstfilter.plugins.virtualcam_devices import (
+from nstfilter.plugins import v4l2
+from nstfilter.plugins import virtual_cameras as devices
+from nstfilter.plugins.cameras import Camera
+from nstfilter.plugins.v4l2 import Abilities
+from nstfilter.plugins.virtual_cameras import (
     VirtualCamera,
     find,
     linux_setup_line,
     linux_virtual_cameras,
 )
-from nstfilter.plugins.virtualcam_loopback import Guard
-from nstfilter.plugins.virtualcam_sink import VirtualcamSink
-from nstfilter.plugins.webcam_devices import Camera
-from nstfilter.plugins.webcam_v4l2 import Abilities
+from nstfilter.plugins.virtualcam import loopback as virtualcam_loopback
+from nstfilter.plugins.virtualcam import sink as virtualcam_sink
+from nstfilter.plugins.virtualcam.loopback import Guard
+from nstfilter.plugins.virtualcam.sink import VirtualcamSink
 from nstfilter.streams import Frame, StreamInfo
 from nstfilter.testing import MemorySource
 
@@ -121,14 +122,14 @@ def test_unity_capture_is_given_its_own_format(fake):
     sink.close()
 
 
-def test_grey_and_sliced_frames_are_sent_too(fake):
+def test_gray_and_sliced_frames_are_sent_too(fake):
     sink = sink_on(OBS)
     sink.open(INFO)
-    grey = chart()[..., 1].copy()
-    sink.write(Frame(grey))
+    gray = chart()[..., 1].copy()
+    sink.write(Frame(gray))
     sink.write(Frame(chart()[:, ::-1]))
     first, second = fake.made[0].frames
-    assert np.array_equal(first, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+    assert np.array_equal(first, cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
     assert np.array_equal(second, chart()[:, ::-1])
     sink.close()
 

@@ -18,12 +18,12 @@ import pytest
 
 from nstfilter.errors import SourceError, UsageError
 from nstfilter.manager import open_source
-from nstfilter.plugins import webcam_devices as devices
-from nstfilter.plugins import webcam_source
-from nstfilter.plugins import webcam_v4l2 as v4l2
-from nstfilter.plugins.webcam_devices import Camera, find, find_again, linux_cameras, other_cameras
-from nstfilter.plugins.webcam_source import WebcamSource
-from nstfilter.plugins.webcam_v4l2 import Abilities, Format
+from nstfilter.plugins import cameras as devices
+from nstfilter.plugins import v4l2
+from nstfilter.plugins.cameras import Camera, find, find_again, linux_cameras, other_cameras
+from nstfilter.plugins.v4l2 import Abilities, Format
+from nstfilter.plugins.webcam import source as webcam_source
+from nstfilter.plugins.webcam.source import WebcamSource
 
 MJPG, YUYV = Format("MJPG", 1280, 720, 30.0), Format("YUYV", 640, 480, 30.0)
 LOGITECH = Camera(0, "Logitech BRIO", "/dev/video0", (MJPG, YUYV), bus="/usb/1")

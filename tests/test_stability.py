@@ -65,7 +65,7 @@ def test_a_cut_starts_afresh():
 
 
 def test_nothing_drifts():
-    """After many frames the mean colour is still that of the model's own painting."""
+    """After many frames the mean color is still that of the model's own painting."""
     frames = [scene(1, shift % 7) for shift in range(40)]
     painted = run(1, frames)
     assert abs(painted[-1].mean() - strokes(frames[-1], 39).mean()) < 3

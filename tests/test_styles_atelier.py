@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.style import StylePack
+from nstfilter.packs.style import StylePack
 
 ATELIER = Path(__file__).resolve().parents[1] / "styles" / "atelier"
 MANIFEST = tomllib.loads((ATELIER / "pack.toml").read_text(encoding="utf-8"))
@@ -88,15 +88,15 @@ def test_a_picture_is_small_square_and_has_a_full_range_of_tones(name: str) -> N
     assert light > 150
 
 
-def test_pictures_differ_in_colour_or_in_texture() -> None:
+def test_pictures_differ_in_color_or_in_texture() -> None:
     def fingerprint(name: str) -> np.ndarray:
-        """Colour histogram and strength of detail at four scales, as one vector."""
+        """Color histogram and strength of detail at four scales, as one vector."""
         image = cv2.resize(picture(name), (256, 256), interpolation=cv2.INTER_AREA)
-        colours = cv2.calcHist([image], [0, 1, 2], None, [4, 4, 4], [0, 256] * 3).ravel() / image[..., 0].size
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
-        blurred = [cv2.GaussianBlur(grey, (0, 0), 2.0**n) for n in range(4)]
-        detail = [float(np.std(fine - soft)) for fine, soft in itertools.pairwise([grey, *blurred])]
-        return np.concatenate([colours, detail])
+        colors = cv2.calcHist([image], [0, 1, 2], None, [4, 4, 4], [0, 256] * 3).ravel() / image[..., 0].size
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+        blurred = [cv2.GaussianBlur(gray, (0, 0), 2.0**n) for n in range(4)]
+        detail = [float(np.std(fine - soft)) for fine, soft in itertools.pairwise([gray, *blurred])]
+        return np.concatenate([colors, detail])
 
     prints = {name: fingerprint(name) for name in NAMES}
     for first, second in itertools.combinations(NAMES, 2):

@@ -132,7 +132,7 @@ def test_a_huge_picture_is_painted_in_tiles_without_a_seam():
     picture = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
     painted = StyleFilter("mosaic", size=side)(picture).astype(np.float32)
     assert painted.shape == picture.shape
-    # a seam is a line across which neighbours differ more than they do elsewhere
+    # a seam is a line across which neighbors differ more than they do elsewhere
     for axis in (0, 1):
         steps = np.abs(np.diff(painted, axis=axis)).mean(axis=(1 - axis, 2))
         for border in (1024, 2048):

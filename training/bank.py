@@ -23,7 +23,7 @@ def embeddings(model: teaching.Teacher, pictures: list[np.ndarray], device: torc
 
 
 def known_embeddings(model: teaching.Teacher, shared: Path, device: torch.device) -> dict[str, Tensor]:
-    """Embeddings to ask for: style pictures whole, cropped and recoloured; photographs; kept on disk."""
+    """Embeddings to ask for: style pictures whole, cropped and recolored; photographs; kept on disk."""
     path = RUNS / "bank.pt"
     if not path.exists():
         random = np.random.default_rng(1)

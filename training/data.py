@@ -61,19 +61,19 @@ def crop(picture: np.ndarray, random: np.random.Generator, smallest: float, size
 
 
 def jitter(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Another colouring of the same picture: channels swapped or mixed, contrast, brightness, gamma."""
+    """Another coloring of the same picture: channels swapped or mixed, contrast, brightness, gamma."""
     x = picture.astype(np.float32) / 255
     if random.random() < 0.5:
         x = x[..., random.permutation(3)]
     if random.random() < 0.5:
-        angle = random.uniform(0, 2 * np.pi)  # a turn about the grey axis changes hue and keeps brightness
+        angle = random.uniform(0, 2 * np.pi)  # a turn about the gray axis changes hue and keeps brightness
         c, s = np.cos(angle), np.sin(angle) / np.sqrt(3)
         turn = (
             np.full((3, 3), (1 - c) / 3) + c * np.eye(3) + s * np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
         )
         x = x @ turn.T.astype(np.float32)
-    grey = x.mean(axis=2, keepdims=True)
-    x = grey + (x - grey) * random.uniform(0.2, 1.6)
+    gray = x.mean(axis=2, keepdims=True)
+    x = gray + (x - gray) * random.uniform(0.2, 1.6)
     x = (x - 0.5) * random.uniform(0.6, 1.4) + 0.5 + random.uniform(-0.15, 0.15)
     if random.random() < 0.1:
         x = 1 - x

@@ -25,8 +25,8 @@ import numpy as np
 from nstfilter import StyleFilter
 from nstfilter.models.hub import HubModel
 from nstfilter.models.pocket import WEIGHTS, PocketModel
+from nstfilter.parameters import PARAMETERS
 from nstfilter.score import Flicker, style_score
-from nstfilter.stability import DEFAULT_STABILITY
 
 CLIP_FRAMES = 24
 CLIP_STYLES = ("candy.jpg", "la_muse.jpg", "wave_crop.jpg")
@@ -100,7 +100,7 @@ def calm(teacher: HubModel, pocket: PocketModel, shared: Path) -> dict[str, floa
             for name, model, stability in (
                 ("teacher", teacher, 0.0),
                 ("pocket_dial_0", pocket, 0.0),
-                ("pocket", pocket, DEFAULT_STABILITY),
+                ("pocket", pocket, PARAMETERS["stability"].default),
             ):
                 paint = StyleFilter(picture, model=model, stability=stability)
                 measured = Flicker()

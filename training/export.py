@@ -15,7 +15,7 @@ RUNS = Path(__file__).parent / "runs"
 SHIPPED = Path(__file__).parents[1] / "nstfilter" / "models" / "pocket.npz"
 
 
-def colours_last(kernel: torch.Tensor, phases: int, axis: int) -> torch.Tensor:
+def colors_last(kernel: torch.Tensor, phases: int, axis: int) -> torch.Tensor:
     """PyTorch shuffles pixels as (channel, row, column); the runtime reads (row, column, channel)."""
     shape = list(kernel.shape)
     parts = [*shape[:axis], shape[axis] // phases, phases, *shape[axis + 1 :]]
@@ -28,15 +28,15 @@ def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[
         found[f"front{i}.weight"], found[f"front{i}.bias"] = layer.weight, layer.bias
     for i, layer in enumerate(transformer.blocks):
         found[f"block{i}.weight"] = layer.weight
-    found["front0.weight"] = colours_last(found["front0.weight"], 16, 1)
-    found["up.weight"] = colours_last(transformer.up.weight, 4, 0)
+    found["front0.weight"] = colors_last(found["front0.weight"], 16, 1)
+    found["up.weight"] = colors_last(transformer.up.weight, 4, 0)
     found["paint.weight"] = transformer.paint.weight
-    found["out.weight"] = colours_last(transformer.out.weight, 4, 0)
+    found["out.weight"] = colors_last(transformer.out.weight, 4, 0)
     found["style.weight"], found["style.bias"] = transformer.style.weight, transformer.style.bias
     for s, stage in enumerate([*encoder.stages, encoder.last]):
         for k, unit in enumerate(stage):
             found[f"stage{s}.{k}.weight"], found[f"stage{s}.{k}.bias"] = unit.folded()
-    found["stage0.0.weight"] = colours_last(found["stage0.0.weight"], 16, 1)
+    found["stage0.0.weight"] = colors_last(found["stage0.0.weight"], 16, 1)
     found["answer.weight"] = encoder.answer.weight * encoder.spread
     found["answer.bias"] = encoder.answer.bias * encoder.spread + encoder.middle
     arrays = {key: value.detach().cpu().numpy() for key, value in found.items()}

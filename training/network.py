@@ -2,7 +2,7 @@
 
 Its twin at run time is nstfilter/models/pocket.py, which builds the same graphs without PyTorch. `export`
 writes the weights in the order that file reads: convolutions as [out, in, kernel, kernel], and the channels
-of every space-to-depth and depth-to-space as (row, column, colour), so that a plain reshape does the work.
+of every space-to-depth and depth-to-space as (row, column, color), so that a plain reshape does the work.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class Transformer(nn.Module):
     """Works at a quarter of the size, paints at half of it, and never runs a convolution at full size.
 
     The last two steps are sub-pixel convolutions (Shi et al. 2016, arXiv 1609.05158). Each of their phases
-    is normalised by itself while all phases share one scale and shift, so no phase can stand out as a grid.
+    is normalized by itself while all phases share one scale and shift, so no phase can stand out as a grid.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Transformer(nn.Module):
 
     @staticmethod
     def norm(x: Tensor, condition: tuple[Tensor, Tensor]) -> Tensor:
-        """Conditional instance normalisation (Dumoulin et al. 2017, arXiv 1610.07629)."""
+        """Conditional instance normalization (Dumoulin et al. 2017, arXiv 1610.07629)."""
         scale, shift = condition
         if x.shape[1] != scale.shape[1]:  # phases of a sub-pixel convolution share scale and shift
             scale, shift = (v.repeat_interleave(x.shape[1] // v.shape[1], dim=1) for v in (scale, shift))
@@ -89,7 +89,7 @@ class Transformer(nn.Module):
 
 
 class Unit(nn.Module):
-    """Convolution, batch normalisation (folded into the convolution when exported), ReLU."""
+    """Convolution, batch normalization (folded into the convolution when exported), ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True

@@ -30,7 +30,7 @@ def draw(random: np.random.Generator) -> np.ndarray:
     u = (x * np.cos(angle) + y * np.sin(angle) + warp) / random.uniform(4, 60)
     v = (y * np.cos(angle) - x * np.sin(angle) + warp) / random.uniform(4, 60)
     n = int(random.integers(2, 7))
-    colours = _palette(random, n)
+    colors = _palette(random, n)
     kind = random.integers(7)
     if kind == 0:
         label = np.floor(u).astype(int) % n
@@ -61,17 +61,17 @@ def draw(random: np.random.Generator) -> np.ndarray:
         )
     else:
         canvas = np.empty((SIZE, SIZE, 3), np.uint8)
-        canvas[:] = colours[0].astype(np.uint8)
+        canvas[:] = colors[0].astype(np.uint8)
         for _ in range(int(random.integers(5, 300))):
             a = random.uniform(0, SIZE, 2).astype(int)
             b = (a + random.normal(0, random.uniform(5, 80), 2)).astype(int)
-            colour = colours[random.integers(n)].tolist()
+            color = colors[random.integers(n)].tolist()
             if random.random() < 0.7:
-                cv2.line(canvas, a.tolist(), b.tolist(), colour, int(random.integers(1, 16)), cv2.LINE_AA)
+                cv2.line(canvas, a.tolist(), b.tolist(), color, int(random.integers(1, 16)), cv2.LINE_AA)
             else:
-                cv2.circle(canvas, a.tolist(), int(random.integers(2, 40)), colour, -1, cv2.LINE_AA)
+                cv2.circle(canvas, a.tolist(), int(random.integers(2, 40)), color, -1, cv2.LINE_AA)
         label = None
-    picture = canvas if label is None else colours[label].astype(np.float32)
+    picture = canvas if label is None else colors[label].astype(np.float32)
     picture = picture.astype(np.float32)
     if random.random() < 0.4:
         picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.5, 6))

@@ -6,7 +6,7 @@ Loss: squared error of the embedding, of what each place says before they are av
 five inner maps (hints), each relative to its own spread. At first each stage starts from the teacher's map,
 so that all learn at once; then they learn as a chain.
 Pictures: style pictures, photographs, the teacher's own paintings, patterns, blends; cropped, turned,
-recoloured. Each step brings a few new ones, and the rest of the batch comes from those seen lately, because
+recolored. Each step brings a few new ones, and the rest of the batch comes from those seen lately, because
 asking the teacher costs as much as learning.
 """
 

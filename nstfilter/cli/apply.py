@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstfilter.cli.options import option
 from nstfilter.cli.output import INTERRUPTED, progress, table, warn
 from nstfilter.cli.show import by_recipe
 from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from nstfilter.jobs import Progress, Result
+    from nstfilter.jobs.run import Progress, Result
 
 
 def apply(
@@ -31,24 +33,13 @@ def apply(
             "-o", "--output", help="Where the result goes; by default beside the input as NAME-STYLE."
         ),
     ] = None,
-    style: Annotated[
-        str,
-        typer.Option(
-            "-s", "--style", help="A style's name, pack/name, a picture, or a mix: wave:0.7+mosaic:0.3."
-        ),
-    ] = "mosaic",
-    strength: Annotated[float, typer.Option(help="0 gives the input back, 1 the full style.")] = 1.0,
-    keep_colors: Annotated[bool, typer.Option("--keep-colors", help="Keep the input's own colours.")] = False,
-    model: Annotated[
-        str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")
-    ] = "pocket",
-    size: Annotated[
-        int | None, typer.Option(help="The shorter side the network works at, in pixels.")
-    ] = None,
-    stability: Annotated[
-        float | None, typer.Option(help="How calm videos are: 0 paints every frame on its own, 1 is calmest.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
+    style: Annotated[str, option("style", "-s")] = PARAMETERS["style"].default,
+    strength: Annotated[float, option("strength")] = PARAMETERS["strength"].default,
+    keep_colors: Annotated[bool, option("keep_colors")] = PARAMETERS["keep_colors"].default,
+    model: Annotated[str, option("model")] = PARAMETERS["model"].default,
+    size: Annotated[int | None, option("size")] = PARAMETERS["size"].default,
+    stability: Annotated[float, option("stability")] = PARAMETERS["stability"].default,
+    threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
     crf: Annotated[
         int | None, typer.Option(help="Constant rate factor of the video: smaller is better.")
@@ -85,13 +76,13 @@ def apply(
 ) -> None:
     """Paint pictures, folders and videos in a style."""
     from nstfilter.filter import StyleFilter
-    from nstfilter.jobs import render_all
+    from nstfilter.jobs.planning import check_jobs, plan
+    from nstfilter.jobs.recipe import Recipe
+    from nstfilter.jobs.run import render_all
+    from nstfilter.jobs.task import Settings
+    from nstfilter.jobs.work import filter_for
     from nstfilter.manager import open_executor
-    from nstfilter.recipe import Recipe
-    from nstfilter.render import check, plan
-    from nstfilter.stability import DEFAULT_STABILITY
-    from nstfilter.style import parse_style
-    from nstfilter.work import Settings, filter_for
+    from nstfilter.packs.reading import parse_style
 
     given = _given(context)
     made: Recipe | None = context.obj
@@ -100,12 +91,12 @@ def apply(
     mix = made.mix if made else parse_style(style)
     work = plan(inputs, output, mix, include=include, exclude=exclude)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    check(work, {name: value for name, value in options.items() if name in given})
+    check_jobs(work, {name: value for name, value in options.items() if name in given})
     dials: dict[str, Any] = {
         "strength": strength,
         "keep_colors": keep_colors,
         "size": size,
-        "stability": DEFAULT_STABILITY if stability is None else stability,
+        "stability": stability,
         "threads": threads,
     }
     executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))
@@ -212,11 +203,11 @@ def _end_of_one(result: Result, *, quiet: bool) -> None:
 
 def _end_of_many(results: list[Result], *, quiet: bool) -> None:
     if not quiet:
-        colours = {"done": "green", "failed": "red"}
+        colors = {"done": "green", "failed": "red"}
         table(
             ["", "result", "frames", "seconds", "a second", "why"],
             [_row(result) for result in results],
-            [colours.get(result.state, "") for result in results],
+            [colors.get(result.state, "") for result in results],
         )
     skipped = [result for result in results if result.state == "skipped"]
     failed = [result for result in results if result.state == "failed"]

@@ -13,7 +13,7 @@ from nstfilter.cli.output import table
 from nstfilter.errors import SinkError, UsageError
 
 if TYPE_CHECKING:
-    from nstfilter.job_file import JobFile, JobFolder
+    from nstfilter.jobs.job_file import JobFile, JobFolder
 
 app = typer.Typer(help="List, show and clear away unfinished renders.", invoke_without_command=True)
 
@@ -47,7 +47,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what an unfinished render is made of, and how far it is."""
-    from nstfilter.job_file import JobFolder
+    from nstfilter.jobs.job_file import JobFolder
 
     folder = JobFolder(output)
     if not folder.path.is_dir():
@@ -99,7 +99,7 @@ def clean(
 
 
 def _below(folder: Path) -> list[JobFolder]:
-    from nstfilter.job_file import JobFolder
+    from nstfilter.jobs.job_file import JobFolder
 
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstfilter.cli.options import option
 from nstfilter.cli.output import warn
 from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from nstfilter.figures import Figures
+    from nstfilter.live.stats import Figures
+    from nstfilter.manager import Registry
+    from nstfilter.packs.style import StyleMix
     from nstfilter.streams import Source
-    from nstfilter.style import StyleMix
 
-DEFAULT_STYLE = "mosaic"
 # pixels each way, and frames a second, that can be meant
 SIDES, RATES = (64, 4096), (1, 240)
 DAY = 24 * 3600.0
@@ -49,13 +51,15 @@ def live(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(help="The shorter side the network works at; by default as large as keeps the rate."),
-    ] = None,
+        option(
+            "size", help="The shorter side that the network works at; by default as large as keeps the rate."
+        ),
+    ] = PARAMETERS["size"].default,
     output_size: Annotated[
         str | None, typer.Option(help="Of what is put out; by default the camera's.", metavar="WxH")
     ] = None,
     fps: Annotated[str, typer.Option(help="Frames a second of what is put out.", metavar="RATE")] = "30",
-    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the picture that goes out.")] = False,
+    mirror: Annotated[bool, option("mirror")] = PARAMETERS["mirror"].default,
     preview_mirror: Annotated[
         bool | None,
         typer.Option(
@@ -63,17 +67,11 @@ def live(
             help="Show the preview as a mirror would, and nothing else; by default for a webcam.",
         ),
     ] = None,
-    stability: Annotated[
-        float | None, typer.Option(help="How calm: 0 paints every frame on its own, 1 is calmest.")
-    ] = None,
-    strength: Annotated[float, typer.Option(help="0 gives the camera's picture, 1 the full style.")] = 1.0,
-    keep_colors: Annotated[
-        bool, typer.Option("--keep-colors", help="Keep the camera's own colours.")
-    ] = False,
-    model: Annotated[
-        str, typer.Option(help="pocket, magenta, a SavedModel's path, or a Hub handle.")
-    ] = "pocket",
-    threads: Annotated[int | None, typer.Option(help="How many threads the model may use.", min=1)] = None,
+    stability: Annotated[float, option("stability")] = PARAMETERS["stability"].default,
+    strength: Annotated[float, option("strength")] = PARAMETERS["strength"].default,
+    keep_colors: Annotated[bool, option("keep_colors")] = PARAMETERS["keep_colors"].default,
+    model: Annotated[str, option("model")] = PARAMETERS["model"].default,
+    threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     card: Annotated[
         str | None, typer.Option(help="The words shown when there is no picture to show.", metavar="TEXT")
     ] = None,
@@ -88,19 +86,18 @@ def live(
     targets = to or _default_sinks()
     _check(source, targets, record_input)
 
-    from nstfilter import card as cards
-    from nstfilter.cli.board import Board
     from nstfilter.cli.keys import keys
-    from nstfilter.cli.takes import Takes
-    from nstfilter.controls import HELP, Controls
+    from nstfilter.cli.recordings import Recordings
+    from nstfilter.cli.status_line import StatusLine
     from nstfilter.filter import StyleFilter
-    from nstfilter.governor import Governor
-    from nstfilter.last_style import remember
-    from nstfilter.live import Live
-    from nstfilter.manager import open_sink
+    from nstfilter.graphics.opencv import cv2
+    from nstfilter.live import privacy_card
+    from nstfilter.live.controls import HELP, Controls
+    from nstfilter.live.governor import Governor
+    from nstfilter.live.last_style import remember
+    from nstfilter.live.live import Live
+    from nstfilter.manager import manager, open_sink
     from nstfilter.models import allowed_threads, spare_threads
-    from nstfilter.opencv import cv2
-    from nstfilter.stability import DEFAULT_STABILITY
 
     mix = _style(style)
     cv2.setNumThreads(allowed_threads(threads) or spare_threads())
@@ -110,13 +107,13 @@ def live(
         keep_colors=keep_colors,
         model=model,
         size=size,
-        stability=DEFAULT_STABILITY if stability is None else stability,
+        stability=stability,
         threads=_threads(model, threads),
     )
     with _open_source(source, shape, rate) as camera:
-        words = cards.TEXT if card is None else card
-        board = Board(lambda: "   ".join(controls.status(run.figures())))
-        controls = Controls(paint, _names(), mirror=mirror, card=words, say=board.say)
+        words = privacy_card.TEXT if card is None else card
+        status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
+        controls = Controls(paint, _names(), mirror=mirror, card=words, say=status.say)
         options = {
             "overwrite": overwrite,
             "on_key": controls.press,
@@ -125,29 +122,29 @@ def live(
         run = Live(
             camera,
             controls,
-            [open_sink(target, **_taken("register_sinks", target, options)) for target in targets],
+            [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets],
             size=shape,
             rate=rate,
             governor=None if size else Governor(rate),
             card=words,
             record=open_sink(record_input, overwrite=overwrite) if record_input else None,
             overlay=controls.describe,
-            say=board.say,
+            say=status.say,
         )
-        takes = Takes(run, controls)
-        controls.handlers |= {"snapshot": takes.snapshot, "record": takes.record, "quit": run.stop}
+        recordings = Recordings(run, controls)
+        controls.handlers |= {"snapshot": recordings.snapshot, "record": recordings.record, "quit": run.stop}
 
         def pressed(key: str) -> None:
             if key in ("h", "?"):  # the overlay is not seen here
-                board.say("\n".join(HELP))
+                status.say("\n".join(HELP))
             else:
                 controls.press(key)
 
         remember(mix)
         failure = None
-        with board, keys(pressed) as there:
+        with status, keys(pressed) as there:
             if there:
-                board.say("h shows the keys, q quits")
+                status.say("h shows the keys, q quits")
             try:
                 run.run()
             except NstfilterError as error:
@@ -159,7 +156,7 @@ def live(
                 thread.join(LAST_FRAME)
     for warning in run.warnings:
         warn(warning)
-    facts = _facts(run.figures(), run.warnings, [str(path) for path in takes.files], failure)
+    facts = _facts(run.figures(), run.warnings, [str(path) for path in recordings.files], failure)
     if as_json:
         width, height = shape or (camera.info.width, camera.info.height)
         about = {"from": source, "style": str(controls.style or mix), "model": paint.model.name}
@@ -198,11 +195,11 @@ def _rate(text: str) -> Fraction:
 
 def _default_sinks() -> list[str]:
     """The virtual camera, and a preview where one could be seen."""
+    from nstfilter.graphics.display import has_windows, why_no_window
+    from nstfilter.graphics.opencv import cv2
     from nstfilter.manager import manager
-    from nstfilter.opencv import cv2
-    from nstfilter.plugins.preview_display import has_windows, why_no_window
 
-    there = "preview" in manager().registries["register_sinks"].names()
+    there = "preview" in manager().sinks.names()
     seen = there and not why_no_window() and has_windows(cv2.getBuildInformation())
     return ["virtualcam", "preview"] if seen else ["virtualcam"]
 
@@ -211,8 +208,8 @@ def _check(source: str, targets: list[str], record_input: str | None) -> None:
     """Raises `UsageError` for places that nobody knows, or that are meant twice."""
     from nstfilter.manager import manager
 
-    manager().registries["register_sources"].resolve(source)
-    sinks = manager().registries["register_sinks"]
+    manager().sources.resolve(source)
+    sinks = manager().sinks
     everywhere = [*targets, record_input] if record_input else targets
     for target in everywhere:
         sinks.resolve(target)
@@ -227,42 +224,40 @@ def _check(source: str, targets: list[str], record_input: str | None) -> None:
 def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> Source:
     """What gives frames of about that size and rate, and where it draws them itself, for a day and silently.
     Raises `UsageError` for a picture."""
-    from nstfilter.manager import open_source
+    from nstfilter.manager import manager, open_source
 
     wishes: dict[str, Any] = {"rate": rate, "seconds": DAY, "sound": False}
     if shape:
         wishes |= {"width": shape[0], "height": shape[1]}
-    opened = open_source(target, **_taken("register_sources", target, wishes))
+    opened = open_source(target, **_taken(manager().sources, target, wishes))
     if opened.info.still:
         opened.close()
         raise UsageError(f"{target} is a picture; nstfilter apply paints those")
     return opened
 
 
-def _taken(hook: str, target: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Those of `options` that whoever opens `target` takes."""
-    from nstfilter.manager import manager
-
-    taken = manager().registries[hook].options(target)
+def _taken(registry: Registry, target: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `options` that the plugin which opens `target` recordings."""
+    taken = registry.options(target)
     return {name: value for name, value in options.items() if name in taken}
 
 
 def _style(text: str | None) -> StyleMix:
     """The style asked for, else the one last used, else the default."""
-    from nstfilter.last_style import last_style
-    from nstfilter.style import parse_style
+    from nstfilter.live.last_style import last_style
+    from nstfilter.packs.reading import parse_style
 
     if text is None and (last := last_style()):
         try:
             return parse_style(last)
         except NstfilterError as error:
-            warn(f"the style last used is gone ({error}); this is {DEFAULT_STYLE}")
-    return parse_style(DEFAULT_STYLE if text is None else text)
+            warn(f"the style last used is gone ({error}); this is {PARAMETERS['style'].default}")
+    return parse_style(PARAMETERS["style"].default if text is None else text)
 
 
 def _names() -> list[str]:
     """Every style, by its name, or by that of its pack too where several have it."""
-    from nstfilter.style import list_styles
+    from nstfilter.packs.reading import list_styles
 
     styles = list_styles()
     count = Counter(style.name for style in styles)
@@ -274,7 +269,7 @@ def _threads(model: str, asked: int | None) -> int | None:
     from nstfilter.manager import manager
     from nstfilter.models import allowed_threads, spare_threads
 
-    if asked is None and "threads" not in manager().registries["register_models"].options(model):
+    if asked is None and "threads" not in manager().models.options(model):
         return None
     return allowed_threads(asked) or spare_threads()
 

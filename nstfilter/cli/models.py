@@ -24,7 +24,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models that --model takes by name."""
-    registrations = manager().registries["register_models"].registrations
+    registrations = manager().models.registrations
     if as_json:
         print(
             json.dumps(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[str] = ()) -> None:
-    """Columns, folded to the terminal; as they are, with tabs between, when read by a program. `colours` are
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str] = ()) -> None:
+    """Columns, folded to the terminal; as they are, with tabs between, when read by a program. `colors` are
     those of each row's first cell."""
     if not sys.stdout.isatty():
         for row in rows:
@@ -29,9 +29,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequenc
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in header:
         drawn.add_column(title, overflow="fold")
-    for row, colour in zip_longest(rows, colours, fillvalue=""):
+    for row, color in zip_longest(rows, colors, fillvalue=""):
         first, *others = map(Text, row)
-        first.stylize(colour)
+        first.stylize(color)
         drawn.add_row(first, *others)
     Console().print(drawn)
 

@@ -31,8 +31,8 @@ def score(
 
     from nstfilter.filter import StyleFilter, as_bgr, read_picture
     from nstfilter.manager import open_source
+    from nstfilter.packs.reading import parse_style
     from nstfilter.score import Flicker, losses, style_score
-    from nstfilter.style import parse_style
 
     mix = parse_style(style)
     judge = StyleFilter(mix, model=model)

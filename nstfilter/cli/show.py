@@ -17,7 +17,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what a painting was made with, and how to make it again."""
-    from nstfilter.recipe import Recipe
+    from nstfilter.jobs.recipe import Recipe
 
     recipe, info = Recipe.read(file)
     if as_json:
@@ -33,7 +33,7 @@ def show(
     print(f"{file}: {_stream(info)}")
     print(f"style        {recipe.style}")
     print(f"strength     {recipe.strength:g}")
-    print(f"colours      {'kept from the input' if recipe.keep_colors else 'those of the style'}")
+    print(f"colors      {'kept from the input' if recipe.keep_colors else 'those of the style'}")
     if not info.still:
         print(f"stability    {recipe.stability:g}")
     print(f"model        {recipe.model} ({recipe.fingerprint}), at {recipe.size or 'its usual'} size")
@@ -49,7 +49,7 @@ def by_recipe(context: typer.Context, file: str | None) -> str | None:
     """Called with the option --recipe, before the others: what the recipe says stands in for those that are
     not given. The recipe itself is then `context.obj`."""
     if file:
-        from nstfilter.recipe import Recipe
+        from nstfilter.jobs.recipe import Recipe
 
         recipe, _ = Recipe.read(file)
         dials = {"style", "strength", "keep_colors", "stability", "size", "quality", "crf", "codec"}

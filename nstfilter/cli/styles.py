@@ -15,7 +15,7 @@ from nstfilter.cli.output import progress, table, warn
 if TYPE_CHECKING:
     import numpy as np
 
-    from nstfilter.style import Style
+    from nstfilter.packs.style import Style
 
 app = typer.Typer(help="List, show, add and make styles.", invoke_without_command=True)
 
@@ -33,7 +33,7 @@ def styles(context: typer.Context, as_json: AsJson = False) -> None:
 def list_styles(as_json: AsJson = False) -> None:
     """List the styles of every pack."""
     from nstfilter.errors import StyleError
-    from nstfilter.style import read_packs
+    from nstfilter.packs.reading import read_packs
 
     found: list[Style] = []
     for pack, _ in read_packs():
@@ -52,7 +52,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A style, as NAME or PACK/NAME.")], as_json: AsJson = False
 ) -> None:
     """Show everything known of a style."""
-    from nstfilter.style import find_style
+    from nstfilter.packs.reading import find_style
 
     facts = _facts(find_style(name))
     if as_json:
@@ -77,10 +77,10 @@ def sheet(
     """Paint one picture in every style, side by side."""
     from nstfilter.errors import SinkError, StyleError, UsageError
     from nstfilter.filter import StyleFilter
+    from nstfilter.graphics.sheet import contact_sheet
     from nstfilter.manager import open_model, open_sink
-    from nstfilter.sheet import contact_sheet
+    from nstfilter.packs.reading import list_styles
     from nstfilter.streams import Frame, StreamInfo
-    from nstfilter.style import list_styles
 
     # what can be known to fail is found out before the painting
     if output.exists() and Path(picture).exists() and output.samefile(picture):
@@ -125,7 +125,7 @@ def new(
     ] = None,
 ) -> None:
     """Make a pack out of a folder of pictures."""
-    from nstfilter.draft import create_pack
+    from nstfilter.packs.making import create_pack
 
     draft = create_pack(folder, name=name, author=author, licence=licence)
     for reason in draft.left_out:
@@ -144,7 +144,7 @@ def add(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack of the same name.")] = False,
 ) -> None:
     """Add a pack to your styles."""
-    from nstfilter.packs import add_pack
+    from nstfilter.packs.adding import add_pack
 
     added = add_pack(pack, overwrite=overwrite)
     print(f"added {added.name}: {', '.join(style.name for style in added.styles)}")
@@ -153,7 +153,7 @@ def add(
 @app.command()
 def remove(pack: Annotated[str, typer.Argument(help="The name of a pack that was added.")]) -> None:
     """Remove a pack that was added."""
-    from nstfilter.packs import remove_pack
+    from nstfilter.packs.adding import remove_pack
 
     print(f"removed {remove_pack(pack)}")
 
@@ -172,8 +172,8 @@ def _picture_for_sheet(target: str) -> np.ndarray:
     """The first frame, HxWx3 BGR, no larger than what models work at: tiles are smaller still."""
     from nstfilter.errors import SourceError
     from nstfilter.filter import as_bgr, default_size
+    from nstfilter.graphics.opencv import cv2
     from nstfilter.manager import open_source
-    from nstfilter.opencv import cv2
 
     with open_source(target) as source:
         frame = next(iter(source), None)

@@ -1,6 +1,6 @@
 """What a style model is: it turns a style picture into numbers once, and a frame into a painting many times.
 
-Models take and give BGR uint8; colour order and float conversion are theirs alone.
+Models take and give BGR uint8; color order and float conversion are theirs alone.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class PreparingModel(StyleModel, Protocol):
 
 @runtime_checkable
 class TilingModel(StyleModel, Protocol):
-    """A model whose normalisation statistics can be taken beforehand, so that the tiles of a picture too
+    """A model whose normalization statistics can be taken beforehand, so that the tiles of a picture too
     large to be painted in one piece all get the same treatment."""
 
     def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Any:
@@ -112,5 +112,5 @@ class TilingModel(StyleModel, Protocol):
         out: np.ndarray | None = None,
         statistics: Any = None,
     ) -> np.ndarray:
-        """As `StyleModel.stylize`, normalised with `statistics` in place of the frame's own."""
+        """As `StyleModel.stylize`, normalized with `statistics` in place of the frame's own."""
         ...

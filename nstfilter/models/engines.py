@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nstfilter.embeddings import cache_folder
 from nstfilter.errors import UsageError
+from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.openvino import ov
 
 # How many compiled graphs an engine keeps: twice the sizes of the live governor, for a glide from one set of

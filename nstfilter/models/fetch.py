@@ -22,8 +22,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nstfilter.embeddings import cache_folder, file_hash
 from nstfilter.errors import ModelError
+from nstfilter.models.embeddings import cache_folder, file_hash
 
 MAGENTA = "google/magenta/arbitrary-image-stylization-v1-256/2"
 TFHUB = "https://tfhub.dev/"
@@ -134,7 +134,7 @@ def _download(handle: str, tried: list[Path]) -> Path:
 
 
 def _from_tensorflow_hub(url: str, final: Path) -> Path:
-    import nstfilter.tensorflow  # noqa: F401 - before tensorflow-hub, so that TensorFlow starts quietly
+    import nstfilter.models.tensorflow  # noqa: F401 - before tensorflow-hub, so that TensorFlow starts quietly
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pkg_resources announces its end

@@ -25,7 +25,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from nstfilter.errors import ModelError
-from nstfilter.tensorflow import tf
+from nstfilter.models.tensorflow import tf
 
 STYLE_SIZE = 256
 # more numbers than this are a picture, not an embedding

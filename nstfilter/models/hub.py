@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.embeddings import cache_folder
 from nstfilter.errors import ModelError
+from nstfilter.graphics.opencv import cv2
 from nstfilter.models import allowed_threads
+from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.graph import STYLE_SIZE, Network, load
-from nstfilter.opencv import cv2
-from nstfilter.tensorflow import tf
+from nstfilter.models.tensorflow import tf
 
 # counts up when `HubModel.embed` prepares a picture in another way, so that old embeddings are not met again
 _PREPARATION = 1

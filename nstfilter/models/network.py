@@ -1,6 +1,6 @@
 """The network of the pocket model, written down once in terms of operations that an engine provides.
 
-Channels of every space-to-depth and depth-to-space lie in the order (row, column, colour), so that a plain
+Channels of every space-to-depth and depth-to-space lie in the order (row, column, color), so that a plain
 reshape does the work. training/network.py is the same network in PyTorch.
 """
 
@@ -17,7 +17,7 @@ RESIDUAL = (0, 1, 1, 1, 2, 1)  # how many layers before a stage's last one add t
 STRIDES = {(1, 0): 2, (2, 0): 2, (4, 0): 2}  # (stage, layer) of the encoder that halve the size
 EMBEDDING = 100
 MANY_ROWS = 128  # of a map with so many rows every other one is enough to know its mean and variance
-CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 48]  # of each normalised layer, in order
+CHANNELS = [WIDTH] * (2 * BLOCKS) + [4 * HALF, HALF, 48]  # of each normalized layer, in order
 STYLED = [WIDTH] * (2 * BLOCKS) + [HALF, HALF, 3]  # the same, when phases of a sub-pixel layer count once
 
 Weights = dict[str, np.ndarray]
@@ -63,7 +63,7 @@ def stage_widths(s: int) -> list[int]:
 
 
 def conditions(weights: Weights, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and shift of every normalised channel, [sum(CHANNELS)] each."""
+    """Scale and shift of every normalized channel, [sum(CHANNELS)] each."""
     both = weights["style.weight"] @ embedding + weights["style.bias"]
     rows = []
     for half in np.split(both, 2):
@@ -81,7 +81,7 @@ def number(value: float) -> np.ndarray:
 def paint(
     ops: Any, weights: Weights, frame: Any, scale: Any, shift: Any, measured: bool
 ) -> tuple[Any, list[Any], list[Any]]:
-    """Frames [n, h, w, 3] BGR uint8 -> painted frames, and mean and variance of each normalised layer.
+    """Frames [n, h, w, 3] BGR uint8 -> painted frames, and mean and variance of each normalized layer.
 
     With `measured`, the statistics are already part of `scale` and `shift`.
     """
@@ -89,7 +89,7 @@ def paint(
     variances: list[Any] = []
     scales, shifts = ops.split(scale, CHANNELS), ops.split(shift, CHANNELS)
 
-    def normalised(x: Any) -> Any:
+    def normalized(x: Any) -> Any:
         gain, offset = scales[len(means)], shifts[len(means)]
         mean = variance = None
         if not measured:
@@ -107,12 +107,12 @@ def paint(
     for i in range(FRONT):
         x = ops.relu(layer(x, f"front{i}"))
     for i in range(BLOCKS):
-        y = ops.relu(normalised(layer(x, f"block{2 * i}")))
-        x = x + normalised(layer(y, f"block{2 * i + 1}"))
-    x = ops.shuffle(ops.relu(normalised(layer(x, "up"))), 2)
-    x = ops.relu(normalised(layer(x, "paint")))
-    # each of the 4x4 pixels of a cell is normalised by itself: no grid of brighter pixels can remain
-    x = normalised(ops.phases(layer(x, "out")))
+        y = ops.relu(normalized(layer(x, f"block{2 * i}")))
+        x = x + normalized(layer(y, f"block{2 * i + 1}"))
+    x = ops.shuffle(ops.relu(normalized(layer(x, "up"))), 2)
+    x = ops.relu(normalized(layer(x, "paint")))
+    # each of the 4x4 pixels of a cell is normalized by itself: no grid of brighter pixels can remain
+    x = normalized(ops.phases(layer(x, "out")))
     return ops.picture(x), means, variances
 
 

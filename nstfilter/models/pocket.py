@@ -129,7 +129,7 @@ class PocketModel:
     ) -> np.ndarray:
         """The painted frame, the same shape, in `out` when given.
 
-        With `statistics` from `measure`, these normalise the frame in place of its own.
+        With `statistics` from `measure`, these normalize the frame in place of its own.
         """
         scale, shift = self._condition(embedding, statistics)
         height, width = frame.shape[:2]
@@ -151,7 +151,7 @@ class PocketModel:
         return out
 
     def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Statistics:
-        """Normalisation statistics over patches [n, h, w, 3] taken together."""
+        """Normalization statistics over patches [n, h, w, 3] taken together."""
         scale, shift = self._condition(embedding, None)
         patches = np.stack([_extended(patch) for patch in patches])
         return self._network.measure(patches, scale, shift)
@@ -181,7 +181,7 @@ def _extended(frame: np.ndarray) -> np.ndarray:
     h, w = _extended_size(*frame.shape[:2])
     if (h, w) == frame.shape[:2]:
         return frame
-    from nstfilter.opencv import cv2
+    from nstfilter.graphics.opencv import cv2
 
     below, right = h - frame.shape[0], w - frame.shape[1]
     return cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REFLECT_101)
@@ -189,7 +189,7 @@ def _extended(frame: np.ndarray) -> np.ndarray:
 
 def _square(picture: np.ndarray) -> np.ndarray:
     """The picture's middle square as the encoder wants it, [1, 256, 256, 3]."""
-    from nstfilter.opencv import cv2
+    from nstfilter.graphics.opencv import cv2
 
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])

@@ -12,7 +12,7 @@ import numpy as np
 
 from nstfilter.models import network
 from nstfilter.models.network import CHANNELS, Statistics, Weights
-from nstfilter.tensorflow import tf
+from nstfilter.models.tensorflow import tf
 
 
 class PocketInTensorFlow:

@@ -115,9 +115,9 @@ def topographic() -> Picture:
     slope = np.hypot(
         cv2.Sobel(land, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(land, cv2.CV_32F, 0, 1, scale=1 / 8)
     )
-    for count, width, ink_colour in ((20, 1.3, "#4a2a1a"), (10, 3.2, "#1f1420")):
+    for count, width, ink_color in ((20, 1.3, "#4a2a1a"), (10, 3.2, "#1f1420")):
         phase = np.abs(np.mod(land * count + 0.5, 1) - 0.5) / count / np.maximum(slope, 1e-5)
-        picture = blend(picture, pigment(ink_colour), 0.85 * smoothstep(width + 1, width - 0.5, phase))
+        picture = blend(picture, pigment(ink_color), 0.85 * smoothstep(width + 1, width - 0.5, phase))
     return paper(rng, picture, 0.08)
 
 

@@ -1,4 +1,4 @@
-"""Fields to paint from: coordinates, noise, colour ramps, flows and cells.
+"""Fields to paint from: coordinates, noise, color ramps, flows and cells.
 
 Everything here is drawn on a square of `SIZE` pixels, twice the side of the finished picture, so that
 the final reduction softens every edge. Pictures are float32 BGR in [0, 1], fields float32, points
@@ -31,15 +31,15 @@ def grid() -> tuple[Field, Field]:
 
 
 def palette(text: str) -> Picture:
-    """The colours of a line such as "#0b1d3a #f4d35e", as BGR rows in [0, 1]."""
+    """The colors of a line such as "#0b1d3a #f4d35e", as BGR rows in [0, 1]."""
     rows = [[int(word[i : i + 2], 16) / 255 for i in (5, 3, 1)] for word in text.split()]
     return np.array(rows, np.float32)
 
 
 def pigment(text: str) -> Picture:
-    """One colour such as "#0b1d3a", as BGR in [0, 1]."""
-    colour: Picture = palette(text)[0]
-    return colour
+    """One color such as "#0b1d3a", as BGR in [0, 1]."""
+    color: Picture = palette(text)[0]
+    return color
 
 
 def heading(turn: Field | float) -> Points:
@@ -71,20 +71,20 @@ def noise(rng: np.random.Generator, cells: float, octaves: int = 4, stretch: flo
 
 
 def equalise(field: Field) -> Field:
-    """The same hills with every height equally common, so that a ramp shows all its colours."""
+    """The same hills with every height equally common, so that a ramp shows all its colors."""
     sample = np.sort(field[::4, ::4], axis=None)
     ranks = np.linspace(0, 1, sample.size, dtype=np.float32)
     return np.interp(field, sample, ranks).astype(np.float32)
 
 
-def ramp(field: Field, colours: Picture) -> Picture:
-    """The field in colours: 0 is the first, 1 the last, straight lines between."""
-    stops = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(field, stops, colours[:, c]) for c in range(3)], axis=-1).astype(np.float32)
+def ramp(field: Field, colors: Picture) -> Picture:
+    """The field in colors: 0 is the first, 1 the last, straight lines between."""
+    stops = np.linspace(0, 1, len(colors))
+    return np.stack([np.interp(field, stops, colors[:, c]) for c in range(3)], axis=-1).astype(np.float32)
 
 
 def blend(below: Picture, above: Picture, cover: Field) -> Picture:
-    """`above` laid over `below` where `cover` is 1; a single colour will do for either."""
+    """`above` laid over `below` where `cover` is 1; a single color will do for either."""
     return (below + (above - below) * cover[..., None]).astype(np.float32)
 
 
@@ -96,7 +96,7 @@ def warp(picture: Picture, dx: Field, dy: Field) -> Picture:
 
 
 def whirl(angle: Field, x: float, y: float, radius: float, turn: float = 1.0) -> Field:
-    """The flow `angle` bent into a whirl about (x, y), strongest at the centre, faded out at `radius`.
+    """The flow `angle` bent into a whirl about (x, y), strongest at the center, faded out at `radius`.
 
     `turn` is 1 for a clockwise whirl and -1 for the other way; angles are blended as unit vectors.
     """
@@ -152,7 +152,7 @@ def voronoi(points: Points) -> Labels:
 
 
 def cell_centres(labels: Labels, count: int) -> tuple[Points, Field]:
-    """The centre of gravity and the area of every cell; an empty cell has area 0."""
+    """The center of gravity and the area of every cell; an empty cell has area 0."""
     area = np.bincount(labels.ravel(), minlength=count).astype(float)
     line = np.arange(SIZE, dtype=float)
     x = np.bincount(labels.ravel(), np.tile(line, SIZE), count)
@@ -161,7 +161,7 @@ def cell_centres(labels: Labels, count: int) -> tuple[Points, Field]:
 
 
 def relax(points: Points, rounds: int = 2) -> Points:
-    """Points moved to the centres of their cells (Lloyd 1982), which evens the cells out; empty cells go."""
+    """Points moved to the centers of their cells (Lloyd 1982), which evens the cells out; empty cells go."""
     for _ in range(rounds):
         moved, area = cell_centres(voronoi(points), len(points))
         points = moved[area > 0]

@@ -71,16 +71,16 @@ def starry() -> Picture:
     canvas = Canvas(sky[0])
     for spacing, length, width, spread in ((24, 130, 34, 0.06), (20, 100, 22, 0.12), (36, 70, 14, 0.2)):
         points = scatter(rng, spacing)
-        colours = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=5, unmixed=0.05)
+        colors = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
+        canvas.brush(rng, walk(points, angle, length), colors, width, bristles=5, unmixed=0.05)
     return canvas.lit(1.0)
 
 
 def fauve() -> Picture:
-    """Autumn hills in unmixed tube colours, laid on with a broad flat brush.
+    """Autumn hills in unmixed tube colors, laid on with a broad flat brush.
 
     Vermilion, orange and pink stand against cobalt and emerald, in blocks with dark blue drawing between
-    them: broad shapes keep faces whole, and the palette never goes grey.
+    them: broad shapes keep faces whole, and the palette never goes gray.
     """
     rng = np.random.default_rng(1905)
     hot = "#e6331f #f47a1c #ffb81c #f4739a #c81d5c #f9d98c"
@@ -95,8 +95,8 @@ def fauve() -> Picture:
     canvas = Canvas(pigment("#1b2257"))
     for spacing, length, width in ((24, 130, 34), (26, 90, 22), (40, 60, 13)):
         points = scatter(rng, spacing)
-        colours = sample(picture, points) + rng.normal(0, 0.02, (len(points), 3))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=9, unmixed=0.03, load=0.4)
+        colors = sample(picture, points) + rng.normal(0, 0.02, (len(points), 3))
+        canvas.brush(rng, walk(points, angle, length), colors, width, bristles=9, unmixed=0.03, load=0.4)
     trunks = np.stack([rng.uniform(0, SIZE, 26), rng.uniform(0.35, 0.95, 26) * SIZE], axis=1).astype(
         np.float32
     )
@@ -111,7 +111,7 @@ def fauve() -> Picture:
 
 
 def pointillism() -> Picture:
-    """A summer river built of dots, each colour answered by its complement.
+    """A summer river built of dots, each color answered by its complement.
 
     Dots of four sizes in pure hues mix in the eye; the larger dots carry the light and the shade, so the
     grain stays lively and the forms stay clear.
@@ -134,8 +134,8 @@ def pointillism() -> Picture:
     dots = to_bytes(picture * 0.75)
     height = np.zeros((SIZE, SIZE), np.uint8)
     for spacing, radius, spread in ((22, 16, 0.08), (21, 12.5, 0.12), (24, 9.5, 0.17), (52, 12, 0.2)):
-        for place, colour in zip(points := scatter(rng, spacing), sample(picture, points), strict=True):
-            hue = colour + rng.normal(0, spread) * np.array([1, 0.2, -1]) + rng.normal(0, 0.04, 3)
+        for place, color in zip(points := scatter(rng, spacing), sample(picture, points), strict=True):
+            hue = color + rng.normal(0, spread) * np.array([1, 0.2, -1]) + rng.normal(0, 0.04, 3)
             hue = 1 - 0.75 * hue if rng.random() < 0.04 else hue
             ink = np.clip(hue * rng.normal(1, 0.15) * 255, 0, 255).tolist()
             size = radius * rng.uniform(0.7, 1.25)
@@ -162,8 +162,8 @@ def knife() -> Picture:
     canvas = Canvas(pigment("#0a1b38"))
     for spacing, length, width in ((44, 110, 62), (46, 84, 46), (58, 70, 28)):
         points = scatter(rng, spacing)
-        colours = sample(picture, points) * rng.normal(1, 0.2, (len(points), 1))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=21, unmixed=0.025, load=0.9)
+        colors = sample(picture, points) * rng.normal(1, 0.2, (len(points), 1))
+        canvas.brush(rng, walk(points, angle, length), colors, width, bristles=21, unmixed=0.025, load=0.9)
     return canvas.lit(1.1)
 
 
@@ -191,8 +191,8 @@ def aurora() -> Picture:
     points = scatter(rng, 15)
     canvas = Canvas(picture)
     angle = (np.pi / 2 + 1.6 * (noise(rng, 3) - 0.5)).astype(np.float32)
-    colours = sample(picture, points) * rng.normal(1, 0.06, (len(points), 1))
-    canvas.brush(rng, walk(points, angle, 70), colours, 17, bristles=5, unmixed=0.02, load=0.4)
+    colors = sample(picture, points) * rng.normal(1, 0.06, (len(points), 1))
+    canvas.brush(rng, walk(points, angle, 70), colors, 17, bristles=5, unmixed=0.02, load=0.4)
     picture = canvas.lit(0.3)
     stars = np.zeros((SIZE, SIZE), np.uint8)
     for place in scatter(rng, 72):
@@ -219,16 +219,16 @@ def meadow() -> Picture:
     canvas = Canvas(ground[0])
     for spacing, length, width, spread in ((20, 60, 24, 0.06), (17, 44, 15, 0.09), (28, 28, 10, 0.14)):
         points = scatter(rng, spacing)
-        colours = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
-        canvas.brush(rng, walk(points, angle, length), colours, width, bristles=6, unmixed=0.03)
+        colors = sample(picture, points) * rng.normal(1, spread, (len(points), 1))
+        canvas.brush(rng, walk(points, angle, length), colors, width, bristles=6, unmixed=0.03)
     return canvas.lit(1.0)
 
 
 def watercolor() -> Picture:
     """Washes of ultramarine, rose and ochre on white paper.
 
-    Each wash pools into a darker rim, runs into its neighbours and leaves the paper bare between: light,
-    clear colour with a drawn edge, kind to faces.
+    Each wash pools into a darker rim, runs into its neighbors and leaves the paper bare between: light,
+    clear color with a drawn edge, kind to faces.
     """
     rng = np.random.default_rng(1775)
     picture = np.broadcast_to(pigment("#fbf7ec"), (SIZE, SIZE, 3)).astype(np.float32)

@@ -62,15 +62,15 @@ def mosaic() -> Picture:
     """
     rng = np.random.default_rng(547)
     x, y = grid()
-    centre = np.hypot(x - 0.5, y - 0.44)
-    rays = np.cos(16 * np.arctan2(y - 0.44, x - 0.5) + 2.2 * np.sin(14 * centre))
+    center = np.hypot(x - 0.5, y - 0.44)
+    rays = np.cos(16 * np.arctan2(y - 0.44, x - 0.5) + 2.2 * np.sin(14 * center))
     swell = y + 0.05 * np.sin(9 * x + 1) + 0.03 * np.sin(21 * x)
-    field = np.where(swell > 0.74, 3 * swell, 3 * centre).astype(np.float32)
+    field = np.where(swell > 0.74, 3 * swell, 3 * center).astype(np.float32)
     picture = blend(pigment("#123a7a"), pigment("#2f86b8"), (rays > 0.1).astype(np.float32))
-    picture = blend(picture, pigment("#e9b437"), ((rays > 0.1) & (centre < 0.4)).astype(np.float32))
-    picture = blend(picture, pigment("#b9402a"), ((rays < 0.1) & (centre < 0.34)).astype(np.float32))
+    picture = blend(picture, pigment("#e9b437"), ((rays > 0.1) & (center < 0.4)).astype(np.float32))
+    picture = blend(picture, pigment("#b9402a"), ((rays < 0.1) & (center < 0.34)).astype(np.float32))
     for radius, ink in ((0.21, "#f4e8c8"), (0.175, "#e9b437"), (0.13, "#d9822b"), (0.075, "#8a1f24")):
-        picture = blend(picture, pigment(ink), (centre < radius).astype(np.float32))
+        picture = blend(picture, pigment(ink), (center < radius).astype(np.float32))
     bands = ramp(np.mod(5 * swell, 1), palette("#0b1f4d #155e8a #37a6a8 #f1e7c9 #12306a"))
     picture = blend(picture, bands, (swell > 0.74).astype(np.float32))
     angle = contour_flow(field, 4)
@@ -78,11 +78,11 @@ def mosaic() -> Picture:
     points = tesserae(scatter(rng, side * 0.98, 0.3), angle, side, 8)
     tiles = blank(pigment("#1d1712"))
     height = np.zeros((SIZE, SIZE), np.uint8)
-    for place, colour, turn in zip(points, sample(picture, points), sample(angle, points), strict=True):
+    for place, color, turn in zip(points, sample(picture, points), sample(angle, points), strict=True):
         along = heading(turn)
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.84, 1, (4, 2)) * side * 0.47
         square = place + corners @ np.stack([along, [-along[1], along[0]]])
-        ink = np.clip((colour + rng.normal(0, 0.025, 3)) * rng.normal(1, 0.17), 0, 1)
+        ink = np.clip((color + rng.normal(0, 0.025, 3)) * rng.normal(1, 0.17), 0, 1)
         polygon(tiles, square, (ink * 255).tolist())
         polygon(height, square, int(rng.integers(110, 220)))
     return relief(to_floats(tiles), to_floats(height), 0.9, 1.6)
@@ -91,8 +91,8 @@ def mosaic() -> Picture:
 def stained_glass() -> Picture:
     """A sunrise window: amber rays, blue sky, green hills and a river between black leads.
 
-    Long flowing panes, alike in colour to their neighbours and lit from behind, with leads of two
-    strengths: bold drawing around pure colour, and large enough to leave a face in one piece.
+    Long flowing panes, alike in color to their neighbors and lit from behind, with leads of two
+    strengths: bold drawing around pure color, and large enough to leave a face in one piece.
     """
     rng = np.random.default_rng(1220)
     x, y = grid()
@@ -124,11 +124,11 @@ def stained_glass() -> Picture:
     panes = panes.reshape(SIZE, SIZE).astype(np.int32)
     owner = np.zeros(len(numbers), int)
     owner[panes.ravel()] = region.ravel()
-    colours = np.stack([glass[area][rng.integers(len(glass[area]))] for area in owner])
+    colors = np.stack([glass[area][rng.integers(len(glass[area]))] for area in owner])
     edge, border = seam_distance(panes), seam_distance(region.astype(np.int32))
     light = (0.55 + 0.6 * noise(rng, 5)) * (0.6 + 0.5 * smoothstep(0, 60, edge)) + 0.3 * glow(0.6, 0.4, 0.4)
     streaks = 1 + 0.3 * (noise(rng, 16, 3, stretch=0.3) - 0.5)
-    picture = np.clip(colours[panes] * (1.15 * light * streaks)[..., None], 0, 1)
+    picture = np.clip(colors[panes] * (1.15 * light * streaks)[..., None], 0, 1)
     lead = np.maximum(smoothstep(6, 4, edge), smoothstep(10, 8, border))
     shine = 0.05 + 0.14 * smoothstep(5, 0, border) * noise(rng, 40, 1)
     return blend(picture, shine[..., None] * np.ones(3, np.float32), lead)
@@ -157,9 +157,9 @@ def low_poly() -> Picture:
         mesh.insert((float(place[0]), float(place[1])))
     facets = to_bytes(picture)
     for corners in np.reshape(mesh.getTriangleList(), (-1, 3, 2)):
-        colour = sample(picture, corners.mean(axis=0, keepdims=True))[0]
+        color = sample(picture, corners.mean(axis=0, keepdims=True))[0]
         lean = (corners[:, 0] @ [1, -1, 0] + corners[:, 1] @ [0, 1, -1]) / 300
-        ink = np.clip(colour * (1 + np.clip(0.5 * lean, -0.3, 0.3) + rng.normal(0, 0.07)), 0, 1)
+        ink = np.clip(color * (1 + np.clip(0.5 * lean, -0.3, 0.3) + rng.normal(0, 0.07)), 0, 1)
         polygon(facets, corners, (ink * 255).tolist())
     return to_floats(facets)
 
@@ -206,7 +206,7 @@ def cubist() -> Picture:
 
 
 def gilded() -> Picture:
-    """Gold leaf with spirals and little coloured tiles, over bronze.
+    """Gold leaf with spirals and little colored tiles, over bronze.
 
     Curling dark and pale lines on shimmering gold with lapis, emerald and vermilion insets: rich and warm
     everywhere, with a sinuous line that follows hair and cloth.

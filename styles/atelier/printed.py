@@ -93,9 +93,9 @@ def wave() -> Picture:
 
 
 def halftone() -> Picture:
-    """A comic-book bang: flat colours, black outlines and fat soft dots.
+    """A comic-book bang: flat colors, black outlines and fat soft dots.
 
-    The dots are large, grow with the tone and stay close to their ground in colour; small dots of high
+    The dots are large, grow with the tone and stay close to their ground in color; small dots of high
     contrast would swallow the picture. The shapes and the black outlines do the work.
     """
     rng = np.random.default_rng(1963)
@@ -135,7 +135,7 @@ def halftone() -> Picture:
 def linocut() -> Picture:
     """A forest at sunset, cut in lino: black over straw, rust and teal.
 
-    Gouge marks of every length follow the land and open the black to the colours beneath: strong, broken
+    Gouge marks of every length follow the land and open the black to the colors beneath: strong, broken
     outlines with nothing thin or pale.
     """
     rng = np.random.default_rng(1930)
@@ -151,11 +151,11 @@ def linocut() -> Picture:
         light = sample(tone, place[None])[0]
         if light < 0.12:
             continue
-        colour = sample(land, place[None])[0]
+        color = sample(land, place[None])[0]
         turn, reach = sample(angle, place[None])[0], rng.uniform(35, 110)
         bow = turn + np.linspace(-0.2, 0.2, 12) * rng.normal()
         path = place + np.cumsum(heading(bow), axis=0) * reach / 12
-        ink = np.clip(colour * rng.normal(1.05, 0.1), 0, 1) * 255
+        ink = np.clip(color * rng.normal(1.05, 0.1), 0, 1) * 255
         taper(sheet, path, 24 * light**0.7 * np.sin(np.linspace(0.15, 3.1, 12)) ** 0.6, ink.tolist())
     picture = to_floats(sheet)
     sun = blend(

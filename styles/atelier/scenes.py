@@ -1,4 +1,4 @@
-"""Small landscapes to paint from: soft pictures that give each stroke its colour and each cell its light."""
+"""Small landscapes to paint from: soft pictures that give each stroke its color and each cell its light."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def glow(x: float, y: float, radius: float) -> Field:
 def hills(
     rng: np.random.Generator, sky: Picture, land: Picture, horizon: float, rise: float = 0.25
 ) -> Picture:
-    """A sky in the ramp `sky`, and one range of hills for each colour of `land`, the farthest first."""
+    """A sky in the ramp `sky`, and one range of hills for each color of `land`, the farthest first."""
     _, y = grid()
     picture = ramp(np.clip(y / horizon + 0.25 * (noise(rng, 3, stretch=4) - 0.5), 0, 1), sky)
-    for n, colour in enumerate(land):
+    for n, color in enumerate(land):
         below = ridge(rng, horizon + (1 - horizon) * n / len(land), rise * (1 - 0.5 * n / len(land)))
         shade = 0.72 + 0.5 * noise(rng, 5) - 0.35 * np.clip(below, 0, 1)
-        picture = blend(picture, np.clip(colour * shade[..., None], 0, 1), smoothstep(-0.003, 0.003, below))
+        picture = blend(picture, np.clip(color * shade[..., None], 0, 1), smoothstep(-0.003, 0.003, below))
     return picture
 
 

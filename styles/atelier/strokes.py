@@ -49,7 +49,7 @@ def normals(paths: Points) -> Points:
 
 
 def blank(ink: Picture) -> Sheet:
-    """A uint8 sheet of one colour to draw on."""
+    """A uint8 sheet of one color to draw on."""
     return to_bytes(np.broadcast_to(ink, (SIZE, SIZE, 3))).copy()
 
 
@@ -73,7 +73,7 @@ class Canvas:
     """Paint and the height it stands at: `paint` is uint8 BGR, `height` uint8, both `SIZE` square."""
 
     def __init__(self, ground: Picture):
-        """Start from a picture or a single colour."""
+        """Start from a picture or a single color."""
         self.paint = blank(ground)
         self.height = np.zeros((SIZE, SIZE), np.uint8)
 
@@ -81,14 +81,14 @@ class Canvas:
         self,
         rng: np.random.Generator,
         paths: Points,
-        colours: Picture,
+        colors: Picture,
         width: float | Field,
         *,
         bristles: int = 7,
         unmixed: float = 0.07,
         load: float = 0.8,
     ) -> None:
-        """Lay strokes along paths, one colour each, in order.
+        """Lay strokes along paths, one color each, in order.
 
         Each is a bundle of bristles that differ in shade by about `unmixed` and leave ridges of paint up
         to `load` high; the outer ones are shorter, which rounds the ends.
@@ -100,7 +100,7 @@ class Canvas:
         shade = rng.normal(0, unmixed, (count, bristles, 1)) + rng.normal(
             0, unmixed / 3, (count, bristles, 3)
         )
-        inks = np.clip((colours[:, None] + shade) * 255, 0, 255)
+        inks = np.clip((colors[:, None] + shade) * 255, 0, 255)
         ridge = np.clip(rng.uniform(0.35, 1, (count, bristles)) * (1 - 0.5 * across**2) * load * 255, 1, 255)
         short = (np.abs(across) ** 3 * steps / 5).round().astype(int)
         for n in range(count):

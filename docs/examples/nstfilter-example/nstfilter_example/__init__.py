@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    register("plasma", open_plasma, help="a moving field of colour, for so many seconds: plasma:4")
+    register("plasma", open_plasma, help="a moving field of color, for so many seconds: plasma:4")
 
 
 @hookimpl
@@ -30,13 +30,13 @@ def register_sinks(register: Register) -> None:
         "gpl",
         open_gpl,
         accepts=lambda target: target.lower().endswith(".gpl"),
-        help="the painted colours as a palette for GIMP, Krita and Inkscape",
+        help="the painted colors as a palette for GIMP, Krita and Inkscape",
     )
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register("gradient", open_gradient, help="dark to light in the style's colours; no network, very fast")
+    register("gradient", open_gradient, help="dark to light in the style's colors; no network, very fast")
 
 
 @hookimpl
@@ -52,7 +52,7 @@ def open_plasma(target: str) -> PlasmaSource:
 
 
 def open_gpl(target: str, *, overwrite: bool = False, count: int = 12) -> GplSink:
-    """`count` is how many colours to keep at most."""
+    """`count` is how many colors to keep at most."""
     from nstfilter_example.gpl import GplSink
 
     return GplSink(target, overwrite=overwrite, count=count)
@@ -65,7 +65,7 @@ def open_gradient(target: str) -> GradientModel:
 
 
 def colors(picture: str) -> None:
-    """Print a picture's colours from dark to light, as #rrggbb."""
+    """Print a picture's colors from dark to light, as #rrggbb."""
     from nstfilter import open_source
     from nstfilter_example.gradient import GradientModel
 

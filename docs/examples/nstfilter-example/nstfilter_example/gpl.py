@@ -1,4 +1,4 @@
-"""The commonest colours of what was painted, as a GIMP palette: a text file with a line for each colour."""
+"""The commonest colors of what was painted, as a GIMP palette: a text file with a line for each color."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from nstfilter import Frame, Sink, SinkError, StreamInfo
 
-BITS = 4  # a channel's leading bits: colours that share them count as one
+BITS = 4  # a channel's leading bits: colors that share them count as one
 
 
 class GplSink(Sink):
@@ -30,7 +30,7 @@ class GplSink(Sink):
         self._sums = np.zeros((1 << 3 * BITS, 3))
 
     def _write(self, frame: Frame) -> None:
-        # frames may be grey or have alpha: HxW, HxWx3 (BGR), HxWx4 (BGRA)
+        # frames may be gray or have alpha: HxW, HxWx3 (BGR), HxWx4 (BGRA)
         bgr = np.atleast_3d(frame.image)[:, :, :3] * np.ones(3, np.uint8)
         pixels = bgr.reshape(-1, 3)
         leading = pixels.astype(np.intp) >> (8 - BITS)

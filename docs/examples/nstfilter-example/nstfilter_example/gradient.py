@@ -1,18 +1,18 @@
-"""A gradient map: every grey of the frame becomes a colour of the style that is as light as it, or nearly."""
+"""A gradient map: every gray of the frame becomes a color of the style that is as light as it, or nearly."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 
 STEPS = 16
 
 
 class GradientModel:
-    """The embedding is a style picture's colours from dark to light: float32, `STEPS` x 3, BGR, 0 to 255.
+    """The embedding is a style picture's colors from dark to light: float32, `STEPS` x 3, BGR, 0 to 255.
 
-    The mean of two such rows of colours is one too, so styles mix.
+    The mean of two such rows of colors is one too, so styles mix.
     """
 
     name = "gradient"
@@ -31,8 +31,8 @@ class GradientModel:
         # cubic interpolation rings past the ends, hence the clip
         table = cv2.resize(embedding[:, np.newaxis], (1, 256), interpolation=cv2.INTER_CUBIC)
         table = np.clip(table, 0, 255).astype(np.uint8)
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        painted = cv2.LUT(cv2.merge([grey] * 3), table)
+        gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        painted = cv2.LUT(cv2.merge([gray] * 3), table)
         if out is None:
             return painted
         np.copyto(out, painted)

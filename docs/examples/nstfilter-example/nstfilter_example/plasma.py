@@ -1,4 +1,4 @@
-"""A moving field of colour, the plasma of the old demos: a sum of waves, read as hue."""
+"""A moving field of color, the plasma of the old demos: a sum of waves, read as hue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from nstfilter import Frame, Source, StreamInfo, UsageError
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 
 WIDTH, HEIGHT, RATE = 640, 360, 25
 

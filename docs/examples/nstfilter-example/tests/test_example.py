@@ -22,10 +22,10 @@ def test_a_length_that_is_none_is_refused(length):
         open_source(f"plasma:{length}")
 
 
-def test_the_palette_holds_the_colours_that_were_written(tmp_path):
+def test_the_palette_holds_the_colors_that_were_written(tmp_path):
     folder = tmp_path / "own"
     folder.mkdir()
-    path = folder / "colours.gpl"
+    path = folder / "colors.gpl"
     check_sink(lambda: open_sink(path), path)
     sink = open_sink(path, count=2)
     sink.open(StreamInfo(8, 8))
@@ -36,7 +36,7 @@ def test_the_palette_holds_the_colours_that_were_written(tmp_path):
     assert path.read_text().splitlines()[4:] == ["200   0   0\t#c80000", "  0 100 200\t#0064c8"]
 
 
-def test_the_gradient_keeps_the_contract_and_paints_in_the_styles_colours():
+def test_the_gradient_keeps_the_contract_and_paints_in_the_styles_colors():
     check_model(open_model("gradient"))
     style = np.zeros((64, 64, 3), np.uint8)
     style[32:] = (40, 200, 250)

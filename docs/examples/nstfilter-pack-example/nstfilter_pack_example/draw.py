@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nstfilter.opencv import cv2
+from nstfilter.graphics.opencv import cv2
 
 SIDE = 512
 

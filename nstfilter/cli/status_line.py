@@ -1,0 +1,81 @@
+"""What a live run says while it lasts: messages, and under them a line that shows how it is doing."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+# seconds between two states of the line
+PACE = 0.5
+
+
+class StatusLine:
+    """Lines on stderr, from a thread of its own: a terminal that takes none, after Ctrl-S, holds nobody up.
+
+    `status` gives the line, which is shown where stderr is a terminal and this program in its foreground.
+    """
+
+    def __init__(self, status: Callable[[], str]) -> None:
+        self._status = status
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._shown = 0  # how many letters of the line are on the screen
+        self._thread = threading.Thread(target=self._work, name="nstfilter-board", daemon=True)
+
+    def say(self, line: str) -> None:
+        """Print a line, soon; from any thread."""
+        self._lines.put(line)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lines.put(None)
+        self._thread.join(2)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                line = self._lines.get(timeout=PACE)
+            except queue.Empty:
+                line = ""
+            with suppress(OSError):  # a terminal that was closed; the call goes on
+                if line or line is None:
+                    self._wipe()
+                if line:
+                    print(line, file=sys.stderr, flush=True)
+                elif line is not None and (columns := _columns()):
+                    self._show(self._status(), columns)
+            if line is None:
+                return
+
+    def _show(self, status: str, columns: int) -> None:
+        status = status[: columns - 1]
+        print("\r" + status.ljust(self._shown), end="", file=sys.stderr, flush=True)
+        self._shown = len(status)
+
+    def _wipe(self) -> None:
+        if self._shown:
+            print("\r" + " " * self._shown + "\r", end="", file=sys.stderr, flush=True)
+            self._shown = 0
+
+
+def _columns() -> int:
+    """How wide the terminal is that the user watches stderr on; 0 where nobody does."""
+    try:
+        if not sys.stderr.isatty():
+            return 0
+        fd = sys.stderr.fileno()
+        if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(fd) != os.getpgrp():
+            return 0
+        return os.get_terminal_size(fd).columns
+    except (OSError, ValueError):
+        return 0

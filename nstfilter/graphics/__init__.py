@@ -1,0 +1,1 @@
+"""Drawing and showing: OpenCV's one import, text, contact sheets, the display."""

@@ -1,0 +1,1 @@
+"""Rendering files: planning, segments, resuming, recipes."""

@@ -1,0 +1,231 @@
+"""What there is of a render that is not finished: a hidden folder beside its output, with the pieces that are
+done and a job file that says what they were made of.
+
+Nothing in the folder names a place outside it, so that it can be moved together with the output.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nstfilter.errors import SinkError, SourceError
+
+FORMAT = 1
+ENDING = ".nstfilter"
+LONGEST_NAME = 255  # bytes, on every file system in common use
+SAMPLE, SAMPLES = 1 << 20, 64
+
+
+class Segment(BaseModel):
+    """One stretch of the video, in units of its time base. `frames` is None until it is done; `hash`, that of
+    its piece, stays None where there was no frame in it. `seconds` is the work that went into it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    begin: int
+    end: int | None
+    frames: Annotated[int, Field(ge=0)] | None = None
+    hash: str | None = None
+    seconds: float = 0.0
+
+
+class JobFile(BaseModel):
+    """What a render is made of, and how far it has come.
+
+    `input`, `output`  the files' names, for people
+    `made_of`          everything that decides what the frames look like
+    `suffix`           of the pieces' names
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = FORMAT
+    input: str
+    output: str
+    made_of: dict[str, Any]
+    suffix: str
+    segments: list[Segment]
+    warnings: list[str] = []
+
+    @property
+    def done(self) -> int:
+        """How many segments are."""
+        return sum(segment.frames is not None for segment in self.segments)
+
+
+class JobFolder:
+    """The folder in which `output` comes to be. Raises `SinkError` where it cannot be written."""
+
+    def __init__(self, output: Path) -> None:
+        name = os.fsencode(f".{output.name}")[: LONGEST_NAME - len(ENDING)]
+        if len(name) < len(os.fsencode(output.name)) + 1:  # two long names may begin alike
+            short = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16].encode()
+            name = name[:-17] + b"~" + short
+        self.path = output.with_name(os.fsdecode(name) + ENDING)
+        self.output = output
+        self._lock = FileLock(self.path / "lock")
+
+    @classmethod
+    def below(cls, root: Path) -> Iterator[JobFolder]:
+        """Those there are below a folder. The `output` of one whose name was too long is as it was cut."""
+        for parent, names, _ in os.walk(root):
+            ours = sorted(name for name in names if name.startswith(".") and name.endswith(ENDING))
+            names[:] = sorted(set(names) - set(ours))
+            for name in ours:
+                folder = cls(Path(parent, name[1 : -len(ENDING)]))
+                folder.path = Path(parent, name)
+                folder._lock = FileLock(folder.path / "lock")
+                with suppress(ValueError, SinkError):
+                    if job := folder.read():
+                        folder.output = Path(parent, job.output)
+                yield folder
+
+    # -- who may write --
+
+    def acquire(self) -> None:
+        """Keep others out until `release`, or until this process ends, however it does."""
+        with self._explained():
+            self.path.mkdir(exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise SinkError(
+                    f"{self.output} is being rendered by another process; wait for it, or name another output"
+                ) from None
+
+    def release(self) -> None:
+        self._lock.release()
+        with suppress(OSError):
+            if all(path.name == "lock" for path in self.path.iterdir()):
+                self.remove()
+
+    # -- the job file --
+
+    @property
+    def file(self) -> Path:
+        return self.path / "job.json"
+
+    def read(self) -> JobFile | None:
+        """None where there is none. Raises `ValueError` for one that is damaged, `SinkError` for one that a
+        later version has written."""
+        try:
+            text = self.file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SinkError(f"{self.file} cannot be read: {error.strerror}") from error
+        try:
+            job = JobFile.model_validate_json(text)
+        except ValidationError as error:
+            raise ValueError(f"{self.file} is damaged") from error
+        if job.format > FORMAT:
+            raise SinkError(f"{self.file} is of a later nstfilter; go on with that, or remove {self.path}")
+        return job
+
+    def write(self, job: JobFile) -> None:
+        """Put `job` in the place of what was there, whole or not at all, and for good."""
+        temporary = self.file.with_suffix(".new")
+        with self._explained():
+            try:
+                with temporary.open("wb") as file:
+                    file.write(job.model_dump_json(indent=1).encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.file)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync_folder(self.path)
+
+    # -- the pieces --
+
+    def piece(self, job: JobFile, number: int) -> Path:
+        return self.path / f"{number + 1:05}{job.suffix}"
+
+    def verify(self, job: JobFile) -> list[int]:
+        """Take back those segments of `job` whose pieces are not as they were left; their numbers."""
+        spoiled = []
+        for number, segment in enumerate(job.segments):
+            if segment.hash is not None and _hash_or_none(self.piece(job, number)) != segment.hash:
+                job.segments[number] = Segment(begin=segment.begin, end=segment.end)
+                spoiled.append(number)
+        return spoiled
+
+    def sweep(self, job: JobFile | None) -> None:
+        """Remove what no job file knows of: pieces that were begun, or finished a moment before a kill."""
+        kept = {self.file.name, "lock"}
+        if job:
+            kept |= {self.piece(job, n).name for n, segment in enumerate(job.segments) if segment.hash}
+        with suppress(OSError):
+            for path in self.path.iterdir():
+                if path.name not in kept:
+                    path.unlink()
+
+    def remove(self) -> None:
+        """Everything. The job is over, or begins anew."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "the disk is full; make room and start again" if full else error.strerror
+            raise SinkError(f"{self.output} could not be worked on: {reason}") from error
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """Tells one input from another: its size, and 64 samples of a megabyte, the first and the last among
+    them; of a file that is no larger than that, all of it. Raises `SourceError`.
+
+    A day's recording need not be read twice for it. What is encoded anew differs everywhere, and what is cut
+    or tagged anew differs at an end or in its size. The time of the last change says nothing: a copy to
+    another disk has a new one.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            digest = hashlib.sha256(str(size).encode())
+            if size <= SAMPLE * SAMPLES:
+                places = list(range(0, size, SAMPLE))
+            else:
+                places = [(size - SAMPLE) * n // (SAMPLES - 1) for n in range(SAMPLES)]
+            for place in places:
+                file.seek(place)
+                digest.update(file.read(SAMPLE))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _hash_or_none(path: Path) -> str | None:
+    try:
+        return file_hash(path)
+    except OSError:
+        return None
+
+
+def _sync_folder(path: Path) -> None:
+    """A new name in a folder survives a power cut only so; Windows does not know this."""
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,134 @@
+"""Files in, files out: which result each input gets, and the folders for them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.jobs.folders import walk
+from nstfilter.manager import manager
+from nstfilter.packs.style import StyleMix
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input and where its result goes. `input` is a file, or names a source, as `demo:640x360` does.
+    `folder` is one that may be made for the result; its parent must exist."""
+
+    input: Path
+    output: Path
+    folder: Path | None = None
+
+
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    style: StyleMix,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[Job]:
+    """What to make of `inputs` (files, folders, and sources called by name, which need an `output`).
+
+    Without `output`, a file's result lies beside it as NAME-STYLE.ext, and a folder's in FOLDER-STYLE under
+    the files' own names. With it, one file's result is `output`, unless that is a folder; several inputs need
+    a folder. `include` and `exclude` choose among the files of folders, as in `folders.walk`. Raises
+    `UsageError` for what cannot be meant, `SourceError` for what is not there.
+    """
+    label = "+".join(part.name for part, _ in style.parts)
+    into = _path(output).expanduser() if output is not None else None  # shells leave --output=~/x as it is
+    into_folder = output is not None and (os.path.isdir(into or "") or output.endswith(("/", os.sep)))
+    if into and not into_folder and len(inputs) > 1:
+        raise UsageError(f"several inputs need a folder to go to; write {output}/ with a slash at its end")
+    if (include or exclude) and not any(os.path.isdir(text) for text in inputs):
+        raise UsageError("--include and --exclude choose among the files of a folder, and none is given")
+    reads = manager().sources.claims
+    jobs = []
+    for text in inputs:
+        path = _path(text)
+        if os.path.isdir(path):  # unlike Path's own, no error for a name that is too long
+            root = into or path.resolve().with_name(f"{path.resolve().name}-{label}")
+            if len(inputs) > 1 and into:
+                root = into / path.resolve().name
+            files = walk(path, lambda p: bool(reads(str(p))), include=include, exclude=exclude, skip=root)
+            found = [Job(file, root / file.relative_to(path), into or root) for file in files]
+            if not found:
+                chosen = " that --include and --exclude let through" if include or exclude else ""
+                raise SourceError(f"there is no picture or video in {text}{chosen}")
+            jobs += found
+        elif into is None:
+            if manager().sources.named(text):
+                raise UsageError(f"{text} is no file to put a result beside; say with -o where it goes")
+            jobs.append(Job(path, path.with_name(f"{path.stem}-{label}{path.suffix}")))
+        else:
+            jobs.append(Job(path, into / path.name, into) if into_folder else Job(path, into))
+    for job in jobs:
+        if _same(job.output, job.input):
+            raise UsageError(f"{job.input} would be its own output; choose another place with -o")
+    for output_path, count in Counter(job.output for job in jobs).items():
+        if count > 1:
+            raise UsageError(f"several inputs would become {output_path}; give them different names")
+    return jobs
+
+
+def _path(text: str) -> Path:
+    """`text` as a path. One that says where it is stays one: `./demo:.jpg` is a file, and Path drops the `./`
+    that tells it from the demo."""
+    path = Path(text)
+    names = (registry.named(str(path)) for registry in (manager().sources, manager().sinks))
+    return path.absolute() if os.path.dirname(text) and any(names) else path
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
+def check_jobs(jobs: Sequence[Job], options: dict[str, Any]) -> None:
+    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use, and `SinkError`
+    where there is no folder to write in."""
+    sources, sinks = manager().sources, manager().sinks
+    for job in jobs:
+        sources.resolve(str(job.input))
+        if not sinks.named(str(job.output)):
+            _need_parent(job)
+    taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
+    for option in options:
+        if option not in taken:
+            raise UsageError(
+                f"--{option} is of no use here: {jobs[0].output.suffix} files have no such setting"
+            )
+
+
+def make_folder(job: Job) -> None:
+    """Make the output's folder, where it may be made. Raises `SinkError`."""
+    if job.folder:
+        _need_parent(job)
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(
+                f"cannot make the folder {job.output.parent}: {error.strerror}; choose another with -o"
+            ) from None
+
+
+def clear_folder(job: Job) -> None:
+    """Take the output's folder away again if nothing came to lie in it."""
+    if job.folder:
+        for folder in [job.output.parent, *job.output.parent.parents]:
+            if not folder.is_relative_to(job.folder) or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def _need_parent(job: Job) -> None:
+    parent = job.folder.parent if job.folder else job.output.parent
+    if not os.path.isdir(parent):
+        raise SinkError(f"there is no folder {parent}; make it first")

@@ -1,0 +1,231 @@
+"""The recipe of a painting: what it was made with, carried inside its own file.
+
+A recipe is a line of JSON. It holds the style's embedding exactly, so that the same frames can be made again
+without the style's picture, and nothing about whose computer it was: no folders, no user, no input.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+from importlib.metadata import version
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
+
+from nstfilter.errors import ModelError, SourceError, UsageError
+from nstfilter.jobs.task import Settings
+from nstfilter.manager import manager, open_source
+from nstfilter.models import StyleModel
+from nstfilter.packs.style import Style, StyleMix
+from nstfilter.streams import StreamInfo
+
+FORMAT = 1
+# bytes; a JPEG keeps its recipe in one segment of 64 kB, embedding included
+MAX_RECIPE = 60_000
+MAX_EMBEDDING = 36_000
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected one line of printable text")
+    return text
+
+
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_line)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Recipe(BaseModel):
+    """What made a painting.
+
+    `style`       its name, for people; a picture of the user's own by its file name
+    `embedding`   the style as the model saw it: little-endian float32, in JSON as URL-safe base64; empty
+                  where it is over `MAX_EMBEDDING` bytes
+    `shape`       the embedding's
+    `model`       its name; a model of the user's own by its folder's name
+    `fingerprint` that of the model
+    `strength`, `keep_colors`, `stability`, `size`  as `StyleFilter` takes them
+    `quality`, `crf`, `codec`  as the sinks take them; None is the sink's usual
+    `version`     nstfilter's
+
+    Keys that are not known are passed over, so that recipes of later versions can be read.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        protected_namespaces=(),
+    )
+
+    tool: Literal["nstfilter"] = "nstfilter"
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
+    version: Line
+    style: Line
+    model: Line
+    fingerprint: Line
+    strength: Share = 1.0
+    keep_colors: bool = False
+    stability: Share = 0.0
+    size: Annotated[int, Field(ge=16, le=16384)] | None = None
+    # what the sinks think of these, they say themselves
+    quality: int | None = None
+    crf: int | None = None
+    codec: Line | None = None
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
+    embedding: bytes
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.embedding:
+            if len(self.embedding) != 4 * math.prod(self.shape):
+                raise ValueError("the embedding has another length than its shape says")
+            if not np.isfinite(np.frombuffer(self.embedding, "<f4")).all():
+                raise ValueError("the embedding is not made of finite numbers")
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def command(self) -> str:
+        """What to type for the like of it, where the style is at hand by its name. Safe to paste: it is put
+        together from the other fields, also where the recipe was read."""
+        words = ["nstfilter", "apply", "INPUT", "--style", self.style, "--model", self.model]
+        words += ["--strength", f"{self.strength:g}", "--stability", f"{self.stability:g}"]
+        if self.keep_colors:
+            words.append("--keep-colors")
+        for name in ("size", "quality", "crf", "codec"):
+            value = getattr(self, name)
+            words += [] if value is None else [f"--{name}", str(value)]
+        return shlex.join(words)
+
+    @classmethod
+    def of(cls, settings: Settings, fingerprint: str, **options: Any) -> Self:
+        """The recipe of what `settings` make with the model of this `fingerprint`; of the sink's `options`,
+        those that change the picture are noted."""
+        carried = len(settings.embedding) <= MAX_EMBEDDING
+        return cls(
+            version=version("nstfilter"),
+            style="+".join(_name(part) for part in settings.style.split("+"))[:1000],
+            model=_without_secrets(settings.model) if "://" in settings.model else _name(settings.model),
+            fingerprint=fingerprint,
+            strength=settings.strength,
+            keep_colors=settings.keep_colors,
+            stability=settings.stability,
+            size=settings.size,
+            shape=settings.shape,
+            embedding=settings.embedding if carried else b"",
+            quality=options.get("quality"),
+            crf=options.get("crf"),
+            codec=_name(options["codec"]) if options.get("codec") else None,
+        )
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str]) -> tuple[Self, StreamInfo]:
+        """The recipe in a file that some source plugin reads, and what stream is in it. Raises `SourceError`
+        where there is none."""
+        with open_source(file) as source:
+            info = source.info
+        text = info.details.get("recipe")
+        if not isinstance(text, str):
+            raise SourceError(f"{file} holds no recipe: nstfilter did not paint it, or was told not to say")
+        try:
+            return cls.from_json(text), info
+        except SourceError as error:
+            raise SourceError(f"{file}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises `SourceError` where `text` is too long, malformed, or of a version that is not known."""
+        if len(text.encode(errors="replace")) > MAX_RECIPE:
+            raise SourceError(f"its recipe is over {MAX_RECIPE // 1000} kB long, more than nstfilter writes")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            if first["loc"] == ("format",) and first["type"] == "less_than_equal":
+                raise SourceError("its recipe is of a later nstfilter; update to read it") from None
+            where = ".".join(str(step) for step in first["loc"])
+            what = " ".join(first["msg"].split())[:200]
+            raise SourceError(f"its recipe is damaged: {f'{where}: ' if where else ''}{what}") from None
+
+    def to_json(self) -> str:
+        """One line, shorter than `MAX_RECIPE`."""
+        return self.model_dump_json()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the sink is to be told."""
+        told = {name: getattr(self, name) for name in ("quality", "crf", "codec")}
+        return {name: value for name, value in told.items() if value is not None}
+
+    def settings(self, *, model: str | None = None, threads: int | None = None) -> Settings:
+        """What makes the same frames of the same input again. `model` says where the model is now, and must
+        where it is none of those that have a name: a file somebody sent is not to choose what is loaded.
+
+        Raises `UsageError` where it is needed, or where the embedding was too large to be carried.
+        """
+        if not self.embedding:
+            raise UsageError(
+                f"this recipe names its style {self.style!r} but could not hold it; say --style yourself"
+            )
+        if model is None and self.model not in manager().models.names():
+            raise UsageError(
+                f"the model of this recipe, {self.model!r}, has no name here; say with --model where it is"
+            )
+        return Settings(
+            style=self.style,
+            embedding=np.frombuffer(self.embedding, "<f4").astype(np.float32).tobytes(),
+            shape=self.shape,
+            model=model or self.model,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+            size=self.size,
+            stability=self.stability,
+            threads=threads,
+        )
+
+    @property
+    def mix(self) -> StyleMix:
+        """A style of this name, for results to be named after; it has no picture."""
+        parts = [re.sub(r":[\d.e+-]+$", "", part) for part in self.style.split("+")]
+        name = "+".join(re.sub(r"[^\w .-]", "-", PurePath(part).stem) for part in parts)
+        return StyleMix(((Style(name[:100], Path()), 1.0),))
+
+    def check_model(self, model: StyleModel) -> None:
+        """Raises `ModelError` where `model` is another than the recipe's: what it would make of the embedding
+        is anybody's guess."""
+        if model.fingerprint != self.fingerprint:
+            raise ModelError(
+                f"the recipe was made with another {self.model} ({self.fingerprint}; this one is "
+                f"{model.fingerprint}); for the like of it: {self.command}"
+            )
+
+
+def _without_secrets(address: str) -> str:
+    """An address on the network without user, password and whatever else may let somebody in."""
+    return _printable(re.sub(r"(?<=//)[^/]*@|[?#].*", "", address))
+
+
+def _name(text: str) -> str:
+    """The last part of a path, fit to be printed."""
+    name = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    return _printable(name) or "?"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:300]

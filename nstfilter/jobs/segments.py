@@ -1,0 +1,213 @@
+"""A long video, rendered in segments: the tasks, the pieces they leave, and the join in the end."""
+
+from __future__ import annotations
+
+import base64
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nstfilter.errors import UsageError
+from nstfilter.jobs.job_file import JobFile, JobFolder, Segment, content_hash, file_hash
+from nstfilter.jobs.planning import Job
+from nstfilter.jobs.task import Part, Settings, Task
+from nstfilter.jobs.work import filter_for
+from nstfilter.manager import manager, open_sink
+from nstfilter.pipeline import Report
+from nstfilter.stability import warm_up
+from nstfilter.streams import JoiningSink, Source, StreamInfo
+
+SECONDS = 10.0
+# of a segment, at most, are frames that only warm the filter up: calmer videos have longer segments
+WARMING = 1 / 40
+FEWEST = 3  # segments; a shorter video is no work to lose
+
+
+def segmented(job: Job, source: Source, settings: Settings, options: dict[str, Any]) -> Segmented | None:
+    """The work on `job` in segments, as far as it has come; None where it is too short for that, or its
+    source or sink cannot do it. `source` is open. Raises `SinkError` where another process is at it or it was
+    begun as something else, and what opening the sink raises."""
+    begins = borders(source, settings.stability)
+    sinks = manager().sinks
+    if len(begins) < FEWEST or sinks.named(str(job.output)):
+        return None
+    known = sinks.options(str(job.output))
+    sink = open_sink(job.output, **{name: value for name, value in options.items() if name in known})
+    form = sink.pieces() if isinstance(sink, JoiningSink) else None
+    if form is None:
+        return None
+    assert isinstance(sink, JoiningSink)
+    return Segmented(job, source.info, begins, settings, sink, *form, bool(options.get("overwrite")))
+
+
+def borders(source: Source, stability: float) -> list[int]:
+    """Where segments begin, in units of the time base of `source`; nowhere where it has no span."""
+    info, span = source.info, source.span()
+    if span is None or not info.rate:
+        return []
+    seconds = max(SECONDS, warm_up(stability) / WARMING / float(info.rate))
+    step = max(1, round(seconds / info.time_base))
+    begin, end = span
+    return [
+        begin + step * n for n in range(round((end - begin) / step))
+    ]  # the last may be half as long again
+
+
+class Segmented:
+    """A job in segments. Holds the job's folder until `finish` or `leave`."""
+
+    def __init__(
+        self,
+        job: Job,
+        info: StreamInfo,
+        borders: list[int],
+        settings: Settings,
+        sink: JoiningSink,
+        suffix: str,
+        options: dict[str, Any],
+        overwrite: bool,
+    ) -> None:
+        self.input, self.info, self.settings, self.sink = job.input, info, settings, sink
+        self.options = {**options, "overwrite": True}
+        self.expected = info.frames or 0
+        self.warnings: list[str] = []
+        self.folder = JobFolder(job.output)
+        fresh = JobFile(
+            input=job.input.name,
+            output=job.output.name,
+            made_of=_made_of(job.input, settings, options, borders),
+            suffix=suffix,
+            segments=[Segment(begin=b, end=e) for b, e in zip(borders, [*borders[1:], None], strict=True)],
+        )
+        self.folder.acquire()
+        try:
+            self.file = self._taken_up(fresh, overwrite)
+            self.folder.sweep(self.file)
+            self.folder.write(self.file)
+        except BaseException:
+            self.folder.release()
+            raise
+
+    def _taken_up(self, fresh: JobFile, overwrite: bool) -> JobFile:
+        """What there is of this job, or where there is nothing, `fresh`."""
+        try:
+            there = self.folder.read()
+        except ValueError as damage:
+            self.warnings.append(f"{damage}; all is rendered anew")
+            return fresh
+        if there is None:
+            return fresh
+        if changes := differences(there.made_of, fresh.made_of):
+            if not overwrite:
+                raise UsageError(
+                    f"{self.folder.output} was begun otherwise: {'; '.join(changes)}; go on as it was begun, "
+                    "or start over with --overwrite"
+                )
+            self.warnings.append(f"started over: {'; '.join(changes)}")
+            return fresh
+        for number in self.folder.verify(there):
+            self.warnings.append(
+                f"segment {number + 1} of {len(there.segments)} was damaged and is made again"
+            )
+        return there
+
+    @property
+    def frames(self) -> int:
+        """Painted so far."""
+        return sum(segment.frames or 0 for segment in self.file.segments)
+
+    @property
+    def seconds(self) -> float:
+        return sum(segment.seconds for segment in self.file.segments)
+
+    def tasks(self) -> list[Task]:
+        """One for every segment that is not done."""
+        return [
+            Task(
+                self.input,
+                self.folder.piece(self.file, number),
+                self.settings,
+                Part(segment.begin, segment.end),
+                self.options,
+            )
+            for number, segment in enumerate(self.file.segments)
+            if segment.frames is None
+        ]
+
+    def took(self, task: Task, report: Report) -> None:
+        """A task is done: note it down. Raises `SinkError`."""
+        assert task.part
+        segment = next(s for s in self.file.segments if s.begin == task.part.begin)
+        segment.hash = file_hash(task.output) if report.frames else None
+        segment.frames, segment.seconds = report.frames, report.seconds
+        self.file.warnings += [line for line in report.warnings if line not in self.file.warnings]
+        self.folder.write(self.file)
+
+    def finish(self) -> None:
+        """Join the pieces and clear them away. Raises `SinkError`."""
+        numbers = (n for n, segment in enumerate(self.file.segments) if segment.hash)
+        self.sink.join(self.info, [self.folder.piece(self.file, number) for number in numbers])
+        said = [*self.file.warnings, *self.sink.warnings]
+        self.warnings += dict.fromkeys(said)
+        self.folder.remove()
+        self.folder.release()
+
+    def leave(self) -> tuple[Path | None, str | None]:
+        """Let go, and say where what is done is kept, and how to go on."""
+        self.folder.sweep(self.file)
+        done, of = self.file.done, len(self.file.segments)
+        if not done:
+            self.folder.remove()
+        self.folder.release()
+        if not done:
+            return None, None
+        return self.folder.path, (
+            f"{done} of {of} segments of {self.folder.output} are done and kept; the same command goes on"
+        )
+
+
+CALLED = {
+    "input": "the input's contents",
+    "embedding": "what the style's picture shows",
+    "fingerprint": "the model's weights",
+    "keep_colors": "keep-colors",
+    "borders": "where segments begin",
+    "version": "nstfilter's version",
+}
+STANDS_FOR = {"style": "embedding", "model": "fingerprint"}
+UNREADABLE = ("input", "embedding", "fingerprint", "borders")
+
+
+def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: list[int]) -> dict[str, Any]:
+    """All that the pieces depend on. Not the number of threads: sums in another order differ by less than
+    the eye sees, and to be refused for it would be worse."""
+    return {
+        "input": content_hash(input),
+        "style": settings.style,
+        "embedding": base64.b64encode(settings.embedding).decode(),
+        "model": settings.model,
+        "fingerprint": filter_for(settings).model.fingerprint,
+        "strength": settings.strength,
+        "keep_colors": settings.keep_colors,
+        "size": settings.size,
+        "stability": settings.stability,
+        **{name: value for name, value in options.items() if name != "overwrite"},
+        "borders": f"{len(borders)} from {borders[0]} by {borders[1] - borders[0]}",
+        "version": version("nstfilter"),
+    }
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What has changed, a few words each. Another name for the same is no change."""
+    changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+    for name, thing in STANDS_FOR.items():
+        if thing not in changed:
+            changed.discard(name)
+        elif name in changed:
+            changed.remove(thing)  # its name says it better
+    lines = []
+    for name in (name for name in {**before, **now} if name in changed):
+        called = CALLED.get(name, name)
+        was_is = "changed" if name in UNREADABLE else f"was {before.get(name)}, is {now.get(name)}"
+        lines.append(f"{called} {was_is}")
+    return lines

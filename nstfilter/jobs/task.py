@@ -1,0 +1,87 @@
+"""What a task is, and who does it: the contract between renders and executors."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from nstfilter.pipeline import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a `StyleFilter` is made of, as plain values. `embedding` is the mixed style's (float32, as bytes)
+    and `shape` its shape, so that whoever works needs no style pictures; `style` is its name, for people."""
+
+    style: str
+    embedding: bytes
+    shape: tuple[int, ...]
+    model: str
+    strength: float = 1.0
+    keep_colors: bool = False
+    size: int | None = None
+    stability: float = 0.0
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The frames of a video from `begin` up to, and without, `end`, in units of its time base; None is the
+    video's own end."""
+
+    begin: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Paint `input`, or a `part` of it, into `output`, which appears whole or not at all. `options` go to the
+    sink, as far as it knows them."""
+
+    input: Path
+    output: Path
+    settings: Settings
+    part: Part | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Executor(ABC):
+    """Does tasks: here, in several processes, on several machines. `workers` is how many at once."""
+
+    workers: int = 1
+
+    @abstractmethod
+    def run(
+        self,
+        tasks: Iterable[Task],
+        *,
+        on_frames: Callable[[Task, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[tuple[Task, Report | Exception]]:
+        """Yield each task as it is done, in any order, with its report or the error that ended it.
+
+        A worker that dies is no error of its task: that is done again elsewhere. `on_frames` is told how many
+        frames of a task are painted so far. Once `stop` is set no task is begun, those at work end early, and
+        the iteration ends.
+        """
+
+    def close(self) -> None:  # noqa: B027  (nothing to let go of is a valid answer)
+        """Let go of workers. Safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Stopped(Exception):  # noqa: N818  (not an error)
+    """Raised by `perform` when it was told to stop before the task was done."""

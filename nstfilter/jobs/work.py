@@ -1,0 +1,117 @@
+"""Does a `Task` in this process, whichever process that is."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nstfilter.errors import NstfilterError
+from nstfilter.filter import StyleFilter
+from nstfilter.jobs.task import Settings, Stopped, Task
+from nstfilter.manager import manager, open_sink, open_source
+from nstfilter.pipeline import Report, run
+from nstfilter.stability import warm_up
+from nstfilter.streams import Frame, Source
+
+
+def perform(
+    task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
+) -> Report:
+    """Do `task` in this process. Raises what reading, painting or writing raises, and `Stopped`; nothing is
+    then left under the output's name. A part that holds no frame makes no output."""
+
+    def painted(frames: int) -> None:
+        if on_frame:
+            on_frame(frames)
+        if stop and stop.is_set():
+            raise Stopped
+
+    paint = filter_for(task.settings)
+    paint.reset()
+    known = manager().sinks.options(str(task.output))
+    options = {name: value for name, value in task.options.items() if name in known}
+    if task.part is None:
+        source = open_source(task.input)
+    else:
+        lead = warm_up(task.settings.stability)
+        source = open_source(task.input, begin=task.part.begin, end=task.part.end, lead=lead)
+        source = _WarmedUp(source, paint, task.part.begin)
+    with source:
+        if task.part and not source.info.frames:
+            return Report(warnings=source.warnings)
+        return run(source, paint, open_sink(task.output, **options), on_frame=painted)
+
+
+class _WarmedUp(Source):
+    """The frames of `source` from `begin` on; those before it only pass through the filter, which so comes
+    to remember what it would have remembered had it seen the whole video."""
+
+    def __init__(self, source: Source, paint: StyleFilter, begin: int) -> None:
+        super().__init__()
+        self.source, self.paint, self.begin = source, paint, begin
+        self.info, self.warnings = source.info, source.warnings
+
+    def _frames(self) -> Iterator[Frame]:
+        for frame in self.source:
+            if frame.pts < self.begin:
+                self.paint(frame.image)
+            else:
+                yield frame
+
+    def _close(self) -> None:
+        self.source.close()
+
+
+def attempt(
+    task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
+) -> Report | Exception:
+    """As `perform`, for a worker far from home: an error is the answer, in a form that can be sent there."""
+    try:
+        return perform(task, on_frame=on_frame, stop=stop)
+    except Exception as error:
+        if not isinstance(error, NstfilterError):
+            error.add_note("".join(traceback.format_exception(error)))  # all that is left of it elsewhere
+        return _portable(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """`error`, or where it does not survive being sent, the nearest of its kinds that does."""
+    for kind in type(error).__mro__:
+        try:
+            copy = error if kind is type(error) else kind(str(error))
+            pickle.loads(pickle.dumps(copy))
+        except Exception:
+            continue
+        for note in getattr(error, "__notes__", []) if copy is not error else []:
+            copy.add_note(note)
+        return copy
+    raise AssertionError("Exception itself can be sent")
+
+
+_latest: dict[Settings, StyleFilter] = {}
+
+
+def filter_for(settings: Settings, made: StyleFilter | None = None) -> StyleFilter:
+    """The filter that `settings` describe: `made`, if the caller has just made it. The latest is kept, for
+    loading a model takes a while."""
+    if made or settings not in _latest:
+        paint = made or _make(settings)
+        _latest.clear()
+        _latest[settings] = paint
+    return _latest[settings]
+
+
+def _make(settings: Settings) -> StyleFilter:
+    return StyleFilter(
+        np.frombuffer(settings.embedding, np.float32).reshape(settings.shape),
+        strength=settings.strength,
+        keep_colors=settings.keep_colors,
+        model=settings.model,
+        size=settings.size,
+        stability=settings.stability,
+        threads=settings.threads,
+    )

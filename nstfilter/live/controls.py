@@ -1,0 +1,270 @@
+"""What a user changes in mid-run: style, strength, mirror, plain video, the card; and the keys for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.filter import StyleFilter
+from nstfilter.graphics.opencv import cv2
+from nstfilter.live import privacy_card
+from nstfilter.live.mailbox import Clock
+from nstfilter.live.stats import Figures
+from nstfilter.packs.reading import parse_style
+from nstfilter.packs.style import StyleMix
+from nstfilter.parameters import PARAMETERS
+
+# seconds that the way from one style to another takes
+GLIDE = 0.5
+# how much of the next style one press mixes in
+MIX_STEP = 0.25
+# seconds that a message stays on the overlay
+SHOWN = 4.0
+
+log = logging.getLogger("nstfilter")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something the user can do: what it is called, its keys (any of them), what it does."""
+
+    name: str
+    keys: str
+    help: str
+
+    @property
+    def key(self) -> str:
+        """The key to name to the user."""
+        return "space" if self.keys[0] == " " else self.keys[0]
+
+
+ACTIONS = (
+    Action("next", "n", "next style"),
+    Action("previous", "p", "previous style"),
+    Action("mix", "x", "mix in more of the next style"),
+    Action("stronger", "+=", "strength up"),
+    Action("weaker", "-_", "strength down"),
+    Action("plain", " ", "plain video, and back"),
+    Action("card", "c", "privacy card, and back"),
+    Action("mirror", "m", "mirror"),
+    Action("overlay", "o", "overlay, on and off"),
+    Action("snapshot", "s", "snapshot"),
+    Action("record", "r", "start and stop recording"),
+    Action("help", "h?", "help"),
+    Action("quit", "q", "quit"),
+)
+_NAMES = tuple(action.name for action in ACTIONS)
+_BY_KEY = {key: action.name for action in ACTIONS for key in action.keys}
+HELP = tuple(f"{action.key}  {action.help}" for action in ACTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Glide:
+    """On the way between two embeddings since a moment of the clock."""
+
+    start: np.ndarray
+    end: np.ndarray
+    since: float
+
+    def at(self, now: float) -> np.ndarray:
+        part = (now - self.since) / GLIDE
+        if part >= 1:
+            return self.end
+        part = max(0.0, part)
+        eased = np.float32(part * part * (3 - 2 * part))  # starts and ends gently
+        return self.start * (1 - eased) + self.end * eased
+
+
+class Controls:
+    """The filter of a live run: BGR uint8 frame in, BGR uint8 frame out, same shape. One thread calls it,
+    any other may change it.
+
+        controls = Controls(StyleFilter("mosaic"), ["mosaic", "wave"])
+        controls.press("n")                          # as do("next"): glides to wave
+
+    `paint`     does the painting; its style and strength are what the run begins with
+    `styles`    what `next`, `previous` and `mix` go through, in the words of `parse_style`
+    `mirror`    whether the picture is mirrored
+    `card`      the words on the privacy card
+    `handlers`  do the actions that take more than a filter (snapshot, record, quit); what one returns is said
+    `say`       is told what a key did, where that is worth a line
+    """
+
+    def __init__(
+        self,
+        paint: StyleFilter,
+        styles: Sequence[str],
+        *,
+        mirror: bool = False,
+        card: str = privacy_card.TEXT,
+        handlers: Mapping[str, Callable[[], str | None]] | None = None,
+        say: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.paint = paint
+        self.mirrored = mirror
+        self.handlers = dict(handlers or {})
+        self.plain = self.card_shown = self.help_shown = self.recording = False
+        self.overlay_shown = True
+        self._say = say
+        self._clock = clock or Clock()
+        self._changing = threading.Lock()  # keys may come from a window and a terminal at once
+        self._card_text = card
+        self._card: np.ndarray | None = None
+        self._began_with = paint.embedding
+        began = paint.style if isinstance(paint.style, StyleMix) else None
+        self._ring: list[StyleMix | None] = [parse_style(style) for style in styles]
+        if began is None or began not in self._ring:
+            self._ring.insert(0, began)
+        self._at = self._ring.index(began)
+        self._mixed = 0.0
+        self._glide = _Glide(paint.embedding, paint.embedding, self._clock.now())
+        self._strength = paint.strength
+        self._afresh = False
+        self._message, self._message_ends = "", 0.0
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        if self.card_shown:
+            return self._privacy(frame)
+        if self.mirrored:
+            frame = cv2.flip(frame, 1)
+        if self.plain:
+            return frame
+        if self._afresh:
+            self._afresh = False
+            self.paint.reset()
+        self.paint.style = self._glide.at(self._clock.now())
+        self.paint.strength = self._strength
+        painted = self.paint(frame)
+        # pressed while it was painted: at once is at once
+        return self._privacy(frame) if self.card_shown else frame if self.plain else painted
+
+    @property
+    def size(self) -> int | None:
+        """The shorter side the network works at, in pixels; None for what the frame calls for."""
+        return self.paint.size
+
+    @size.setter
+    def size(self, size: int | None) -> None:
+        self.paint.size = size
+
+    @property
+    def style(self) -> StyleMix | None:
+        """What is painted in now, or will be once the glide is over; None where it has no name."""
+        here, there = self._ring[self._at], self._ring[self._after()]
+        if not self._mixed or here is None or there is None:
+            return here
+        weights = ((here, 1 - self._mixed), (there, self._mixed))
+        return StyleMix(tuple((part, share * weight) for mix, weight in weights for part, share in mix.parts))
+
+    def press(self, key: str) -> None:
+        """Do what `key` (one letter, of either case) stands for; nothing, where that is nothing."""
+        if action := _BY_KEY.get(key.lower()):
+            self.do(action)
+
+    def do(self, action: str) -> None:
+        """Do the action of that name in `ACTIONS`. What goes wrong is said and changes nothing; only an
+        unknown name raises, `UsageError`."""
+        if action not in _NAMES:
+            raise UsageError(f"there is no action {action!r}; expected one of {', '.join(_NAMES)}")
+        try:
+            with self._changing:
+                message = self.handlers[action]() if action in self.handlers else self._do(action)
+        except NstfilterError as error:
+            message = str(error)
+        except Exception as error:  # a key must not end a call
+            log.exception("%s failed", action)
+            message = f"{action} failed: {error}"
+        if message:
+            self._message, self._message_ends = message, self._clock.now() + SHOWN
+            if self._say:
+                self._say(message)
+
+    def _do(self, action: str) -> str | None:
+        match action:
+            case "next":
+                self._go(self._after(), 0.0)
+            case "previous":
+                self._go(self._at if self._mixed else (self._at - 1) % len(self._ring), 0.0)
+            case "mix":
+                mixed = self._mixed + MIX_STEP
+                self._go(*((self._after(), 0.0) if mixed >= 1 else (self._at, mixed)))
+            case "stronger" | "weaker":
+                step = PARAMETERS["strength"].step or 0.0
+                step = step if action == "stronger" else -step
+                self._strength = round(min(1.0, max(0.0, self._strength + step)), 2)
+            case "plain":
+                self._afresh, self.plain = True, not self.plain
+            case "card":
+                self._afresh, self.card_shown = True, not self.card_shown
+            case "mirror":
+                self._afresh, self.mirrored = True, not self.mirrored
+            case "overlay":
+                self.overlay_shown = not self.overlay_shown
+            case "help":
+                self.help_shown = not self.help_shown
+            case _:
+                return f"{action} is not there in this run"
+        return None
+
+    def _go(self, at: int, mixed: float) -> None:
+        """Glide to the style at `at` with so much of the one after it."""
+        model = self.paint.model
+        if mixed and not model.mixes:
+            raise UsageError(f"{model.name} cannot mix styles")
+        end = self._embedding(at)
+        if mixed:
+            end = end * np.float32(1 - mixed) + self._embedding((at + 1) % len(self._ring)) * np.float32(
+                mixed
+            )
+        now = self._clock.now()
+        start = self._glide.at(now) if model.mixes else end
+        self._at, self._mixed, self._glide = at, mixed, _Glide(start, end, now)
+
+    def _after(self) -> int:
+        return (self._at + 1) % len(self._ring)
+
+    def _embedding(self, at: int) -> np.ndarray:
+        mix = self._ring[at]
+        return self._began_with if mix is None else self.paint.embed(mix)
+
+    def _privacy(self, frame: np.ndarray) -> np.ndarray:
+        if self._card is None or self._card.shape[:2] != frame.shape[:2]:
+            self._card = privacy_card.draw(frame.shape[1], frame.shape[0], self._card_text)
+        return self._card
+
+    def describe(self, figures: Figures) -> list[str]:
+        """The overlay: what is on, how the run is doing, the latest message, help if it is asked for."""
+        lines = [*self.status(figures)] if self.overlay_shown else []
+        if self.overlay_shown and self._clock.now() < self._message_ends:
+            lines.append(self._message)
+        return [*lines, *HELP] if self.help_shown else lines
+
+    def status(self, figures: Figures) -> tuple[str, str]:
+        """What is on, and how the run is doing, in a line each."""
+        if self.card_shown:
+            shown = ["privacy card"]
+        elif self.plain:
+            shown = ["plain video"]
+        else:
+            shown = [self._label(), f"strength {100 * self._strength:.0f} %"]
+        shown += [word for word, on in (("mirrored", self.mirrored), ("recording", self.recording)) if on]
+        doing = [f"{figures.rate:.1f} frames/s"]
+        if figures.latency:
+            median, p95 = (round(1000 * seconds) for seconds in figures.latency)
+            doing.append(f"latency {median} ms (p95 {p95})")
+        if figures.size:
+            doing.append(f"{figures.size} px")
+        doing.append(f"{figures.dropped} dropped")
+        return "   ".join(shown), "   ".join(doing)
+
+    def _label(self) -> str:
+        here, there = (str(self._ring[at] or "your picture") for at in (self._at, self._after()))
+        if not self._mixed:
+            return here
+        return f"{here} {100 - 100 * self._mixed:.0f} % + {there} {100 * self._mixed:.0f} %"

@@ -1,0 +1,338 @@
+"""Live: from a camera to a call, a window and a recording at once, at a steady rate, whatever fails.
+
+    capture -> filter -> a tick at the fixed rate -> every sink, each in a thread of its own
+
+Between any two of them lies one frame, the newest; nothing queues. Where there is no new picture the last one
+is repeated, and when there has been none for a while a card takes its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from nstfilter.filter import as_bgr
+from nstfilter.live import privacy_card
+from nstfilter.live.capture import Capture
+from nstfilter.live.governor import Governor
+from nstfilter.live.letterbox import Letterbox
+from nstfilter.live.mailbox import Clock, Mailbox, Switch, ThreadGroup
+from nstfilter.live.painter import PaintedFrame, Painter
+from nstfilter.live.sink_worker import SinkWorker
+from nstfilter.live.stats import Counters, Figures
+from nstfilter.streams import Frame, Sink, Source, StreamInfo
+
+# seconds that the last picture is held when no new one comes
+HOLD = 1.0
+# seconds that `stop` may take; sinks that are still at work, a recording, are waited for longer
+STOP, FINISH = 0.4, 60.0
+# seconds between two looks at what comes from outside: `stop`, and on Windows Ctrl-C
+LOOK = 0.05
+# seconds between two counts of the figures for the overlay
+COUNT = 0.25
+# seconds, in which plain frames are recorded at the times they came
+PLAIN_TIME_BASE = Fraction(1, 90_000)
+
+log = logging.getLogger("nstfilter")
+
+
+class Live:
+    """One live run. `run` blocks until it ends; everything else may be called from any thread.
+
+        live = Live(open_source("webcam"), paint, [open_sink("virtualcam")])
+        live.run()
+
+    `source`    open; a live one that breaks off is opened again, any other is paced by its timestamps
+    `filter`    BGR uint8 frame in, BGR uint8 frame out, same size
+    `sinks`     not yet open
+    `size`      (width, height) of what is put out, letterboxed; default: the source's
+    `rate`      frames a second of what is put out
+    `governor`  sets `filter.size` so that the rate is held
+    `card`      the words shown when the camera is away or painting fails
+    `record`    a sink that gets every plain frame, letterboxed as the painted ones are, at the time it came
+    `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
+    `say`       is told, in a line each, what breaks off and what comes back; default: the log
+    `on_frame`  is called with the number of frames painted so far
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        filter: Callable[[np.ndarray], np.ndarray],
+        sinks: Sequence[Sink],
+        *,
+        size: tuple[int, int] | None = None,
+        rate: Fraction | float = Fraction(30),
+        governor: Governor | None = None,
+        card: str = privacy_card.TEXT,
+        record: Sink | None = None,
+        overlay: Callable[[Figures], Sequence[str]] | None = None,
+        say: Callable[[str], None] | None = None,
+        on_frame: Callable[[int], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.overlay, self.on_frame = overlay, on_frame
+        self.say = say or log.warning
+        width, height = size or (source.info.width, source.info.height)
+        self._rate = Fraction(rate)
+        self._info = StreamInfo(width, height, 1 / self._rate, self._rate, live=True)
+        self._letterbox = Letterbox(width, height)
+        self._card = PaintedFrame(privacy_card.draw(width, height, card), None)
+        self._clock = clock or Clock()
+        self._main = self._clock.condition()
+        self._halted = Switch(self._clock.condition())
+        self._source = Capture(source, self._clock, self._halted, self.say)
+        self._painter = Painter(filter, self._letterbox, governor, self._clock, self.say)
+        self._captured: Mailbox[Frame] = Mailbox(self._clock.condition())
+        self._painted: Mailbox[PaintedFrame] = Mailbox(self._clock.condition())
+        self._workers = [self._sink_worker(sink) for sink in sinks]
+        self._recorder = self._sink_worker(record, plain=True) if record else None
+        self._threads = ThreadGroup(self._main)
+        self._endless = not sinks
+        self._stop: threading.Event | None = None
+        self._opened = self._stopping = self._over = False
+        self._picture: PaintedFrame | None = None  # the latest put out
+        self._seen = 0.0  # when a frame was last captured
+        self._counters = Counters()
+        self._figures: Figures | None = None
+        self._counted = float("-inf")
+
+    @property
+    def filtering(self) -> float:
+        """Seconds spent inside the filter."""
+        return self._painter.seconds
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the source and the sinks had to say, a line each."""
+        own = list(self._source.warnings)
+        return own + [line for worker in self._every() for line in worker.warnings]
+
+    def run(self, *, stop: threading.Event | None = None) -> Figures:
+        """Paint until a source that is not live ends, `stop` is called or set, Ctrl-C is pressed, or every
+        sink was closed by its user. Sinks are then closed: recordings appear under their final names.
+
+        Raises what a source raises that cannot be opened again, what a sink raises when it is first opened,
+        and, once all is over, what a sink failed with for good.
+        """
+        self._stop = stop
+        self._seen = self._clock.now()
+        try:
+            self._open()
+            for target in (self._capture, self._paint, self._put_out):
+                self._threads.start(target)
+            while not self._ending():
+                self._serve()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._wind_up()
+            self._figures = self._count(lately=False)
+            self._over = True
+        for error in [self._threads.error, *(worker.error for worker in self._every())]:
+            if error:
+                raise error
+        return self._figures
+
+    def stop(self) -> None:
+        """End the run, from any thread or a signal handler; returns at once, and `run` within half a second,
+        but for the time that its sinks need to finish, as a recording does."""
+        self._stopping = True  # and no more: a signal handler must not wait for a lock
+
+    def figures(self) -> Figures:
+        """How the run is doing lately; once it is over, how it went."""
+        return self._figures if self._over and self._figures else self._count(lately=True)
+
+    def add(self, sink: Sink) -> None:
+        """Begin to write to `sink` (not yet open) as well; where that fails, it is said. Once the run ends it
+        is left as it is."""
+        worker = self._sink_worker(sink)
+        with self._main:
+            if self._halted.on:
+                return
+            self._workers = [*self._workers, worker]
+        if not sink.main_thread:
+            self._threads.start(self._attend, worker)
+
+    def remove(self, sink: Sink) -> None:
+        """Close `sink`, soon: what it made appears under its final name."""
+        for worker in self._workers:
+            if worker.given is sink:
+                worker.end()
+
+    def snapshot(self) -> np.ndarray | None:
+        """The latest picture put out, HxWx3 BGR uint8; None before the first."""
+        return None if self._picture is None else self._picture.image.copy()
+
+    # the thread that called run
+
+    def _open(self) -> None:
+        """Open every sink in its own thread. Raises what one of them raises."""
+        for worker in self._every():
+            if not worker.sink.main_thread:
+                self._threads.start(self._attend, worker)
+        for worker in self._every():
+            if worker.sink.main_thread:
+                self._begin(worker)
+        opening = lambda: any(worker.state == "opening" for worker in self._every())  # noqa: E731
+        while opening() and not self._ending():
+            with self._main:
+                self._main.wait_for(lambda: not opening(), LOOK)
+        for worker in self._every():
+            if worker.error:
+                raise worker.error
+        self._opened = True
+
+    def _serve(self) -> None:
+        """Wait a little for frames, and serve the sinks that belong to this thread."""
+        mine = [worker for worker in self._every() if worker.sink.main_thread and not worker.done]
+        with self._main:
+            self._main.wait_for(lambda: self._stopping or any(worker.mailbox.full for worker in mine), LOOK)
+        for worker in mine:
+            if worker.state == "opening":
+                self._begin(worker)
+            elif frame := worker.mailbox.take(0):
+                worker.write(frame)
+            elif worker.mailbox.ended:
+                worker.close()
+
+    def _wind_up(self) -> None:
+        self._halted.set()
+        for mailbox in (self._captured, self._painted):
+            mailbox.end(drop=True)
+        with self._main:  # whom `add` may be about to lengthen
+            workers = self._every()
+        for worker in workers:
+            worker.end()
+            if worker.sink.main_thread:
+                worker.serve()
+        if not self._threads.gone(STOP / 2):
+            self._threads.start(self._source.close)  # a read that waits for a camera ends when that is closed
+            self._threads.gone(STOP / 2)
+        finish_by = self._clock.now() + FINISH
+        while (now := self._clock.now()) < finish_by and any(o.at_work(now) for o in self._every()):
+            self._threads.gone(LOOK)
+        if self._threads.gone(LOOK):
+            self._source.close()
+        for thread in self._threads.threads:
+            log.warning("%s is still busy and was left behind", thread.name)
+
+    def _ending(self) -> bool:
+        if self._stop and self._stop.is_set():
+            self._stopping = True
+        closed = not self._endless and all(worker.done for worker in self._workers)
+        return self._stopping or closed or self._threads.error is not None
+
+    # all other threads
+
+    def _attend(self, worker: SinkWorker) -> None:
+        self._begin(worker)
+        worker.serve()
+
+    def _begin(self, worker: SinkWorker) -> None:
+        worker.open()
+        if worker.error and self._opened:
+            self.say(f"{worker.name}: {worker.error}")
+            worker.error = None  # said, and no reason to end
+        with self._main:
+            self._main.notify_all()
+
+    def _capture(self) -> None:
+        try:
+            for frame in self._source.frames():
+                self._counters.captured += 1
+                self._seen = self._clock.now()
+                self._captured.put(frame)
+                if self._recorder and frame.captured is not None:
+                    pts = int(frame.captured / PLAIN_TIME_BASE)
+                    self._recorder.offer(Frame(frame.image, pts, captured=frame.captured))
+        finally:
+            self._source.close()
+            self._captured.end()
+
+    def _paint(self) -> None:
+        while frame := self._captured.take():
+            if picture := self._painter(frame):
+                self._painted.put(picture)
+                self._counters.painted += 1
+                if self.on_frame:
+                    self.on_frame(self._counters.painted)
+            else:
+                self._counters.failed += 1
+        self._painted.end()
+
+    def _put_out(self) -> None:
+        """A frame at every tick. One whose new picture is not there yet waits for it half a tick's time, so
+        that of a camera as fast as the ticks no picture is lost or repeated for being a little late."""
+        newest = self._painted.take(HOLD)
+        begun = self._counters.begun = self._clock.now()
+        tick = 0
+        while not self._halted.on and (newest or not self._painted.ended):
+            now = self._clock.now()
+            if newest:
+                self._picture = newest
+                self._counters.show(now)
+            elif (
+                self._picture is None
+                or self._painter.failing
+                or (self._source.live and now - self._seen > HOLD)
+            ):
+                self._picture = self._card
+            self._offer(tick, now)
+            following = max(tick + 1, int((self._clock.now() - begun) * self._rate))
+            self._counters.skipped += following - tick - 1
+            tick = following
+            due = begun + float(tick / self._rate)
+            if self._halted.wait(due - self._clock.now()):
+                break
+            newest = self._painted.take(due + 0.5 / float(self._rate) - self._clock.now())
+        self._counters.ended = self._clock.now()
+        self._stopping = True
+
+    def _offer(self, tick: int, now: float) -> None:
+        """Hand the picture to every sink."""
+        assert self._picture is not None
+        self._counters.ticks += 1
+        if now - self._counted > COUNT:
+            self._counted, self._figures = now, self._count(lately=True)
+            for worker in self._every():
+                worker.look(now)
+        lines: tuple[str, ...] = ()
+        try:
+            if self.overlay and self._figures:
+                lines = tuple(self.overlay(self._figures))
+        except Exception:
+            log.exception("the overlay failed, and the run goes on without it")
+            self.overlay = None
+        frame = Frame(self._picture.image, tick, 1, self._picture.captured, lines)
+        for worker in self._workers:
+            worker.offer(frame)
+
+    def _sink_worker(self, sink: Sink, *, plain: bool = False) -> SinkWorker:
+        return SinkWorker(
+            sink,
+            replace(self._info, time_base=PLAIN_TIME_BASE) if plain else self._info,
+            self._clock,
+            self.say,
+            condition=self._main if sink.main_thread else None,
+            shape=(lambda image: self._letterbox(as_bgr(image)[0])) if plain else None,
+        )
+
+    def _every(self) -> list[SinkWorker]:
+        return self._workers if self._recorder is None else [*self._workers, self._recorder]
+
+    def _count(self, *, lately: bool) -> Figures:
+        workers = self._every()
+        return self._counters.figures(
+            self._clock.now(),
+            [worker.figures(lately=lately) for worker in workers],
+            [worker.latencies for worker in workers if worker is not self._recorder],
+            dropped=self._captured.dropped + self._painted.dropped,
+            size=getattr(self._painter.filter, "size", None),
+            lately=lately,
+        )

@@ -1,0 +1,1 @@
+"""Styles, mixes of styles, and packs of them: reading, adding, making."""

@@ -1,0 +1,112 @@
+"""Styles, packs of styles, and mixes of them.
+
+A pack is a folder with a pack.toml and its pictures:
+
+    [pack]
+    name = "atelier"
+    version = "1.0"
+    author = "..."
+    licence = "CC0-1.0"
+
+    [[styles]]
+    name = "wave"
+    title = "Wave"
+    picture = "wave.jpg"
+    artist = "..."
+    year = 2026
+    licence = "CC0-1.0"
+    source = "where the picture comes from"
+    notes = "what to say about it"
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nstfilter.errors import StyleError
+
+MANIFEST = "pack.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A picture to paint in the manner of, and where it comes from.
+
+    `path`  the picture's file; any picture that a source plugin reads
+    `pack`  the name of its pack; empty for a picture of the user's own
+    """
+
+    name: str
+    path: Path
+    pack: str = ""
+    title: str = ""
+    artist: str = ""
+    year: int | None = None
+    licence: str = ""
+    source: str = ""
+    notes: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class StyleMix:
+    """Several styles at once: weights are positive and sum to 1; they weigh embeddings, not pixels."""
+
+    parts: tuple[tuple[Style, float], ...]
+
+    def __str__(self) -> str:
+        if len(self.parts) == 1:
+            return _written(self.parts[0][0])
+        return "+".join(f"{_written(style)}:{weight:g}" for style, weight in self.parts)
+
+
+def _written(style: Style) -> str:
+    """As the user would write it; a picture by its file's name."""
+    return style.name if style.pack else style.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class StylePack:
+    """A folder of styles. `load` reads and checks its manifest."""
+
+    name: str
+    folder: Path
+    version: str
+    title: str
+    author: str
+    licence: str
+    styles: tuple[Style, ...]
+
+    @classmethod
+    def load(cls, folder: Path) -> StylePack:
+        """Read `folder`/pack.toml strictly. Raises `StyleError` with the first thing that is wrong."""
+        from nstfilter.packs.manifest import parse
+
+        path = folder / MANIFEST
+        try:
+            manifest = parse(path.read_bytes(), path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StyleError(f"{folder} is not a style pack: it has no {MANIFEST}") from None
+        except OSError as error:
+            raise StyleError(f"{path} cannot be read: {error.strerror}") from None
+        about = manifest.pack
+        styles = []
+        for entry in manifest.styles:
+            picture = folder / entry.picture
+            if not os.path.isfile(picture):
+                raise StyleError(f"{path}: style {entry.name!r} names {entry.picture}, which is not there")
+            fields = entry.model_dump(exclude={"picture"})
+            styles.append(Style(path=picture, pack=about.name, **fields))
+        return cls(
+            about.name,
+            folder,
+            about.version,
+            about.title or about.name,
+            about.author,
+            about.licence,
+            tuple(styles),
+        )

@@ -1,0 +1,213 @@
+"""Fakes for live runs: a clock, a camera that can be unplugged, and a device that can fail."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from nstfilter.errors import SinkError, SourceError
+from nstfilter.live.mailbox import Clock
+from nstfilter.streams import Closed, Frame, Sink, Source, StreamInfo
+
+
+class FakeClock(Clock):
+    """Time for a live run that passes only while every one of its threads waits: then it leaps to the next
+    moment one of them waits for. Hours take moments, and nobody is ever late.
+
+    The threads counted are those begun after it whose name begins with "nstfilter-live", and the one that
+    made the clock, which is to call `Live.run`. What happens from outside is planned with `at`.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Condition()
+        self.time = 0.0
+        self.waits: dict[int, tuple[Callable[[], bool], float]] = {}
+        self.planned: list[tuple[float, Callable[[], object]]] = []
+        self.maker = threading.get_ident()
+        self.strangers = set(threading.enumerate())
+
+    def now(self) -> float:
+        return self.time
+
+    def condition(self) -> FakeCondition:
+        return FakeCondition(self)
+
+    def at(self, time: float, call: Callable[[], object]) -> None:
+        """Call `call`, which is not to wait, at `time` seconds."""
+        self.planned = sorted([*self.planned, (time, call)], key=lambda plan: plan[0])
+
+    def sleep(self, seconds: float) -> None:
+        self.condition().wait_for(lambda: False, seconds)
+
+    def leap(self) -> None:
+        """On to the next moment, if every thread waits and for something later; `lock` is held."""
+        threads = set(threading.enumerate()) - self.strangers
+        counted = {self.maker, *(t.ident or 0 for t in threads if t.name.startswith("nstfilter-live"))}
+        waits = [self.waits.get(ident) for ident in counted]
+        if any(wait is None or wait[0]() or wait[1] <= self.time for wait in waits):
+            return
+        following = min([*(until for _, until in filter(None, waits)), *(time for time, _ in self.planned)])
+        if following == math.inf:
+            raise RuntimeError("every thread waits for another")
+        self.time = following
+        while self.planned and self.planned[0][0] <= self.time:
+            self.planned.pop(0)[1]()
+        self.lock.notify_all()
+
+
+class FakeCondition:
+    """A condition of a `FakeClock`. They all are one."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+
+    def __enter__(self) -> None:
+        self.clock.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.clock.lock.release()
+
+    def notify_all(self) -> None:
+        self.clock.lock.notify_all()
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        clock = self.clock
+        with clock.lock:
+            until = math.inf if timeout is None else clock.time + timeout
+            me = threading.get_ident()
+            while not predicate() and clock.time < until:
+                clock.waits[me] = predicate, until
+                before = clock.time
+                clock.leap()
+                if clock.time == before:
+                    clock.lock.wait(0.01)  # a thread that ended tells nobody
+            clock.waits.pop(me, None)
+            return predicate()
+
+
+@dataclass
+class Socket:
+    """Where a `FakeCamera` is plugged in."""
+
+    plugged: bool = True
+    stalled: bool = False
+    number: int = 0  # of frames given
+    opened: int = 0
+
+
+class FakeCamera(Source):
+    """A live source of `rate` frames a second. Every pixel of frame N is 100 + N % 100.
+
+    `unplug` makes it raise, as one does, and opening it again too, until `plug`; `stall` makes it give no
+    frame until `resume`.
+    """
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        size: tuple[int, int] = (64, 48),
+        rate: Fraction = Fraction(30),
+        socket: Socket | None = None,
+    ) -> None:
+        super().__init__()
+        self.socket = socket or Socket()
+        if not self.socket.plugged:
+            raise SourceError("there is no camera")
+        self.socket.opened += 1
+        self.clock, self.condition = clock, clock.condition()
+        self.info = StreamInfo(*size, 1 / rate, rate, live=True)
+        self.reopen = lambda: FakeCamera(clock, size, rate, self.socket)
+
+    def unplug(self) -> None:
+        self.socket.plugged = False
+
+    def plug(self) -> None:
+        self.socket.plugged = True
+
+    def stall(self) -> None:
+        self.socket.stalled = True
+
+    def resume(self) -> None:
+        self.socket.stalled = False
+
+    def _frames(self) -> Iterator[Frame]:
+        period = float(self.info.time_base)
+        while True:
+            self.condition.wait_for(lambda: self.closed, period)
+            self.condition.wait_for(lambda: self.closed or not (self.socket.stalled and self.socket.plugged))
+            if self.closed:
+                return
+            if not self.socket.plugged:
+                raise SourceError("the camera was unplugged")
+            image = np.full((self.info.height, self.info.width, 3), 100 + self.socket.number % 100, np.uint8)
+            yield Frame(image, self.socket.number, 1, captured=self.clock.now())
+            self.socket.number += 1
+
+    def _close(self) -> None:
+        with self.condition:
+            self.condition.notify_all()
+
+
+@dataclass
+class Device:
+    """What a `FakeDevice` writes to: `frames`, and when each was written."""
+
+    frames: list[Frame] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    broken: bool = False
+    hung: bool = False
+    left: bool = False
+    opened: int = 0
+    finished: int = 0
+
+
+class FakeDevice(Sink):
+    """A sink that takes `seconds` for a frame, raises while it is broken (`break_off` to `mend`), does not
+    come back while it is hung (`hang` to `mend`), and can be closed by its user (`leave`)."""
+
+    def __init__(self, clock: FakeClock, seconds: float = 0.0, device: Device | None = None) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+        self.device = device or Device()
+        self.reopen = lambda: FakeDevice(clock, seconds, self.device)
+
+    @property
+    def frames(self) -> list[Frame]:
+        return self.device.frames
+
+    def break_off(self) -> None:
+        self.device.broken = True
+
+    def hang(self) -> None:
+        self.device.hung = True
+
+    def mend(self) -> None:
+        self.device.broken = self.device.hung = False
+
+    def leave(self) -> None:
+        self.device.left = True
+
+    def _open(self, info: StreamInfo) -> None:
+        if self.device.broken:
+            raise SinkError("there is no device")
+        self.info = info
+        self.device.opened += 1
+
+    def _write(self, frame: Frame) -> None:
+        if self.seconds:
+            self.clock.sleep(self.seconds)
+        self.clock.condition().wait_for(lambda: not self.device.hung)
+        if self.device.left:
+            raise Closed
+        if self.device.broken:
+            raise SinkError("the device is gone")
+        self.device.frames.append(frame)
+        self.device.times.append(self.clock.now())
+
+    def _close(self) -> None:
+        self.device.finished += 1

@@ -1,0 +1,17 @@
+"""The doctor: a command that says whether this computer can do live video, and what would mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nstfilter.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
+
+@hookimpl
+def register_commands(app: typer.Typer) -> None:
+    from nstfilter.plugins.doctor.command import doctor
+
+    app.command()(doctor)

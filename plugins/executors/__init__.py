@@ -1,0 +1,1 @@
+"""Executors: worker processes on this computer, and Ray."""

@@ -1,0 +1,52 @@
+"""Pictures as sources and sinks: PNG, JPEG, WebP, TIFF and BMP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nstfilter.hookspecs import Register, hookimpl
+from nstfilter.plugins.image.formats import FORMATS
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.image.sink import ImageSink
+    from nstfilter.plugins.image.source import ImageSource
+
+
+def open_source(target: str) -> ImageSource:
+    """The picture in the file `target`, of whatever format its content is.
+
+    Raises `SourceError` for what is missing, no picture, damaged, truncated, or over 300 megapixels.
+    """
+    from nstfilter.plugins.image.source import ImageSource
+
+    return ImageSource(target)
+
+
+def open_sink(
+    target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
+) -> ImageSink:
+    """A picture to be written at `target`; its suffix chooses the format.
+
+    `quality` is 1 to 100, for JPEG and WebP only; None means 92. `recipe` (see nstfilter.jobs.recipe) is
+    written into all but BMP files. Raises `UsageError` for a request that
+    cannot be meant, and on opening `SinkError` for a place that cannot be written.
+    """
+    from nstfilter.plugins.image.sink import ImageSink
+
+    return ImageSink(target, overwrite=overwrite, quality=quality, recipe=recipe)
+
+
+def is_picture(target: str) -> bool:
+    """Whether `target` is named like a picture; it is not looked at."""
+    return Path(target).suffix.lower() in FORMATS
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register("image", open_source, accepts=is_picture, help="a picture: PNG, JPEG, WebP, TIFF or BMP")
+
+
+@hookimpl
+def register_sinks(register: Register) -> None:
+    register("image", open_sink, accepts=is_picture, help="a picture: PNG, JPEG, WebP, TIFF or BMP")

@@ -1,0 +1,173 @@
+"""Writes one picture, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.ExifTags import Base
+from PIL.PngImagePlugin import PngInfo
+
+from nstfilter.errors import SinkError, UsageError
+from nstfilter.jobs.xmp import packet
+from nstfilter.plugins.image.formats import FORMATS
+from nstfilter.streams import Frame, Sink, StreamInfo
+
+# The strokes of a painting are as sharp in color as in lightness, hence 4:4:4. PNG's level 1 takes half the
+# time of its default for a file a seventh larger.
+ENCODING: dict[str, dict[str, Any]] = {
+    "BMP": {},
+    "JPEG": {"quality": 92, "subsampling": "4:4:4"},
+    "PNG": {"compress_level": 1},
+    "TIFF": {"compression": "tiff_lzw"},
+    "WEBP": {"quality": 92},
+}
+MAX_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
+
+
+class ImageSink(Sink):
+    """Takes one frame: gray, BGR or BGRA. Until `close` it is a hidden `.partial` file beside its target.
+
+    The EXIF tags and the resolution of the picture it was made from ("exif" and "dpi" in `info.details`) are
+    written too, where the format holds them; so is `recipe`, as XMP, in all but BMP.
+    """
+
+    def __init__(
+        self, target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
+    ) -> None:
+        super().__init__()
+        self.path = Path(target)
+        self.overwrite = overwrite
+        self.recipe = recipe
+        suffix = self.path.suffix.lower()
+        if suffix not in FORMATS:
+            raise UsageError(f"{target} is not named like a picture; end it with one of {' '.join(FORMATS)}")
+        self.format = FORMATS[suffix]
+        self._encoding = dict(ENCODING[self.format])
+        if quality is not None:
+            if not 1 <= quality <= 100:
+                raise UsageError(f"quality is {quality}; it goes from 1 to 100")
+            # no error: a folder may hold pictures of both sorts
+            if "quality" in self._encoding:
+                self._encoding["quality"] = quality
+            else:
+                self.warnings.append(f"{suffix} files have no quality setting; they are as good as it gets")
+        self._file: BinaryIO | None = None
+        self._written = False
+
+    def _open(self, info: StreamInfo) -> None:
+        if info.live:
+            raise SinkError(f"{self.path} holds one picture, and a live run has many; name a .mp4")
+        limit = MAX_SIDE.get(self.format)
+        if limit and max(info.width, info.height) > limit:
+            size = f"{info.width}x{info.height}"
+            raise SinkError(
+                f"{size} is too large for {self.format}, which ends at {limit} pixels a side; write .png"
+            )
+        self._encoding |= {tag: info.details[tag] for tag in ("exif", "dpi") if tag in info.details}
+        if self.format == "TIFF":
+            self._encoding["tiffinfo"] = _tiff_tags(self._encoding.pop("exif", b""))
+        if self.recipe:
+            self._add_xmp(packet(self.recipe))
+        with _writing(self.path):
+            self._refuse_existing(info.origin)
+            # short enough to be a legal name even where the target's is as long as a name may be
+            self._partial = self.path.with_name(f".{self.path.name[:40]}.{os.urandom(4).hex()}.partial")
+            self._file = self._partial.open("xb")
+
+    def _add_xmp(self, xmp: bytes) -> None:
+        if self.format == "PNG":
+            chunks = self._encoding["pnginfo"] = PngInfo()
+            chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        elif self.format == "TIFF":
+            self._encoding["tiffinfo"][Base.XMLPacket] = xmp
+        elif self.format != "BMP":
+            self._encoding["xmp"] = xmp
+
+    def _write(self, frame: Frame) -> None:
+        if self._written:
+            raise SinkError(f"{self.path} holds one picture and a second one came; write to a video file")
+        assert self._file is not None
+        encoded = io.BytesIO()
+        self._picture(frame.image).save(encoded, self.format, **self._encoding)
+        with _writing(self.path, size=encoded.tell()), self._file:
+            self._file.write(encoded.getbuffer())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._written = True
+
+    def _close(self) -> None:
+        try:
+            if not self._written:
+                raise SinkError(f"no picture came for {self.path}; nothing was written")
+            with _writing(self.path):
+                self._refuse_existing()
+                self._partial.replace(self.path)
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        assert self._file is not None
+        with suppress(OSError):  # closing flushes, and the disk may be full
+            self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _refuse_existing(self, origin: Path | None = None) -> None:
+        try:
+            self.path.lstat()
+        except FileNotFoundError:
+            return
+        if self.path.is_dir():
+            raise SinkError(f"{self.path} is a folder; name a file in it")
+        if not self.overwrite:
+            raise SinkError(f"{self.path} exists; choose another name, or allow overwriting")
+        if origin and origin.exists() and self.path.exists() and self.path.samefile(origin):
+            raise SinkError(f"{self.path} is the picture being read; choose another name")
+
+    def _picture(self, image: np.ndarray) -> Image.Image:
+        mode, order = {1: ("L", "L"), 3: ("RGB", "BGR"), 4: ("RGBA", "BGRA")}[image[0, 0].size]
+        size = image.shape[1], image.shape[0]
+        picture = Image.frombytes(mode, size, image.tobytes(), "raw", order)
+        if mode != "RGBA" or self.format not in ("BMP", "JPEG"):
+            return picture
+        alpha = picture.getchannel("A")
+        if alpha.getextrema()[0] != 255:
+            self.warnings.append(f"{self.format} has no transparency; the picture was put on white")
+        flat = Image.new("RGB", size, "white")
+        flat.paste(picture, mask=alpha)
+        return flat
+
+
+def _tiff_tags(exif: bytes) -> dict[int, Any]:
+    """The tags of a TIFF: its predictor, which makes files a quarter smaller, and all of `exif` but its
+    directories, which Pillow cannot write into a compressed file."""
+    tags = Image.Exif()
+    tags.load(exif)
+    kept = {tag: tags[tag].encode("latin-1") for tag in tags if isinstance(tags[tag], str)}
+    return {Base.Predictor: 2, **kept}
+
+
+@contextmanager
+def _writing(path: Path, size: int | None = None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = path.parent
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            wanted = f"; {path.name} needs {size / 1e6:.1f} MB" if size else ""
+            problem = f"the disk that holds {folder} is full{wanted}"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            problem = f"not allowed to write in {folder}; choose another place"
+        elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+            problem = f"there is no folder {folder}; make it first"
+        else:
+            problem = f"cannot write {path}: {error.strerror}"
+        raise SinkError(problem) from error

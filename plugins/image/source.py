@@ -1,0 +1,233 @@
+"""Reads a picture upright, in sRGB, with 8 bits a channel.
+
+Pillow decodes: it knows the color profiles, palettes and tags that OpenCV skips.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import IFD, Base
+
+from nstfilter.errors import SourceError
+from nstfilter.graphics.opencv import cv2
+from nstfilter.jobs.xmp import recipe_in
+from nstfilter.plugins.image.formats import FORMATS
+from nstfilter.streams import Frame, Source, StreamInfo
+
+MAX_PIXELS = 300_000_000
+SIGNATURES = (b"BM", b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"RIFF")
+MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+OTHER_MODES = {"F": "floating-point", "I": "32-bit integer", "LAB": "CIELAB"}
+
+# What of EXIF is still true of the painting: who made it, when, where and with which camera. The thumbnail,
+# the orientation (already applied) and the layout of the old file are not; the camera maker's own notes
+# break when they are moved.
+KEPT_TAGS = {
+    Base.ImageDescription,
+    Base.Make,
+    Base.Model,
+    Base.Software,
+    Base.DateTime,
+    Base.Artist,
+    Base.Copyright,
+}
+DROPPED_TAGS = {
+    Base.MakerNote,
+    Base.ColorSpace,
+    Base.ExifImageWidth,
+    Base.ExifImageHeight,
+    Base.ExifInteroperabilityOffset,
+}
+MAX_EXIF = 65_000  # bytes; a JPEG's tags must fit into one segment
+
+
+class ImageSource(Source):
+    """One picture: HxWx3 BGR, or HxWx4 BGRA where it has transparency; uint8, sRGB, upright.
+
+    The content decides the format, not the name. Gray pictures come as BGR, so that they are painted in
+    color; 16 bits a channel become 8; of several pages, or of an animation, the first is taken. EXIF tags
+    and the resolution travel in `info.details` as "exif" (bytes) and "dpi" (two floats, dots per inch), and a
+    painting's recipe as "recipe" (a string).
+
+    Raises `SourceError` for what is missing, no picture, damaged, truncated, or over 300 megapixels.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        path = Path(target)
+        with _pillow_to_ourselves():
+            picture, details = _load(path, self.warnings)
+            self._image = _to_bgr(picture, self.warnings)
+        height, width = self._image.shape[:2]
+        self.info = StreamInfo(width, height, frames=1, origin=path, details=details)
+
+    def _frames(self) -> Iterator[Frame]:
+        yield Frame(self._image)
+
+
+_PILLOW = threading.Lock()
+
+
+@contextmanager
+def _pillow_to_ourselves() -> Iterator[None]:
+    """With Pillow's size limit off, since ours is higher, and its remarks on odd tags kept from stderr. Both
+    are settings of the whole process, hence the lock."""
+    with _PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _load(path: Path, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
+    """The picture in `path`, upright and with 8 bits a channel, and what `StreamInfo.details` is to hold."""
+    with _reading(path), Image.open(path, formats=sorted(set(FORMATS.values()))) as picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise SourceError(
+                f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million; "
+                f"at most {MAX_PIXELS / 1e6:.0f} million are taken, so make it smaller first"
+            )
+        # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
+        pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+        if pages > 1:
+            remarks.append(f"only the first of its {pages} pictures is used")
+        deep = ";16" in str(picture.tile)
+        tiff = getattr(picture, "tag_v2", {})
+        bits, inverted = tiff.get(Base.BitsPerSample, (16,))[0], tiff.get(Base.PhotometricInterpretation) == 0
+        if tiff.get(Base.PlanarConfiguration) == 2 and bits > 8:
+            raise SourceError(f"{path} keeps its 16-bit colors in separate planes; save it interleaved")
+        picture.load()
+        with suppress(Exception):  # as in _details
+            ImageOps.exif_transpose(picture, in_place=True)
+        details = _details(picture)
+    if deep:
+        remarks.append("its 16 bits a channel were reduced to 8")
+        if picture.info.pop("transparency", None) is not None:
+            remarks.append("its one transparent color is painted like the others")
+    if picture.mode.startswith("I;16"):
+        return _gray_to_8_bits(picture, 2**bits - 1, inverted), details
+    if picture.mode not in MODES:
+        kind = OTHER_MODES.get(picture.mode, picture.mode)
+        raise SourceError(f"{path} has {kind} pixels; save it with 8 or 16 bits a channel")
+    return picture, details
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SourceError:
+        raise
+    except UnidentifiedImageError as error:
+        raise SourceError(f"{path} {_what_instead(path)}") from error
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no file {path}") from error
+    except IsADirectoryError as error:
+        raise SourceError(f"{path} is a folder, not a picture") from error
+    except PermissionError as error:
+        raise SourceError(f"not allowed to read {path}; its permissions forbid it") from error
+    except MemoryError as error:
+        raise SourceError(f"{path} does not fit into memory; make it smaller first") from error
+    except Exception as error:
+        # a broken file makes Pillow's decoders raise whatever they stumble over
+        if isinstance(error, OSError) and error.strerror:
+            raise SourceError(f"cannot read {path}: {error.strerror}") from error
+        raise SourceError(
+            f"{path} is truncated or damaged; Pillow says: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _what_instead(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        return "is empty"
+    if start.startswith(SIGNATURES):
+        return "is truncated, or of a kind that is not read; save it with 8 or 16 bits a channel"
+    return "is not a picture, whatever its name says; PNG, JPEG, WebP, TIFF and BMP are read"
+
+
+def _details(picture: Image.Image) -> dict[str, object]:
+    details: dict[str, object] = {}
+    # tags in the wild are broken in every way there is, and no tag is worth a picture
+    with suppress(Exception):
+        x, y = (float(d) for d in picture.info["dpi"])
+        if min(x, y) > 1 and max(x, y) < 10_000:
+            details["dpi"] = x, y
+    with suppress(Exception):
+        tags, kept = picture.getexif(), Image.Exif()
+        for tag in KEPT_TAGS & set(tags):
+            # read as Latin-1, but often UTF-8, and written as ASCII: only bytes come through unharmed
+            kept[tag] = tags[tag].encode("latin-1")
+        for directory in {IFD.Exif, IFD.GPSInfo} & set(tags):
+            entries = tags.get_ifd(directory)
+            kept[directory] = {tag: entries[tag] for tag in set(entries) - DROPPED_TAGS}
+        if len(kept) and len(encoded := kept.tobytes()) < MAX_EXIF:
+            details["exif"] = encoded
+    xmp = picture.info.get("xmp")
+    if isinstance(xmp, bytes) and (recipe := recipe_in(xmp)):
+        details["recipe"] = recipe
+    return details
+
+
+def _gray_to_8_bits(picture: Image.Image, white: int, inverted: bool) -> Image.Image:
+    gray = cv2.convertScaleAbs(np.asarray(picture).astype(np.uint16, copy=False), alpha=255 / white)
+    result = Image.fromarray(255 - gray if inverted else gray)
+    result.info = picture.info
+    return result
+
+
+def _to_bgr(picture: Image.Image, remarks: list[str]) -> np.ndarray:
+    colors, order = _to_srgb(picture, remarks), cv2.COLOR_RGB2BGR
+    if picture.has_transparency_data:
+        colors.putalpha(picture.convert("RGBA").getchannel("A"))
+        order = cv2.COLOR_RGBA2BGRA
+    image: np.ndarray = cv2.cvtColor(np.asarray(colors), order)
+    return image
+
+
+def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
+    """`picture` in mode RGB, by way of its color profile where it has one."""
+    embedded = picture.info.get("icc_profile")
+    if embedded:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+            mode = {"CMYK": "CMYK", "GRAY": "L", "RGB": "RGB"}[profile.profile.xcolor_space.strip()]
+            if (mode == "CMYK") != (picture.mode == "CMYK"):
+                raise ValueError(f"it is for {mode}")
+            to_srgb = ImageCms.buildTransform(
+                profile,
+                ImageCms.createProfile("sRGB"),
+                mode,
+                "RGB",
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            if mode != "RGB" or _changes_colors(to_srgb):
+                converted = ImageCms.applyTransform(picture.convert(mode), to_srgb)
+                assert converted is not None
+                return converted
+        except (ImageCms.PyCMSError, OSError, KeyError, ValueError) as error:
+            remarks.append(f"its color profile is not used ({error}); colors may be off")
+    elif picture.mode == "CMYK":
+        remarks.append("its CMYK colors have no profile; they are matched roughly")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _changes_colors(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether `transform` moves any color by more than a rounding error. Most profiles are sRGB by one name
+    or another, and a large picture takes seconds to send through one."""
+    lattice = np.mgrid[0:256:17, 0:256:17, 0:256:17].astype(np.uint8).reshape(3, 64, 64).transpose(1, 2, 0)
+    moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)
+    return bool(np.abs(np.asarray(moved).astype(int) - lattice).max() > 1)

@@ -1,0 +1,79 @@
+"""Video files as sources and sinks: every frame with its time, and everything else the file came with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nstfilter.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.video.sink import VideoSink
+    from nstfilter.plugins.video.source import VideoSource
+
+READABLE = frozenset({
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".hevc", ".ivf", ".m1v",
+    ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut",
+    ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+})  # fmt: skip
+# avi is claimed so that asking for it gets a reason and not a shrug
+WRITABLE = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+
+
+def open_source(
+    target: str, *, begin: int | None = None, end: int | None = None, lead: int = 0
+) -> VideoSource:
+    """The video file at `target`, or the part of it with `begin` <= pts < `end` after the `lead` frames
+    before it. Raises `SourceError` when there is nothing in it to decode."""
+    from nstfilter.plugins.video.source import VideoSource
+
+    if begin is None:
+        return VideoSource(target)
+    from nstfilter.plugins.video.segment import VideoSegment
+
+    return VideoSegment(target, begin, end, lead)
+
+
+def open_sink(
+    target: str,
+    *,
+    overwrite: bool = False,
+    crf: int | None = None,
+    codec: str | None = None,
+    recipe: str | None = None,
+    piece: bool = False,
+) -> VideoSink:
+    """A video file to be written at `target`; its suffix chooses the container.
+
+    `crf` is the encoder's constant quality, lower is better, None for the codec's usual; `codec` is one of
+    h264, hevc, av1, vp9, prores, ffv1 and gif, as far as the container takes it; `recipe` (see
+    nstfilter.jobs.recipe) is written into all but GIF files; a `piece` is the picture alone, to be joined.
+    Raises `UsageError` for a request that cannot be meant, `SinkError` for a place that cannot be written.
+    """
+    from nstfilter.plugins.video.sink import VideoSink
+
+    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe, piece=piece)
+
+
+def _suffix(target: str) -> str:
+    return Path(target).suffix.lower()
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register(
+        "video",
+        open_source,
+        accepts=lambda target: _suffix(target) in READABLE,
+        help="a video file: mp4, mov, mkv, webm, avi, gif and whatever else FFmpeg reads",
+    )
+
+
+@hookimpl
+def register_sinks(register: Register) -> None:
+    register(
+        "video",
+        open_sink,
+        accepts=lambda target: _suffix(target) in WRITABLE,
+        help="a video file: mp4, mov, mkv, webm or gif, with the input's sound, subtitles and tags",
+    )

@@ -1,0 +1,74 @@
+"""One video stream made of the pictures of several files, packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+
+from nstfilter.errors import SinkError
+from nstfilter.plugins.video.container import open_container
+
+
+class Concat:
+    """Takes the packets of `pieces`, each a file with one video stream of the same codec and size, over into
+    `stream`, which an encoder of that codec was to write. Raises `SinkError` for a piece that is none."""
+
+    def __init__(self, stream: Any, pieces: Sequence[Path]) -> None:
+        self.stream = stream
+        self.pieces = pieces
+        with _opened(pieces[0]) as first:
+            (source,) = first.streams.video
+            self._form = _form(source)
+            # the encoder says what a container wants to know of its codec; how these very packets are to be
+            # decoded, and that in this container's notation, they know better
+            stream.codec_context.open(strict=False)
+            stream.codec_context.extradata = source.codec_context.extradata
+
+    def packets(self) -> Iterator[av.Packet[Any]]:
+        """Every packet with the time it had in its piece."""
+        for path in self.pieces:
+            with _opened(path) as piece:
+                (source,) = piece.streams.video
+                if _form(source) != self._form:
+                    raise SinkError(
+                        f"{path} does not fit to {self.pieces[0]}: they were encoded in different ways, "
+                        "perhaps by different versions of FFmpeg"
+                    )
+                end = (source.start_time or 0) + source.duration if source.duration else None
+                for packet, after in _with_next(piece.demux(source)):
+                    if end is not None and packet.dts is not None:
+                        # where times are exact they know better: FFmpeg makes durations of VP9 up
+                        until = after.dts if after and after.dts is not None else end
+                        packet.duration = max(0, until - packet.dts)
+                    packet.stream = self.stream
+                    yield packet
+
+
+def _with_next(
+    packets: Iterator[av.Packet[Any]],
+) -> Iterator[tuple[av.Packet[Any], av.Packet[Any] | None]]:
+    """Each packet that is not empty with the one after it."""
+    last = None
+    for packet in packets:
+        if packet.size:
+            if last:
+                yield last, packet
+            last = packet
+    if last:
+        yield last, None
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    try:
+        return open_container(path)
+    except (OSError, av.FFmpegError) as error:
+        raise SinkError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _form(stream: av.VideoStream) -> tuple[Any, ...]:
+    """What all pieces must have in common: how to decode them is said once for all."""
+    context = stream.codec_context
+    return context.name, context.width, context.height, context.pix_fmt, context.extradata, stream.time_base

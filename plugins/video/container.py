@@ -1,0 +1,68 @@
+"""Opens a container with FFmpeg, and asks what its header says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+# formats whose frames have the same times wherever reading begins, by FFmpeg's first name for them; MPEG
+# program streams and AVI do not, and others were not tried
+EXACT = frozenset({"asf", "flv", "gif", "matroska", "mov", "mpegts", "nut"})
+# seconds between key frames, beyond which a place costs more to find than is won by finding it
+FARTHEST_KEY = 60
+
+
+def warn_once(warnings: list[str], line: str) -> None:
+    if line not in warnings:
+        warnings.append(line)
+
+
+def open_container(path: Path) -> av.container.InputContainer:
+    """FFmpeg's view of a local file. The prefix keeps a colon in its name from being taken for a protocol,
+    and the whitelist keeps a playlist in disguise from opening anything else."""
+    return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+
+
+def find_span(path: Path, index: int, first: int) -> tuple[int, int] | None:
+    """When stream `index` of a file begins (its first frame is shown at `first`) and should end, in its own
+    units; None where a place in its middle cannot be found by its time."""
+    if not path.is_file():
+        return None
+    with open_container(path) as container:
+        stream: Any = container.streams[index]
+        end = find_end(container, stream)
+        known = container.format.name.partition(",")[0] in EXACT
+        if not known or end is None or end <= first:
+            return None
+        middle = (first + end) // 2
+        key = _key_before(middle, container, stream, first)
+        near = key is not None and (middle - key) * stream.time_base <= FARTHEST_KEY
+        return (first, end) if near else None
+
+
+def _key_before(time: int, container: av.container.InputContainer, stream: Any, first: int) -> int | None:
+    """When the last key frame before `time` that can be gone to is shown."""
+    back, second = 0, max(1, round(1 / stream.time_base))
+    while time - back >= first:
+        try:
+            container.seek(time - back, stream=stream)
+            key = next((packet for packet in container.demux(stream) if packet.is_keyframe), None)
+        except av.FFmpegError:
+            return None
+        if key is None or key.pts is None or key.pts <= time:
+            return key.pts if key else None
+        back = 2 * back + second  # some formats are entered anywhere, and the next key frame may be far
+    return None
+
+
+def find_end(container: av.container.InputContainer, stream: Any) -> int | None:
+    """When the stream ends by the header, in its own units."""
+    if stream.duration:
+        return (stream.start_time or 0) + stream.duration
+    if container.duration and stream.time_base:
+        end = Fraction((container.start_time or 0) + container.duration, av.time_base)
+        return int(end / stream.time_base)
+    return None

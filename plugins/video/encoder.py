@@ -1,0 +1,215 @@
+"""Frames in, packets out: the codecs a video can be written in, and how each is asked for quality."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from nstfilter.errors import FrameError, SinkError, UsageError
+from nstfilter.plugins.video.container import warn_once
+from nstfilter.plugins.video.source import CONVERSION, MATRICES, RGB, usual_color
+from nstfilter.streams import Frame, StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One way to write a picture.
+
+    `crf`   usual and worst constant quality; None where the codec has no such scale
+    `odd`   the pixel format for a width or height that 4:2:0 cannot halve; None where it makes no difference
+    """
+
+    encoder: str
+    pixels: str
+    crf: tuple[int, int] | None = None
+    odd: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+
+# Presets are those that leave most of the processor to the style model: superfast takes half the time of
+# veryfast, for files up to 8 per cent larger at the same crf and at most 0.5 dB worse. B-frames are done
+# without: an MP4 then holds every time and duration as it is (with them, FFmpeg's muxer gets an irregular end
+# wrong), and a kill costs less. H.264 is a third larger for it at the same crf, and 1.2 dB better.
+CODECS = {
+    "h264": Codec("libx264", "yuv420p", (18, 51), "yuv444p", {"preset": "superfast", "bf": "0"}),
+    "hevc": Codec(
+        "libx265",
+        "yuv420p",
+        (20, 51),
+        "yuv444p",
+        {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0"},
+    ),
+    "av1": Codec("libsvtav1", "yuv420p", (24, 63), None, {"preset": "10"}),
+    "vp9": Codec(
+        "libvpx-vp9",
+        "yuv420p",
+        (24, 63),
+        None,
+        {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "b": "0"},
+    ),
+    "prores": Codec("prores_ks", "yuv422p10le", None, "yuv444p10le", {"profile": "hq"}),
+    "ffv1": Codec("ffv1", "bgr0", None, None, {"level": "3", "slicecrc": "1"}),
+    "gif": Codec("gif", "pal8"),
+}
+
+LOOK_AHEAD = 512  # frames; no encoder keeps that many back
+
+
+class Encoder:
+    """Turns frames into packets of a new video stream in `container`.
+
+    A packet's time is exactly its frame's, in the stream's own time base, and so is its duration. Pictures
+    are HxW, HxWx3 BGR or HxWx4 BGRA uint8; alpha is dropped. Raises `SinkError` when the encoder will not
+    start, `FrameError` for a frame of another size than `info`'s.
+    """
+
+    def __init__(
+        self, container: OutputContainer, name: str, info: StreamInfo, crf: int | None, warnings: list[str]
+    ) -> None:
+        self.codec = codec = CODECS[name]
+        self.info = info
+        self.warnings = warnings
+        self.time_base = info.time_base
+        rate = min(info.rate or Fraction(25), 1 / self.time_base)
+        self._nominal = max(1, round(1 / (rate * self.time_base)))
+        self._durations: dict[int, int] = {}
+        self._last: int | None = None
+        self._reformatter = VideoReformatter()
+        odd = bool(info.width % 2 or info.height % 2)
+        self.pixels = codec.odd if odd and codec.odd else codec.pixels
+        if odd and name in ("h264", "hevc"):
+            warnings.append(
+                f"{info.width}x{info.height} is odd: {name} is written as 4:4:4, which some players lack"
+            )
+        self.color = self._output_color()
+
+        options = dict(codec.options)
+        if codec.crf:
+            options["crf"] = str(codec.crf[0] if crf is None else crf)
+        if name == "av1":
+            os.environ.setdefault("SVT_LOG", "1")  # the library talks to stderr otherwise
+        try:
+            self.stream: Any = container.add_stream(codec.encoder, rate=rate, options=options)
+        except (ValueError, LookupError) as error:
+            raise SinkError(
+                f"this build of FFmpeg cannot write {name} ({codec.encoder}); choose another codec"
+            ) from error
+        context: Any = self.stream.codec_context
+        context.width, context.height, context.pix_fmt = info.width, info.height, self.pixels
+        context.time_base = self.stream.time_base = self.time_base
+        context.thread_count = min(os.cpu_count() or 1, 16)
+        context.sample_aspect_ratio = info.details.get("sample_aspect_ratio", Fraction(1))
+        for tag, value in self.color.items():
+            setattr(context, tag, value)
+
+    def _output_color(self) -> dict[str, int]:
+        color = dict(usual_color(self.info.width, self.info.height))
+        given = self.info.details.get("color")
+        if isinstance(given, dict):
+            color.update(given)
+        if self.pixels == "bgr0":
+            color.update(colorspace=RGB, color_range=ColorRange.JPEG.value)
+        return color
+
+    def encode(self, frame: Frame) -> list[av.Packet[Any]]:
+        """The packets that are ready once `frame` has gone in: often none, or those of earlier frames."""
+        picture = self._picture(frame.image)
+        pts = frame.pts
+        if self._last is not None and pts <= self._last:
+            warn_once(
+                self.warnings,
+                "some frames came with a time not after the one before; they were put behind it",
+            )
+            pts = self._last + 1
+        self._last = pts
+        self._durations[pts] = frame.duration or self._nominal
+        if len(self._durations) > LOOK_AHEAD:
+            del self._durations[next(iter(self._durations))]
+        picture.pts, picture.time_base, picture.duration = pts, self.time_base, self._durations[pts]
+        return self._timed(self.stream.encode(picture))
+
+    def finish(self) -> list[av.Packet[Any]]:
+        """What the encoder still holds."""
+        return self._timed(self.stream.encode(None))
+
+    def _timed(self, packets: list[av.Packet[Any]]) -> list[av.Packet[Any]]:
+        for packet in packets:
+            packet.duration = self._durations.get(packet.pts or 0, self._nominal)
+        return packets
+
+    def _picture(self, image: np.ndarray) -> av.VideoFrame:
+        if image.shape[:2] != (self.info.height, self.info.width):
+            got = "x".join(map(str, image.shape[1::-1]))
+            raise FrameError(f"a frame of {got} came in a video of {self.info.width}x{self.info.height}")
+        layout = "gray" if image.ndim == 2 else {3: "bgr24", 4: "bgra"}[image.shape[2]]
+        picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), layout)
+        return self._converted(picture)
+
+    def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
+        matrix = MATRICES.get(self.color["colorspace"], Colorspace.DEFAULT)
+        converted = self._reformatter.reformat(
+            picture,
+            format=self.pixels,
+            dst_colorspace=matrix,
+            dst_color_range=self.color["color_range"],
+            interpolation=CONVERSION,
+            threads=1,
+        )
+        converted.colorspace = self.color["colorspace"]
+        return converted
+
+
+class GifEncoder(Encoder):
+    """GIF: 256 colors chosen anew for every frame, and time in hundredths of a second.
+
+    Frames closer together than two hundredths are left out: browsers show those at a crawl.
+    """
+
+    def __init__(
+        self, container: OutputContainer, name: str, info: StreamInfo, crf: int | None, warnings: list[str]
+    ) -> None:
+        super().__init__(container, name, info, crf, warnings)
+        self.time_base = Fraction(1, 100)
+        self._nominal = max(2, round(100 / (info.rate or 25)))
+        self.stream.codec_context.time_base = self.stream.time_base = self.time_base
+
+    def encode(self, frame: Frame) -> list[av.Packet[Any]]:
+        hundredths = self.info.time_base * 100
+        pts = round(frame.pts * hundredths)
+        if self._last is not None and pts < self._last + 2:
+            warn_once(self.warnings, "GIF shows 50 frames a second at most; frames in between are left out")
+            return []
+        duration = max(2, round(frame.duration * hundredths)) if frame.duration else None
+        return super().encode(Frame(frame.image, pts, duration))
+
+    def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
+        from PIL import Image
+
+        rgb = Image.fromarray(picture.to_ndarray(format="rgb24"))
+        colors = rgb.quantize(256, Image.Quantize.FASTOCTREE)
+        dithered = rgb.quantize(palette=colors, dither=Image.Dither.FLOYDSTEINBERG)
+        chosen = np.asarray(dithered.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        palette = np.full((256, 4), 255, np.uint8)  # alpha, red, green, blue
+        palette[: len(chosen), 1:] = chosen
+        indexed: Any = np.asarray(dithered), palette
+        return av.VideoFrame.from_ndarray(indexed, "pal8")
+
+
+def check_crf(name: str, crf: int | None) -> None:
+    """Raises `UsageError` where `crf` means nothing to the codec or is off its scale."""
+    if crf is None:
+        return
+    scale = CODECS[name].crf
+    if scale is None:
+        raise UsageError(f"{name} has no constant-quality scale; leave crf out")
+    if not 0 <= crf <= scale[1]:
+        raise UsageError(
+            f"crf {crf} is off the scale of {name}: 0 (best) to {scale[1]} (worst), usually {scale[0]}"
+        )

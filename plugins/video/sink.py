@@ -1,0 +1,223 @@
+"""Writes a video file beside its final name, and gives it that name only when it is complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+
+from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.jobs.interrupts import interrupted_later
+from nstfilter.plugins.video.concat import Concat
+from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf
+from nstfilter.plugins.video.muxer import CONTAINERS, PIECES, Muxer
+from nstfilter.plugins.video.source import VideoSource
+from nstfilter.streams import Frame, JoiningSink, StreamInfo
+
+LONGEST_NAME = 255  # bytes, on every file system in common use
+
+
+class VideoSink(JoiningSink):
+    """An encoder and a muxer behind one file name.
+
+    While it is written, the file is called NAME.partial.EXT; after a crash or `abort` that is a video too,
+    as far as it got. Sound, subtitles, chapters and tags come from `info.origin`, and `recipe` is added to
+    them in all but GIF. Timestamps are exact in MP4 and MOV, rounded to milliseconds in MKV and WebM, to
+    hundredths in GIF, as those formats have it. A `piece` is the picture alone, and nothing of it is kept
+    that is not whole.
+
+    Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        crf: int | None = None,
+        codec: str | None = None,
+        recipe: str | None = None,
+        piece: bool = False,
+    ) -> None:
+        super().__init__()
+        self.path = Path(target)
+        self.overwrite = overwrite
+        self.crf = crf
+        self.recipe = recipe
+        self.piece = piece
+        suffix = self.path.suffix.lower()
+        if suffix == ".avi":
+            raise UsageError("AVI cannot hold exact frame times; write .mp4 or .mkv instead")
+        if suffix not in CONTAINERS:
+            raise UsageError(
+                f"{self.path.name} names no video format; end it in one of {', '.join(CONTAINERS)}"
+            )
+        self.kind = CONTAINERS[suffix]
+        self.codec = codec or self.kind.codecs[0]
+        if self.codec not in CODECS:
+            raise UsageError(f"no codec is called {codec!r}; {suffix} takes {', '.join(self.kind.codecs)}")
+        if self.codec not in self.kind.codecs:
+            raise UsageError(f"{suffix} does not take {codec}; it takes {', '.join(self.kind.codecs)}")
+        check_crf(self.codec, crf)
+        self._check_place()
+        self._written = 0
+
+    def _check_place(self) -> None:
+        folder = self.path.parent
+        if len(os.fsencode(self.path.name)) > LONGEST_NAME:
+            raise SinkError(f"the name {self.path.name} is too long; choose a shorter one")
+        if self.path.is_dir():
+            raise SinkError(f"{self.path} is a folder; give the name of a file in it")
+        if not folder.is_dir():
+            raise SinkError(f"there is no folder {folder}; create it first")
+        if os.path.exists(self.path) and not self.overwrite:
+            raise SinkError(
+                f"{self.path} exists already; choose another name, or overwrite it with --overwrite"
+            )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SinkError(f"the folder {folder} may not be written to; choose another")
+
+    def _open(self, info: StreamInfo) -> None:
+        with self._beginning(info):
+            self._muxer.start()
+
+    @contextmanager
+    def _beginning(self, info: StreamInfo) -> Iterator[None]:
+        """A file, and in it all streams; nothing is left of it when that fails."""
+        self._check_place()
+        if info.still:
+            raise SinkError(f"{self.path} is a video and the input a single picture; name a .png or .jpg")
+        if info.origin is not None and self.path.exists() and self.path.samefile(info.origin):
+            raise UsageError(f"{self.path} is the input itself; give the output another name")
+        self.partial, self._file = self._create_partial()
+        try:
+            with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
+                self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
+                encoder = GifEncoder if self.codec == "gif" else Encoder
+                self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
+                if info.origin is not None and not self.piece:
+                    self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
+                yield
+        except BaseException as error:
+            self._file.close()
+            if hasattr(self, "_muxer"):
+                self._muxer.abandon()
+            self.partial.unlink()
+            if isinstance(error, (OSError, ValueError, av.FFmpegError)):
+                raise SinkError(f"{self.path} cannot be started as {self.codec}: {_reason(error)}") from error
+            raise
+
+    def _create_partial(self) -> tuple[Path, BinaryIO]:
+        """A new file, by a name nobody has: an earlier partial may be all that is left of somebody's work."""
+        number = 1
+        while True:
+            ending = f".partial{'' if number == 1 else number}{self.path.suffix}"
+            stem = os.fsencode(self.path.stem)[: LONGEST_NAME - len(ending)]
+            partial = self.path.with_name(os.fsdecode(stem) + ending)
+            try:
+                # buffered so that a short write, as on a full disk, is completed or fails; but hardly at all,
+                # so that nothing is lost with the process
+                return partial, open(partial, "xb", buffering=2)
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise SinkError(f"{partial} cannot be created: {_reason(error)}") from error
+
+    def _write(self, frame: Frame) -> None:
+        with self._explained(), interrupted_later():
+            for packet in self._encoder.encode(frame):
+                self._muxer.write(packet)
+            self._written += 1
+
+    def _close(self) -> None:
+        if not self._written:
+            self._discard()
+            raise SinkError(f"{self.path} was not written: there was no frame to put into it")
+        with self._explained():
+            self._complete()
+            self._take_its_name()
+
+    def _take_its_name(self) -> None:
+        if not self.overwrite and self.path.exists():
+            raise SinkError(f"{self.path} has appeared meanwhile; the finished video is {self.partial}")
+        os.replace(self.partial, self.path)
+
+    def _complete(self, whole: bool = True) -> None:
+        for packet in self._encoder.finish():
+            self._muxer.write(packet)
+        self._finish_file(whole)
+
+    def _finish_file(self, whole: bool = True) -> None:
+        self._muxer.finish(whole)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _abort(self) -> Path | None:
+        if not self._written or self.piece:
+            self._discard()
+            return None
+        with suppress(OSError, av.FFmpegError):  # FFmpeg writes nothing more after a write that failed
+            self._complete(whole=False)
+            return self.partial
+        self._let_go()
+        try:
+            VideoSource(self.partial).close()
+        except SourceError:
+            self.partial.unlink()
+            return None
+        return self.partial
+
+    # -- joining --
+
+    def pieces(self) -> tuple[str, dict[str, Any]] | None:
+        suffix = PIECES.get(self.codec)
+        return (suffix, {"piece": True, "codec": self.codec, "crf": self.crf}) if suffix else None
+
+    def _join(self, info: StreamInfo, pieces: Sequence[Path]) -> None:
+        if not pieces:
+            raise SinkError(f"{self.path} was not written: there was no frame to put into it")
+        with self._beginning(info):
+            joint = Concat(self._encoder.stream, pieces)
+            self._muxer.start()
+        try:
+            with self._explained():
+                for packet in joint.packets():
+                    with interrupted_later():
+                        self._muxer.write(packet)
+                self._finish_file()
+                self._take_its_name()
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        self._let_go()
+        self.partial.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError, av.FFmpegError):
+            self._muxer.abandon()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            raise SinkError(f"{self.path} could not be written on: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room and start again"
+    if number == errno.EFBIG:
+        return "the file is larger than this system or its limits allow"
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,97 @@
+"""Snapshots and recordings: where they lie, and that nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from nstfilter.cli.recordings import Recordings
+from nstfilter.errors import SinkError
+from nstfilter.packs.reading import parse_style
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+
+
+class FakeLive:
+    """A run that only keeps which sinks it was given; the real one is in test_cli_live.py."""
+
+    def __init__(self):
+        self.picture, self.sinks = PICTURE, []
+
+    def snapshot(self):
+        return self.picture
+
+    def add(self, sink):
+        self.sinks.append(sink)
+
+    def remove(self, sink):
+        self.sinks.remove(sink)
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "strftime", lambda form: "20260102-030405")
+    controls = SimpleNamespace(style=parse_style("wave:0.7+mosaic:0.3"), recording=False)
+    return Recordings(FakeLive(), controls)
+
+
+def files():
+    return sorted(path.name for path in Path().iterdir() if path.is_file())
+
+
+def test_a_snapshot_is_the_picture_itself(recordings):
+    assert recordings.snapshot() == "snapshot: wave+mosaic-20260102-030405.png"
+    assert np.array_equal(cv2.imread("wave+mosaic-20260102-030405.png"), PICTURE)
+    assert recordings.files == [Path("wave+mosaic-20260102-030405.png")]
+
+
+def test_names_that_are_taken_are_left_alone(recordings):
+    Path("wave+mosaic-20260102-030405.png").write_text("another's")
+    recordings.snapshot()
+    recordings.snapshot()
+    assert [str(path) for path in recordings.files] == [
+        "wave+mosaic-20260102-030405-2.png",
+        "wave+mosaic-20260102-030405-3.png",
+    ]
+    assert Path("wave+mosaic-20260102-030405.png").read_text() == "another's"
+
+
+def test_before_the_first_picture_there_is_no_snapshot(recordings):
+    recordings.live.picture = None
+    with pytest.raises(SinkError, match="no picture yet"):
+        recordings.snapshot()
+    assert files() == []
+
+
+def test_where_it_cannot_be_kept_that_is_an_error_and_nothing_is_left(recordings, tmp_path):
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SinkError):
+        recordings.snapshot()
+    assert recordings.files == []
+
+
+def test_a_recording_is_begun_and_ended_by_the_same_key(recordings):
+    assert recordings.record() == "recording to wave+mosaic-20260102-030405.mp4"
+    assert recordings.controls.recording
+    (sink,) = recordings.live.sinks
+    assert sink.path == Path("wave+mosaic-20260102-030405.mp4")
+    assert recordings.record() == "recording ends: wave+mosaic-20260102-030405.mp4"
+    assert not recordings.controls.recording
+    assert recordings.live.sinks == []
+    # the first is still being finished: the next has another name
+    assert recordings.record() == "recording to wave+mosaic-20260102-030405-2.mp4"
+    assert recordings.files == [], "neither is there yet"
+
+
+def test_a_style_without_a_name_is_a_painting(recordings):
+    recordings.controls.style = None
+    assert "painting-2026" in recordings.snapshot()

@@ -1,0 +1,302 @@
+"""What keys change in a live run, worked out by hand with a model that mixes a color in by half."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from nstfilter.errors import SinkError, UsageError
+from nstfilter.filter import StyleFilter
+from nstfilter.live import privacy_card
+from nstfilter.live.controls import ACTIONS, GLIDE, HELP, SHOWN, Controls
+from nstfilter.live.mailbox import Clock
+from nstfilter.live.stats import Figures
+from nstfilter.packs.reading import parse_style
+from nstfilter.testing import FakeModel
+
+FRAME = np.full((40, 60, 3), 100, np.uint8)
+FRAME[:, :30] = 60  # darker on the left
+FIGURES = Figures(9.0, 29.84, (0.0412, 0.0604), 432, 270, 267, 266, 3, 270, 4, 0, ())
+
+
+class Hand(Clock):
+    """A clock that is set by hand."""
+
+    time = 100.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock():
+    return Hand()
+
+
+@pytest.fixture
+def make(tmp_path, own_packs_only, make_pack, clock):
+    """Makes controls over the styles ruby (blue 0), jade (40) and coal (80), as `make_pack` colors them."""
+    make_pack(tmp_path / "user-data" / "styles" / "mine", "ruby", "jade", "coal")
+
+    def make(style="ruby", model=None, strength=1.0, **options):
+        paint = StyleFilter(style, model=model or FakeModel(), strength=strength)
+        return Controls(paint, ["ruby", "jade", "coal"], clock=clock, **options)
+
+    return make
+
+
+def blue(image):
+    return int(image[0, -1, 0])
+
+
+def test_it_paints_as_the_filter_does(make):
+    controls = make()
+    assert np.array_equal(controls(FRAME), StyleFilter("ruby", model=FakeModel())(FRAME))
+    assert controls.style == parse_style("ruby")
+
+
+def test_a_style_change_glides_from_one_to_the_other(make, clock):
+    controls = make()
+    assert blue(controls(FRAME)) == 50
+    controls.do("next")
+    assert controls.style == parse_style("jade")
+    seen = []
+    for _ in range(11):
+        seen.append(blue(controls(FRAME)))
+        clock.time += GLIDE / 10
+    assert seen == sorted(seen)
+    assert (seen[0], seen[5], seen[10]) == (50, 60, 70)
+    assert seen[1] - seen[0] < seen[5] - seen[4] > seen[10] - seen[9]  # starts and ends gently
+
+
+def test_a_change_in_mid_glide_goes_on_from_where_it_was(make, clock):
+    controls = make()
+    controls.do("next")
+    clock.time += GLIDE / 2
+    before = blue(controls(FRAME))
+    controls.do("next")
+    assert blue(controls(FRAME)) == before == 60
+    clock.time += GLIDE
+    assert blue(controls(FRAME)) == 90
+
+
+def test_styles_go_round_both_ways(make):
+    controls = make()
+    names = []
+    for action in ("next", "next", "next", "previous", "previous"):
+        controls.do(action)
+        names.append(str(controls.style))
+    assert names == ["jade", "coal", "ruby", "coal", "jade"]
+
+
+def test_mixing_goes_to_the_next_style_in_four_steps(make, clock):
+    controls = make()
+    seen = []
+    for _ in range(4):
+        controls.do("mix")
+        clock.time += GLIDE
+        seen.append((str(controls.style), blue(controls(FRAME))))
+    assert seen == [
+        ("ruby:0.75+jade:0.25", 55),
+        ("ruby:0.5+jade:0.5", 60),
+        ("ruby:0.25+jade:0.75", 65),
+        ("jade", 70),
+    ]
+    controls.do("mix")
+    controls.do("previous")
+    assert str(controls.style) == "jade"
+
+
+def test_a_mix_may_be_mixed_on(make):
+    controls = make("ruby:0.5+coal:0.5")
+    controls.do("mix")  # it stands before the first of the list
+    assert str(controls.style) == "ruby:0.375+coal:0.375+ruby:0.25"
+
+
+def test_what_the_run_began_with_is_among_the_styles(make, clock):
+    controls = make(np.full((8, 8, 3), 200, np.uint8))
+    assert controls.style is None
+    assert "your picture" in controls.describe(FIGURES)[0]
+    controls.do("next")
+    assert str(controls.style) == "ruby"
+    controls.do("previous")
+    clock.time += GLIDE
+    assert blue(controls(FRAME)) == 150
+
+
+def test_a_model_that_cannot_mix_changes_at_once(make):
+    controls = make(model=FakeModel(mixes=False))
+    controls.do("mix")
+    assert str(controls.style) == "ruby"
+    assert "cannot mix" in controls.describe(FIGURES)[-1]
+    controls.do("next")
+    assert blue(controls(FRAME)) == 70
+
+
+def test_strength_goes_up_and_down_in_steps_and_stays_in_range(make):
+    controls = make(strength=0.95)
+    controls.do("stronger")
+    controls.do("stronger")
+    assert "strength 100 %" in controls.describe(FIGURES)[0]
+    for _ in range(12):
+        controls.press("-")
+    assert "strength 0 %" in controls.describe(FIGURES)[0]
+    assert np.array_equal(controls(FRAME), FRAME)
+
+
+def test_plain_video_and_the_card_skip_the_model_and_come_back(make):
+    controls = make(card="soon")
+    painted = controls(FRAME)
+    controls.paint.model.stylize = None  # not to be called
+    controls.press(" ")
+    assert np.array_equal(controls(FRAME), FRAME)
+    controls.press("c")
+    assert np.array_equal(controls(FRAME), privacy_card.draw(60, 40, "soon"))
+    controls.press("c")
+    assert np.array_equal(controls(FRAME), FRAME)
+    del controls.paint.model.stylize
+    controls.press(" ")
+    assert np.array_equal(controls(FRAME), painted)
+
+
+def test_the_card_fits_every_size_of_frame(make):
+    controls = make()
+    controls.do("card")
+    assert controls(FRAME).shape == (40, 60, 3)
+    assert controls(FRAME[:20]).shape == (20, 60, 3)
+
+
+@pytest.mark.parametrize("key", ["c", " "])
+def test_pressed_while_a_frame_is_painted_it_counts_for_that_frame(make, key):
+    class Slow(FakeModel):
+        def stylize(self, frame, embedding, *, out=None):
+            controls.press(key)
+            return super().stylize(frame, embedding, out=out)
+
+    controls = make(model=Slow())
+    first = controls(FRAME)
+    assert np.array_equal(first, FRAME if key == " " else privacy_card.draw(60, 40))
+
+
+def test_the_mirror_turns_the_picture_before_it_is_painted(make):
+    controls = make(mirror=True)
+    mirrored = controls(FRAME)
+    controls.do("mirror")
+    assert np.array_equal(mirrored, controls(FRAME)[:, ::-1])
+    assert mirrored[0, 0, 0] > mirrored[0, -1, 0]
+    controls.do("plain")
+    controls.do("mirror")
+    assert np.array_equal(controls(FRAME), FRAME[:, ::-1])
+
+
+def test_the_calm_of_videos_starts_afresh_after_a_pause(make):
+    controls = make()
+    resets = []
+    controls.paint.reset = lambda: resets.append(1)
+    controls(FRAME)
+    for key in "  cc":
+        controls.press(key)
+        controls(FRAME)
+    assert len(resets) == 2
+    controls.do("mirror")
+    controls(FRAME)
+    assert len(resets) == 3
+
+
+def test_the_size_is_the_filters(make):
+    controls = make()
+    assert controls.size is None
+    controls.size = 32
+    assert controls.paint.size == 32
+
+
+def test_the_overlay_says_how_it_is_going(make):
+    controls = make(strength=0.8)
+    assert controls.describe(FIGURES) == [
+        "ruby   strength 80 %",
+        "29.8 frames/s   latency 41 ms (p95 60)   432 px   3 dropped",
+    ]
+    controls.recording = True
+    controls.do("mix")
+    controls.do("mirror")
+    assert controls.describe(FIGURES)[0] == "ruby 75 % + jade 25 %   strength 80 %   mirrored   recording"
+    controls.do("plain")
+    assert controls.describe(FIGURES)[0].startswith("plain video")
+    controls.do("card")
+    assert controls.describe(FIGURES)[0].startswith("privacy card")
+
+
+def test_before_the_first_frame_there_is_no_latency(make):
+    nothing = Figures(0.0, 0.0, None, None, 0, 0, 0, 0, 0, 0, 0, ())
+    assert make().describe(nothing)[1] == "0.0 frames/s   0 dropped"
+
+
+def test_the_overlay_goes_and_help_comes(make):
+    controls = make()
+    controls.do("overlay")
+    assert controls.describe(FIGURES) == []
+    controls.do("help")
+    assert tuple(controls.describe(FIGURES)) == HELP
+    assert HELP[0] == "n  next style"
+    assert "space  plain video, and back" in HELP
+
+
+def test_handlers_do_the_rest_and_what_they_say_is_shown_for_a_while(make, clock):
+    said = []
+    controls = make(handlers={"snapshot": lambda: "ruby-1.png", "quit": lambda: None}, say=said.append)
+    controls.press("S")
+    assert said == ["ruby-1.png"]
+    assert controls.describe(FIGURES)[2:] == ["ruby-1.png"]
+    clock.time += SHOWN
+    assert controls.describe(FIGURES)[2:] == []
+    controls.press("q")
+    assert said == ["ruby-1.png"]
+
+
+def test_what_goes_wrong_at_a_key_is_said_and_changes_nothing(make, tmp_path, caplog):
+    said = []
+
+    def full():
+        raise SinkError("the disk is full")
+
+    controls = make(handlers={"snapshot": full, "record": {}.popitem}, say=said.append)
+    (tmp_path / "user-data/styles/mine/jade.png").unlink()
+    before = controls(FRAME)
+    for key in "nsrq":
+        controls.press(key)
+    assert "jade.png" in said[0]
+    assert said[1] == "the disk is full"
+    assert said[2].startswith("record failed: ")
+    assert "KeyError" in caplog.text
+    assert said[3] == "quit is not there in this run"
+    assert str(controls.style) == "ruby"
+    assert np.array_equal(controls(FRAME), before)
+
+
+def test_unknown_keys_are_nothing_and_unknown_actions_an_error(make):
+    controls = make()
+    for key in ("y", "", "\x1b", "é", "\x00"):
+        controls.press(key)
+    assert str(controls.style) == "ruby"
+    with pytest.raises(UsageError, match="no action 'jump'"):
+        controls.do("jump")
+
+
+def test_no_key_stands_for_two_things():
+    keys = "".join(action.keys for action in ACTIONS)
+    assert len(keys) == len(set(keys))
+    assert keys == keys.lower()
+
+
+def test_keys_from_several_threads_while_frames_are_painted(make):
+    controls = make()
+    threads = [threading.Thread(target=lambda: [controls.press("x") for _ in range(40)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert 50 <= blue(controls(FRAME)) <= 90
+    for thread in threads:
+        thread.join()
+    assert str(controls.style) == "ruby"  # 120 quarters: ten times round the three

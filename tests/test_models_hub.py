@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import savedmodels
+from savedmodels import export
+
+from nstfilter.errors import ModelError, UsageError
+from nstfilter.models import StyleModel
+from nstfilter.models.hub import HubModel, fingerprint
+from nstfilter.models.tensorflow import tf
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> HubModel:
+    return HubModel(folder)
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth, and of a different brightness in every channel, so that swapped ones show."""
+    noise = np.random.default_rng(seed).integers(
+        0, 256, (max(2, height // 8), max(2, width // 8), 3), np.uint8
+    )
+    return cv2.resize(noise, (width, height)) // np.array([1, 2, 4], np.uint8)
+
+
+def floats(image: np.ndarray) -> np.ndarray:
+    """BGR uint8 as the Hub takes pictures: [1, h, w, 3] float32 RGB in [0, 1]."""
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)[None].astype(np.float32) / 255
+
+
+def bytes_of(painted: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(np.rint(np.asarray(painted)[0] * 255).astype(np.uint8), cv2.COLOR_RGB2BGR)
+
+
+def assert_within_one_level(a: np.ndarray, b: np.ndarray) -> None:
+    assert a.shape == b.shape
+    assert a.dtype == b.dtype == np.uint8
+    assert cv2.absdiff(a, b).max() <= 1
+
+
+def test_it_paints_what_the_whole_model_paints(model: HubModel, folder: Path) -> None:
+    content, style = picture(64, 96), picture(256, 256, seed=1)
+    embedding = model.embed(style)
+    painted = model.stylize(content, embedding)
+    (whole,) = tf.saved_model.load(str(folder))(floats(content), floats(style))
+    assert painted.std() > 10
+    assert_within_one_level(painted, bytes_of(whole))
+
+
+def test_it_keeps_the_contract(model: HubModel) -> None:
+    assert isinstance(model, StyleModel)
+    assert model.name == "magenta"
+    assert model.mixes
+    embedding = model.embed(picture(40, 50))
+    assert (embedding.shape, embedding.dtype) == ((6,), np.float32)
+    frame = picture(33, 47)
+    before = frame.copy()
+    out = np.empty_like(frame)
+    assert model.stylize(frame, embedding, out=out) is out
+    painted = model.stylize(frame, embedding)
+    np.testing.assert_array_equal(out, painted)
+    np.testing.assert_array_equal(frame, before)
+    assert painted.flags.c_contiguous
+    assert painted.flags.writeable
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 90), (2, 3), (7, 7), (5, 301), (33, 35), (61, 62), (64, 67)])
+def test_any_size_is_kept(model: HubModel, folder: Path, size: tuple[int, int]) -> None:
+    content, style = picture(*size), picture(256, 256, seed=1)
+    painted = model.stylize(content, model.embed(style))
+    # what the network makes of the picture with its own reflection around it, cropped
+    height, width = (max(32, -(-side // 4) * 4) for side in size)
+    rows, columns = (
+        np.abs((np.arange(new) + old - 1) % max(1, 2 * old - 2) - (old - 1))
+        if old > 1
+        else np.zeros(new, int)
+        for new, old in zip((height, width), size, strict=True)
+    )
+    mirrored = content[rows][:, columns]
+    np.testing.assert_array_equal(mirrored[: size[0], : size[1]], content)
+    (whole,) = tf.saved_model.load(str(folder))(floats(mirrored), floats(style))
+    assert_within_one_level(painted, np.ascontiguousarray(bytes_of(whole)[: size[0], : size[1]]))
+
+
+def test_there_is_one_trace_for_all_sizes(model: HubModel) -> None:
+    assert model._stylize.inputs[0].shape.as_list() == [None, None, 3]
+    assert len(model._stylize.inputs) == 2
+
+
+def test_a_style_is_cropped_and_not_squeezed(model: HubModel) -> None:
+    square = picture(256, 256)
+    wide = np.zeros((256, 700, 3), np.uint8)
+    wide[:, 222 : 222 + 256] = square
+    np.testing.assert_array_equal(model.embed(wide), model.embed(square))
+    larger = cv2.resize(square, (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_allclose(model.embed(larger), model.embed(square), atol=0.02)
+    for size in [(1, 1), (3, 900), (900, 1)]:
+        assert np.isfinite(model.embed(picture(*size))).all()
+
+
+def test_another_models_embedding_is_refused(model: HubModel) -> None:
+    with pytest.raises(ModelError, match=r"shape \(100,\) was not made by magenta; expected \(6,\)"):
+        model.stylize(picture(40, 40), np.zeros(100, np.float32))
+
+
+def test_a_model_without_a_bottleneck_works_whole_and_does_not_mix(tmp_path: Path) -> None:
+    model = HubModel(export(tmp_path / "uncut", savedmodels.uncut), name="uncut")
+    assert not model.mixes
+    content, style = picture(64, 96), picture(256, 256, seed=1)
+    embedding = model.embed(style)
+    assert (embedding.shape, embedding.dtype) == ((256, 256, 3), np.float32)
+    (whole,) = tf.saved_model.load(str(tmp_path / "uncut"))(floats(content), floats(style))
+    assert_within_one_level(model.stylize(content, embedding), bytes_of(whole))
+
+
+def test_the_fingerprint_is_that_of_the_files(folder: Path, model: HubModel, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    assert fingerprint(copy) == model.fingerprint
+    assert int(model.fingerprint, 16)
+    weights = next((copy / "variables").glob("*.data-*"))
+    changed = bytearray(weights.read_bytes())
+    changed[100] ^= 1
+    weights.write_bytes(changed)
+    assert fingerprint(copy) != model.fingerprint
+
+
+def test_opened_again_it_paints_the_same(folder: Path, model: HubModel) -> None:
+    embedding = model.embed(picture(40, 50))
+    for _ in range(2):  # frozen anew in this test's own cache folder, then read from there
+        again = HubModel(folder)
+        np.testing.assert_array_equal(again.embed(picture(40, 50)), embedding)
+        np.testing.assert_array_equal(
+            again.stylize(picture(40, 50), embedding), model.stylize(picture(40, 50), embedding)
+        )
+
+
+def test_what_cannot_be_opened_is_said_in_one_line(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"is not a SavedModel: it has no saved_model\.pb"):
+        HubModel(tmp_path)
+    with pytest.raises(UsageError, match="threads is 0; expected a whole number from 1 up"):
+        HubModel(folder, threads=0)
+    assert HubModel(folder, threads=2).mixes  # too late to hold, and no reason to fail
+
+
+@pytest.mark.slow
+def test_magentas_own_weights_as_tensorflow_hub_runs_them(shared: Path) -> None:
+    folder = shared / "models" / "magenta-mobile"
+    if not folder.is_dir():
+        pytest.skip("shared/models/magenta-mobile is not there")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tensorflow_hub
+
+    content, style = picture(120, 160), picture(256, 256, seed=1)
+    (whole,) = tensorflow_hub.load(str(folder))(floats(content), floats(style))
+    model = HubModel(folder)
+    embedding = model.embed(style)
+    assert embedding.shape == (100,)
+    assert_within_one_level(model.stylize(content, embedding), bytes_of(whole))
