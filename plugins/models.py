@@ -39,8 +39,16 @@ def _accepts(target: str) -> bool:
     return accepts(target)
 
 
-def _open_magenta(target: str, *, threads: int | None = None) -> StyleModel:
+def _open_magenta(
+    target: str,
+    *,
+    threads: int | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+) -> StyleModel:
     from nstfilter.models.fetch import fetch
     from nstfilter.models.hub import HubModel
 
-    return HubModel(fetch(target), name=target or "magenta", threads=threads)
+    options = {"threads": threads, "engine": engine, "precision": precision, "device": device}
+    return HubModel(fetch(target), name=target or "magenta", **options)

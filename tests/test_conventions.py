@@ -40,6 +40,8 @@ TESTED_ELSEWHERE = {
     "nstfilter/live/sink_worker.py": "test_live_live.py: sinks that are slow, fail, hang and come back",
     "nstfilter/live/painter.py": "test_live_live.py: filters that fail and are governed",
     "nstfilter/models/__init__.py": "the protocols; testing.check_model asks for what they promise",
+    "nstfilter/models/hub_openvino.py": "test_models_hub.py: that it paints what TensorFlow paints",
+    "nstfilter/models/hub_tensorflow.py": "test_models_hub.py: that it paints what the whole model paints",
     "nstfilter/models/openvino.py": "test_models_engines.py: that it does not call home",
     "nstfilter/models/pocket_openvino.py": "test_models_pocket.py: that it agrees with TensorFlow's",
     "nstfilter/models/pocket_tensorflow.py": "test_models_pocket.py: that it agrees with OpenVINO's",

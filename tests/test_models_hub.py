@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,9 +14,17 @@ import savedmodels
 from savedmodels import export
 
 from nstfilter.errors import ModelError, UsageError
-from nstfilter.models import StyleModel
+from nstfilter.models import PreparingModel, StyleModel
+from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.hub import HubModel, fingerprint
+from nstfilter.models.hub_tensorflow import HubInTensorFlow
 from nstfilter.models.tensorflow import tf
+
+if importlib.util.find_spec("openvino"):
+    from nstfilter.models import hub_openvino
+needs_openvino = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="OpenVINO has no wheel for this computer"
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +32,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("published"))
 
 
-@pytest.fixture(scope="module")
-def model(folder: Path) -> HubModel:
-    return HubModel(folder)
+@pytest.fixture(scope="module", params=["openvino", "tensorflow"])
+def model(request: pytest.FixtureRequest, folder: Path) -> HubModel:
+    if request.param == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO has no wheel for this computer")
+    return HubModel(folder, engine=request.param, precision="f32")
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -60,6 +73,7 @@ def test_it_paints_what_the_whole_model_paints(model: HubModel, folder: Path) ->
 
 def test_it_keeps_the_contract(model: HubModel) -> None:
     assert isinstance(model, StyleModel)
+    assert isinstance(model, PreparingModel)
     assert model.name == "magenta"
     assert model.mixes
     embedding = model.embed(picture(40, 50))
@@ -93,9 +107,19 @@ def test_any_size_is_kept(model: HubModel, folder: Path, size: tuple[int, int]) 
     assert_within_one_level(painted, np.ascontiguousarray(bytes_of(whole)[: size[0], : size[1]]))
 
 
-def test_there_is_one_trace_for_all_sizes(model: HubModel) -> None:
-    assert model._stylize.inputs[0].shape.as_list() == [None, None, 3]
-    assert len(model._stylize.inputs) == 2
+def test_there_is_one_trace_for_all_sizes(folder: Path) -> None:
+    painting = HubModel(folder, engine="tensorflow")._network.painting
+    assert painting.inputs[0].shape.as_list() == [None, None, 3]
+    assert len(painting.inputs) == 2
+
+
+@needs_openvino
+def test_sizes_are_compiled_ahead(folder: Path) -> None:
+    model = HubModel(folder, engine="openvino", precision="f32")
+    model.prepare(37, 50)
+    graph = model._network.prepare(40, 52)
+    model.stylize(picture(37, 50), model.embed(picture(40, 50)))
+    assert model._network.prepare(40, 52) is graph
 
 
 def test_a_style_is_cropped_and_not_squeezed(model: HubModel) -> None:
@@ -115,7 +139,7 @@ def test_another_models_embedding_is_refused(model: HubModel) -> None:
 
 
 def test_a_model_without_a_bottleneck_works_whole_and_does_not_mix(tmp_path: Path) -> None:
-    model = HubModel(export(tmp_path / "uncut", savedmodels.uncut), name="uncut")
+    model = HubModel(export(tmp_path / "uncut", savedmodels.uncut), name="uncut", precision="f32")
     assert not model.mixes
     content, style = picture(64, 96), picture(256, 256, seed=1)
     embedding = model.embed(style)
@@ -137,12 +161,63 @@ def test_the_fingerprint_is_that_of_the_files(folder: Path, model: HubModel, tmp
 
 def test_opened_again_it_paints_the_same(folder: Path, model: HubModel) -> None:
     embedding = model.embed(picture(40, 50))
-    for _ in range(2):  # frozen anew in this test's own cache folder, then read from there
-        again = HubModel(folder)
+    for _ in range(2):  # converted anew in this test's own cache folder, then read from there
+        again = HubModel(folder, engine=model.engine, precision="f32")
         np.testing.assert_array_equal(again.embed(picture(40, 50)), embedding)
         np.testing.assert_array_equal(
             again.stylize(picture(40, 50), embedding), model.stylize(picture(40, 50), embedding)
         )
+
+
+@needs_openvino
+def test_opened_again_it_needs_no_tensorflow(folder: Path) -> None:
+    HubModel(folder)
+    code = """
+import pathlib, sys
+import numpy as np
+from nstfilter.models.hub import HubModel
+model = HubModel(pathlib.Path(sys.argv[1]))
+picture = np.zeros((40, 50, 3), np.uint8)
+print(model.stylize(picture, model.embed(picture)).shape, model.engine, "tensorflow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
+    assert done.stdout == "(40, 50, 3) openvino False\n", done.stderr
+
+
+@needs_openvino
+def test_a_damaged_conversion_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    HubModel(folder)
+    (cached,) = (cache_folder() / "graphs").glob("*.openvino.npz")
+    whole = cached.read_bytes()
+    converted = hub_openvino._converted
+    calls = []
+    monkeypatch.setattr(hub_openvino, "_converted", lambda *given: calls.append(1) or converted(*given))
+    HubModel(folder)
+    assert not calls
+    for damaged in (b"", whole[: len(whole) // 2], b"\x55" * 3000 + whole[3000:]):
+        cached.write_bytes(damaged)
+        assert HubModel(folder).mixes
+        assert len(cached.read_bytes()) == len(whole)
+    assert len(calls) == 3
+
+
+@needs_openvino
+@pytest.mark.parametrize("wrong", ["refused", "another picture"])
+def test_a_network_that_openvino_does_not_take_runs_in_tensorflow(
+    folder: Path, wrong: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if wrong == "refused":
+        fail = RuntimeError("Exception from src/frontend.cpp:1\nunknown operation")
+        monkeypatch.setattr(hub_openvino.ov, "convert_model", lambda _: (_ for _ in ()).throw(fail))
+    else:
+        monkeypatch.setattr(HubInTensorFlow, "paint", lambda *_: np.zeros((64, 96, 3), np.uint8))
+    model = HubModel(folder)
+    assert model.engine == "tensorflow"
+    assert caplog.text.count("\n") == 1
+    assert "; it runs in TensorFlow" in caplog.text
+    assert not list((cache_folder() / "graphs").glob("*.openvino.npz"))
+    with pytest.raises(ModelError, match="OpenVINO"):
+        HubModel(folder, engine="openvino")
 
 
 def test_what_cannot_be_opened_is_said_in_one_line(tmp_path: Path, folder: Path) -> None:
@@ -164,7 +239,10 @@ def test_magentas_own_weights_as_tensorflow_hub_runs_them(shared: Path) -> None:
 
     content, style = picture(120, 160), picture(256, 256, seed=1)
     (whole,) = tensorflow_hub.load(str(folder))(floats(content), floats(style))
-    model = HubModel(folder)
-    embedding = model.embed(style)
-    assert embedding.shape == (100,)
-    assert_within_one_level(model.stylize(content, embedding), bytes_of(whole))
+    for engine in ("openvino", "tensorflow"):
+        model = HubModel(folder, engine=engine, precision="f32")
+        embedding = model.embed(style)
+        assert embedding.shape == (100,)
+        assert_within_one_level(model.stylize(content, embedding), bytes_of(whole))
+    rough = HubModel(folder, precision="bf16").stylize(content, embedding)
+    assert np.abs(rough.astype(int) - bytes_of(whole)).mean() < 0.005 * 255

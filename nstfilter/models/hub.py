@@ -7,19 +7,24 @@ that a style is looked at once and not on every frame.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nstfilter.errors import ModelError
 from nstfilter.graphics.opencv import cv2
-from nstfilter.models import allowed_threads
+from nstfilter.models import allowed_threads, chosen_engine
 from nstfilter.models.embeddings import cache_folder
-from nstfilter.models.graph import STYLE_SIZE, Network, load
-from nstfilter.models.tensorflow import tf
+
+if TYPE_CHECKING:
+    from nstfilter.models.hub_openvino import HubInOpenVINO
+    from nstfilter.models.hub_tensorflow import HubInTensorFlow
+
+# the size that style pictures are looked at
+STYLE_SIZE = 256
 
 # counts up when `HubModel.embed` prepares a picture in another way, so that old embeddings are not met again
 _PREPARATION = 1
@@ -28,31 +33,66 @@ _PREPARATION = 1
 _MULTIPLE = 4
 _SMALLEST = 32
 
+log = logging.getLogger("nstfilter")
+
 
 class HubModel:
     """The SavedModel in `folder`, as a `StyleModel`.
 
+    threads    how many the engine may use; default: the variable NSTFILTER_THREADS, or the engine decides
+    engine     "openvino" or "tensorflow"; default: OpenVINO where it is installed and takes the network
+    precision  "f32" or "bf16"; default: bf16 where the processor has it and the picture stays the same
+    device     "cpu", "gpu", "npu" or "auto", for OpenVINO; default: the CPU
+
+    TensorFlow is needed to open a model for the first time; what OpenVINO needs of it is then in the cache.
     `mixes` is False for a model in which no small tensor carries the style. Its embedding is then the
     prepared style picture, and every frame pays for the whole network.
 
-    `threads` bounds the processor cores used, by default as NSTFILTER_THREADS says; it holds for the whole
-    process, and only when TensorFlow has not computed anything before. Raises `ModelError` when `folder`
-    holds no such model.
+    Raises `ModelError` when `folder` holds no such model, `UsageError` for an unknown engine, precision or
+    device. Several threads may call it; those that paint at the same size take turns.
     """
 
-    def __init__(self, folder: Path, *, name: str = "magenta", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "magenta",
+        threads: int | None = None,
+        engine: str | None = None,
+        precision: str | None = None,
+        device: str | None = None,
+    ) -> None:
         if not (folder / "saved_model.pb").is_file():
             raise ModelError(f"{folder} is not a SavedModel: it has no saved_model.pb")
-        if threads := allowed_threads(threads):
-            with contextlib.suppress(RuntimeError):  # TensorFlow is running already
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-                tf.config.threading.set_inter_op_parallelism_threads(1)
+        threads = allowed_threads(threads)
         self.name = name
         self.fingerprint = fingerprint(folder)
-        network = load(folder, cache_folder() / "graphs" / f"{self.fingerprint}.npz")
-        self.mixes = network.cut
-        self._embed, self._stylize = _trace(network)
-        self.embedding_shape = tuple(self._embed.structured_outputs.shape)
+        frozen = cache_folder() / "graphs" / f"{self.fingerprint}.npz"
+        self.engine = chosen_engine(engine, precision, device)
+        self._network: HubInOpenVINO | HubInTensorFlow
+        if self.engine == "openvino":
+            from nstfilter.models.engines import Engine
+            from nstfilter.models.hub_openvino import HubInOpenVINO, NotConvertedError
+
+            runner = Engine(threads=threads, precision=precision, device=device)
+            try:
+                self._network = HubInOpenVINO(folder, frozen, self.fingerprint, runner)
+            except NotConvertedError as error:
+                if engine:
+                    raise ModelError(str(error)) from error
+                log.warning("%s; it runs in TensorFlow", error)
+                self.engine = "tensorflow"
+        if self.engine == "tensorflow":
+            from nstfilter.models.hub_tensorflow import HubInTensorFlow
+
+            self._network = HubInTensorFlow(folder, frozen, threads)
+        self.device, self.precision = self._network.device, self._network.precision
+        self.mixes = self._network.cut
+        self.embedding_shape = self._network.embedding_shape
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile what frames of this size need; see `PreparingModel.prepare`."""
+        self._network.prepare(_extended(height), _extended(width))
 
     def embed(self, picture: np.ndarray) -> np.ndarray:
         """The embedding of a style picture: float32, for Magenta 100 numbers.
@@ -60,8 +100,7 @@ class HubModel:
         `picture` is HxWx3 BGR uint8. Its middle square is brought to 256x256, the size that the network
         was trained for: a picture squeezed into a square would have squeezed brush strokes.
         """
-        embedding: np.ndarray = self._embed(_square(picture)).numpy()
-        return embedding
+        return self._network.embed(_square(picture))
 
     def stylize(
         self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
@@ -80,7 +119,7 @@ class HubModel:
         below, right = (_extended(side) - side for side in (height, width))
         if below or right:
             frame = cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-        painted = self._stylize(frame, embedding).numpy()[:height, :width]
+        painted = self._network.paint(frame, embedding)[:height, :width]
         if out is None:
             return np.ascontiguousarray(painted)
         np.copyto(out, painted)
@@ -94,34 +133,6 @@ def fingerprint(folder: Path) -> str:
         with path.open("rb") as file:
             total.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:16]
-
-
-def _trace(network: Network) -> tuple[Any, Any]:
-    """`embed` and `stylize` on uint8 BGR pictures of no batch: traced once, for all sizes."""
-
-    # autograph would rewrite the source of all that is called, for control flow that is not there
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([STYLE_SIZE, STYLE_SIZE, 3], tf.uint8)])
-    def embed(picture):  # type: ignore[no-untyped-def]
-        bottleneck = network.embed(_to_network(picture))
-        return tf.reshape(bottleneck, [-1]) if network.cut else bottleneck[0]
-
-    concrete = embed.get_concrete_function()
-    embedding_shape = concrete.structured_outputs.shape
-
-    @tf.function(
-        autograph=False,
-        input_signature=[tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec(embedding_shape)],
-    )
-    def stylize(frame, embedding):  # type: ignore[no-untyped-def]
-        painted = network.stylize(_to_network(frame), tf.reshape(embedding, network.shape))[0]
-        return tf.saturate_cast(tf.round(tf.reverse(painted, [-1]) * 255), tf.uint8)
-
-    return concrete, stylize.get_concrete_function()
-
-
-def _to_network(picture: tf.Tensor) -> tf.Tensor:
-    """HxWx3 BGR uint8 -> 1xHxWx3 RGB float32 in [0, 1]."""
-    return tf.reverse(tf.cast(picture, tf.float32), [-1])[tf.newaxis] / 255
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
