@@ -11,7 +11,7 @@ import numpy as np
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_model, open_source
-from nstfilter.models import DEFAULT_MODEL, StyleModel, TilingModel
+from nstfilter.models import DEFAULT_MODEL, PreparingModel, StyleModel, TilingModel
 from nstfilter.models.embeddings import EmbeddingCache, file_hash, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
 from nstfilter.packs.reading import parse_style
@@ -141,15 +141,22 @@ class StyleFilter:
         np.copyto(out, result)
         return out
 
+    def prepare(self, height: int, width: int, size: int | None = None) -> None:
+        """Compile ahead what frames of `height` by `width` need when the network works at `size`, as in
+        `StyleFilter(size=...)`, so that the first of them takes no longer than the others.
+
+        May be called from any thread, also while another one paints. Returns when that is done, at once for
+        what was prepared before and for a model that compiles nothing.
+        """
+        height, width = network_size(height, width, size)
+        if isinstance(self.model, PreparingModel) and height * width <= ONE_PIECE:
+            self.model.prepare(height, width)
+
     def _paint(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
-        scale = (self._size or default_size(height, width)) / min(height, width)
-        if scale < 1:
-            small = cv2.resize(
-                image,
-                (max(1, round(width * scale)), max(1, round(height * scale))),
-                interpolation=cv2.INTER_AREA,
-            )
+        inner = network_size(height, width, self._size)
+        if inner != (height, width):
+            small = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA)
             painted = cv2.resize(self._stylize(small), (width, height), interpolation=cv2.INTER_CUBIC)
             blurred = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
             detail = cv2.addWeighted(image, DETAIL, blurred, -DETAIL, 128, dst=blurred)
@@ -192,6 +199,15 @@ class StyleFilter:
             return embeddings[0]
         weights = np.array([weight for _, weight in mix.parts], np.float32)
         return np.tensordot(weights, np.stack(embeddings), axes=1).astype(np.float32)
+
+
+def network_size(height: int, width: int, size: int | None = None) -> tuple[int, int]:
+    """Height and width, in pixels, that the network works at for a frame of `height` by `width`: those of
+    the frame, reduced so that the shorter is `size`, or `default_size` where that is None."""
+    scale = (size or default_size(height, width)) / min(height, width)
+    if scale >= 1:
+        return height, width
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def default_size(height: int, width: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, ModelError, StyleError, UnknownNameError, UsageError
-from nstfilter.filter import ONE_PIECE, StyleFilter
+from nstfilter.filter import ONE_PIECE, StyleFilter, default_size
 from nstfilter.models.embeddings import EmbeddingCache
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.testing import FakeModel
@@ -63,6 +63,12 @@ def test_a_frame_smaller_than_the_size_is_not_enlarged(cache):
     StyleFilter(RED, model=Watching(), cache=cache, size=200)(photo(50, 300))
     StyleFilter(RED, model=Watching(), cache=cache, size=25)(photo(50, 300))
     assert seen == [(50, 300, 3), (25, 150, 3)]
+
+
+def test_the_default_size_grows_with_the_square_root_of_the_frame():
+    assert [default_size(*frame) for frame in ((360, 640), (720, 1280), (1280, 720))] == [480, 480, 480]
+    assert default_size(4 * 720, 4 * 1280) == 2 * 480
+    assert default_size(16 * 720, 16 * 1280) == 4 * 480
 
 
 def test_strength_goes_steadily_from_the_frame_to_the_style(paint):
@@ -219,3 +225,23 @@ def test_an_embedding_is_a_style(paint):
     again = StyleFilter(paint.embedding, model=(model := FakeModel()))
     assert np.array_equal(again(photo()), paint(photo()))
     assert model.embedded == 0
+
+
+def test_the_networks_size_is_prepared_for_the_frames_that_come(cache):
+    prepared, seen = [], []
+
+    class Preparing(FakeModel):
+        def prepare(self, height, width):
+            prepared.append((height, width, 3))
+
+        def stylize(self, frame, embedding, *, out=None):
+            seen.append(frame.shape)
+            return super().stylize(frame, embedding, out=out)
+
+    paint = StyleFilter(RED, model=Preparing(), cache=cache)
+    for size in (None, 25, 16):
+        paint.size = size
+        paint.prepare(50, 300, size)
+        paint(photo(50, 300))
+    assert prepared == seen == [(50, 300, 3), (25, 150, 3), (16, 96, 3)]
+    StyleFilter(RED, model=FakeModel(), cache=cache).prepare(50, 300)
