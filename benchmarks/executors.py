@@ -7,7 +7,7 @@
 `overhead`  what a task costs beside its work, one worker, a picture a task
 `scale`     frames a second against the number of workers, with a model that only sleeps, so that the engine
             is measured and not this computer; and what a task costs whoever hands it out, in processor time
-`join`      how fast pieces of 640x360 become one file
+`join`      how fast segments of 640x360 become one file
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 
 from nstfilter import StyleFilter, open_sink, open_source, run
 from nstfilter.graphics.opencv import cv2
-from nstfilter.jobs.task import Executor, Part, Settings, Task
+from nstfilter.jobs.task import Executor, Segment, Settings, Task
 from nstfilter.manager import open_executor
 from nstfilter.streams import JoiningSink
 from nstfilter.testing import MemorySource
@@ -147,24 +147,24 @@ def join(folder: Path, segments: int = 12) -> None:
     run(open_source("demo:640x360", seconds=24.0), lambda frame: frame, open_sink(whole))
     sink = open_sink(folder / "joined.mp4")
     assert isinstance(sink, JoiningSink)
-    form = sink.pieces()
+    form = sink.segment_format()
     assert form
     with open_source(whole) as source:
         begin, end = source.span() or (0, 0)
         info = source.info
     borders = [begin + (end - begin) * n // segments for n in range(segments)]
-    parts = [Part(a, b) for a, b in zip(borders, [*borders[1:], None], strict=True)]
+    parts = [Segment(a, b) for a, b in zip(borders, [*borders[1:], None], strict=True)]
     suffix, options = form
-    pieces = [folder / f"piece{number}{suffix}" for number in range(segments)]
-    tasks = [Task(whole, out, sleeping(0), part, options) for out, part in zip(pieces, parts, strict=True)]
+    paths = [folder / f"segment{number}{suffix}" for number in range(segments)]
+    tasks = [Task(whole, out, sleeping(0), part, options) for out, part in zip(paths, parts, strict=True)]
     with open_executor("local") as executor:
         _, frames, _ = timed(executor, tasks)
     started = time.perf_counter()
-    sink.join(info, pieces)
+    sink.join(info, paths)
     seconds = time.perf_counter() - started
-    size = sum(piece.stat().st_size for piece in pieces)
+    size = sum(path.stat().st_size for path in paths)
     print(
-        f"joined {segments} pieces, {frames} frames, at {frames / seconds:.0f} frames/s, "
+        f"joined {segments} segments, {frames} frames, at {frames / seconds:.0f} frames/s, "
         f"{size / seconds / 1e6:.0f} MB/s"
     )
 

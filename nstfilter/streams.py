@@ -1,4 +1,4 @@
-"""The contracts between the rooms: what a frame is, where frames come from and where they go.
+"""What a frame is, and the contracts of sources and sinks.
 
 A source is opened by its plugin, iterated once and closed. A sink is opened with the stream's description,
 written to, and then either closed (the result appears under its final name) or aborted (it does not).
@@ -6,6 +6,7 @@ written to, and then either closed (the result appears under its final name) or 
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,11 +70,18 @@ class StreamInfo:
 
 
 class Source(ABC):
-    """Frames, in order, once. `info` is known as soon as the source is open; `warnings` fills while it is
-    read, with one line for each thing the user should know (frames that could not be decoded, say).
+    """Where frames come from: a file, a camera, a drawing.
 
-    `reopen`, where there is one, opens the same place again after it broke off, as a camera that was
-    unplugged; `open_source` sets it, and a source may set a better one.
+    A plugin derives from this class. Its `__init__` opens the file or device, raises `SourceError` or
+    `UsageError` where it cannot, and sets `info`; the public methods below are the program's side, the
+    underscored ones the plugin's.
+
+    `info`      what is known of the stream; set before `__init__` returns, and not changed afterwards
+    `warnings`  one line for each thing the user should know, such as frames that could not be decoded; the
+                source appends while it is read, the program prints them at the end
+    `closed`    whether `close` was called
+    `reopen`    opens the same place again after a live source failed, as when a camera was unplugged;
+                `open_source` sets it unless the source has set its own
     """
 
     info: StreamInfo
@@ -82,34 +90,60 @@ class Source(ABC):
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.closed = False
+        self._closing = threading.Lock()
 
     def __iter__(self) -> Iterator[Frame]:
+        """The frames, in order. Ends early once the source is closed.
+
+        Called once, by one thread: the reader's, which is not the one that opened the source.
+        """
         for frame in self._frames():
             if self.closed:
                 return
             yield frame
 
     def span(self) -> tuple[int, int] | None:
-        """When the first frame is shown and when the stream should end, in units of its time base; None
-        unless any stretch of it can be opened on its own. Asked before the first frame is read.
+        """The pts of the first frame and the end of the stream, in units of its time base.
 
-        A plugin whose sources answer takes the options `begin`, `end` and `lead`: the frames with `begin` <=
-        pts < `end` (None: to the end), the same as in the whole, after the last `lead` frames before them.
-        `info` is the whole's but for `frames`, which is 0 where the stretch holds none.
+        Called at most once, before the first frame is read. None means that the source cannot be opened in
+        its middle, and a render is then one task.
+
+        Notes
+        -----
+        A plugin whose sources return a span takes the options `begin`, `end` and `pre_roll`. It yields the
+        frames with `begin` <= pts < `end` (None: to the end), equal to those of the whole, and before them
+        the last `pre_roll` frames ahead of `begin`. `info` is the whole's but for `frames`, which is 0 where
+        the range holds none.
         """
         return None
 
     @abstractmethod
-    def _frames(self) -> Iterator[Frame]: ...
+    def _frames(self) -> Iterator[Frame]:
+        """Yield every frame, in the order it is shown.
+
+        Called once, in the reader's thread. Each image belongs to whoever receives it: the source does not
+        write to it again, nor yields the same array twice.
+
+        Raises
+        ------
+        SourceError
+            where nothing more can be read. A damaged frame is skipped with a line in `warnings` instead. Any
+            other exception is a defect of the plugin and keeps its traceback.
+
+        After an exception `close` is called; of a live source `reopen` is called then, after a pause.
+        """
 
     def close(self) -> None:
-        """Let go of files and devices. Safe to call twice, and from another thread than the reader's."""
-        if not self.closed:
+        """Release files and devices. Safe to call twice, and from any thread while another one reads."""
+        with self._closing:
+            if self.closed:
+                return
             self.closed = True
-            self._close()
+        self._close()
 
-    def _close(self) -> None:  # noqa: B027  (nothing to let go of is a valid answer)
-        pass
+    def _close(self) -> None:  # noqa: B027  (nothing to release is a valid answer)
+        """Release files and devices. Called once, possibly while another thread is inside `_frames`, also
+        after `_frames` has raised; not called where `__init__` raised."""
 
     def __enter__(self) -> Self:
         return self
@@ -121,11 +155,18 @@ class Source(ABC):
 
 
 class Sink(ABC):
-    """Where frames go. Between `open` and `close` a sink has made nothing under its final name.
+    """Where frames go: a file, a virtual camera, a window.
 
-    `name` is what messages of a live run call it, and `open_sink` sets it to what the user wrote; `reopen` is
-    a source's, for sinks. In a live run each sink is opened, written to and closed by a thread of its own,
-    or, with `main_thread`, by the one that called `run`: some systems want their windows there.
+    A plugin derives from this class and implements the underscored methods; the public ones check their
+    order. Until `close` returns, nothing has appeared under the final name.
+
+    `name`         what messages call the sink; `open_sink` sets it to what the user wrote
+    `reopen`       as a source's; a live run calls it after `write` has raised
+    `main_thread`  whether a live run must call this sink from the thread that called `run`, as some systems
+                   ask of windows. Otherwise each sink has a thread of its own, and all of its methods are
+                   called there
+    `warnings`     one line for each thing the user should know; printed at the end
+    `state`        "new", "open", "closed" or "aborted"
     """
 
     name: str | None = None
@@ -137,60 +178,83 @@ class Sink(ABC):
         self.state = "new"
 
     def open(self, info: StreamInfo) -> None:
-        """Get ready for frames of `info.width` x `info.height`. Raises `SinkError`."""
+        """Get ready for frames of `info.width` x `info.height`.
+
+        Called once, before the first frame. Raises `SinkError` where the result cannot be written.
+        """
         if self.state != "new":
             raise ValueError(f"a {self.state} sink cannot be opened again")
         self._open(info)
         self.state = "open"
 
     def write(self, frame: Frame) -> None:
-        """Take one frame. The image is the sink's to keep: the caller does not write to it again."""
+        """Take one frame. Called once a frame, in order. The image then belongs to the sink; several sinks
+        may hold the same one, so none writes to it."""
         if self.state != "open":
             raise ValueError(f"a {self.state} sink cannot be written to")
         self._write(frame)
 
     def close(self) -> None:
-        """Finish: the result appears under its final name. Safe to call twice."""
+        """Finish: the result appears under its final name. Safe to call twice.
+
+        Where it raises, the sink is still open, and the caller calls `abort`.
+        """
         if self.state == "open":
             self._close()
             self.state = "closed"
 
     def abort(self) -> Path | None:
-        """Stop early. Nothing appears under the final name; where a finished part is of use on its own it is
-        kept beside it, and its path is returned."""
+        """Stop early. Nothing appears under the final name; a finished part that is of use on its own is kept
+        beside it, and its path is returned. Safe to call twice, and after any other method has raised."""
         if self.state != "open":
             return None
         self.state = "aborted"
         return self._abort()
 
     @abstractmethod
-    def _open(self, info: StreamInfo) -> None: ...
+    def _open(self, info: StreamInfo) -> None:
+        """Get ready. Raises `SinkError`, and leaves no file behind then: `_abort` is not called."""
 
     @abstractmethod
-    def _write(self, frame: Frame) -> None: ...
+    def _write(self, frame: Frame) -> None:
+        """Take one frame; may keep its image, must not write to it.
+
+        Raises
+        ------
+        SinkError
+            where the frame cannot be written. `_abort` is called next; a live run then calls `reopen`.
+        Closed
+            where the user has ended this sink, as by closing a window; a live run goes on without it.
+        """
 
     @abstractmethod
-    def _close(self) -> None: ...
+    def _close(self) -> None:
+        """Finish and move the result to its final name. Raises `SinkError`; `_abort` is called next."""
 
     def _abort(self) -> Path | None:
+        """Remove what is unfinished, or keep it and return its path. Called at most once, after `_open`."""
         return None
 
 
 class JoiningSink(Sink):
-    """A sink whose result can also be made in pieces, in any order and in other places, and then joined."""
+    """A sink whose result can also be made as segments, in any order and in other processes, and joined."""
 
     @abstractmethod
-    def pieces(self) -> tuple[str, dict[str, Any]] | None:
-        """How a piece is made: the suffix of its file's name, and the options to open its sink with, through
-        the same door. None where this result cannot be joined, of whatever pieces."""
+    def segment_format(self) -> tuple[str, dict[str, Any]] | None:
+        """How a segment is written: the suffix of its file, and the options to open its sink with, through
+        the same plugin. None where this result cannot be joined. Called once, on a sink that is not open."""
 
-    def join(self, info: StreamInfo, pieces: Sequence[Path]) -> None:
-        """Make the result of `pieces`, files that hold one stretch after the other of the stream that `info`
-        describes: it appears under its final name as after `close`. The pieces stay. Raises `SinkError`."""
+    def join(self, info: StreamInfo, segments: Sequence[Path]) -> None:
+        """Make the result of `segments`, files that hold one range of the stream `info` after the other.
+
+        Called in place of `open`, `write` and `close`, once. The result appears under its final name; the
+        segments stay. Raises `SinkError`, and nothing is left under the final name then.
+        """
         if self.state != "new":
             raise ValueError(f"a {self.state} sink cannot join anything")
-        self._join(info, pieces)
+        self._join(info, segments)
         self.state = "closed"
 
     @abstractmethod
-    def _join(self, info: StreamInfo, pieces: Sequence[Path]) -> None: ...
+    def _join(self, info: StreamInfo, segments: Sequence[Path]) -> None:
+        """Write the result of `segments`; cleans up after itself where it raises."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nstfilter.errors import SinkError, SourceError
-from nstfilter.jobs.job_file import SAMPLE, SAMPLES, JobFile, JobFolder, Segment, content_hash, file_hash
+from nstfilter.jobs.job_file import SAMPLE, SAMPLES, JobFile, JobFolder, SegmentState, content_hash, file_hash
 
 
 def job(**changes) -> JobFile:
-    segments = [Segment(begin=0, end=10), Segment(begin=10, end=None)]
+    segments = [SegmentState(begin=0, end=10), SegmentState(begin=10, end=None)]
     given = {"input": "in.mp4", "output": "out.mp4", "made_of": {"style": "wave"}, "suffix": ".mp4"}
     return JobFile(**{**given, "segments": segments, **changes})
 
@@ -27,8 +27,8 @@ def folder(tmp_path):
     folder.release()
 
 
-def finish(folder: JobFolder, job: JobFile, number: int, content: bytes = b"piece") -> Path:
-    path = folder.piece(job, number)
+def finish(folder: JobFolder, job: JobFile, number: int, content: bytes = b"segment") -> Path:
+    path = folder.segment_file(job, number)
     path.write_bytes(content)
     job.segments[number].frames = 5
     job.segments[number].hash = file_hash(path)
@@ -84,11 +84,11 @@ def test_a_job_of_a_later_version_is_left_alone(folder):
 
 
 def test_pieces_that_are_not_as_they_were_left_are_taken_back(folder):
-    there = job(segments=[Segment(begin=n, end=n + 1) for n in range(5)])
+    there = job(segments=[SegmentState(begin=n, end=n + 1) for n in range(5)])
     paths = [finish(folder, there, number) for number in range(4)]
     paths[1].write_bytes(b"piecE")
     paths[2].unlink()
-    there.segments[3].hash = None  # no frame was in it, and so there is no piece
+    there.segments[3].hash = None  # no frame was in it, and so there is no segment
     assert folder.verify(there) == [1, 2]
     assert [segment.frames for segment in there.segments] == [5, None, None, 5, None]
 

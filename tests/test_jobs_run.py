@@ -364,7 +364,7 @@ def test_what_nobody_had_thought_of_keeps_its_traceback(tmp_path):
 
 
 def test_a_result_that_cannot_be_joined_keeps_its_pieces(tmp_path, monkeypatch):
-    """A limit on the size of a file falls into the join: the pieces are smaller."""
+    """A limit on the size of a file falls into the join: the segments are smaller."""
     resource = pytest.importorskip("resource")
     source, output = clip(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     size = sum(path.stat().st_size for path in [render_and_return(source, tmp_path / "whole.mp4")])
@@ -406,7 +406,7 @@ def test_a_full_disk_is_one_line_and_after_room_is_made_the_same_command_goes_on
     noise = np.random.default_rng(1).integers(0, 256, (100, 48, 64, 3), dtype=np.uint8)
     source = clip(tmp_path / "in.mp4", images=list(noise))
     whole = render_and_return(source, tmp_path / "whole.mp4")
-    assert 2 * whole.stat().st_size > 400 * 1024, "pieces and result together must not fit"
+    assert 2 * whole.stat().st_size > 400 * 1024, "segments and result together must not fit"
     output, ballast = small_disk / "out.mp4", small_disk / "ballast"
     ballast.write_bytes(bytes(400 * 1024 - whole.stat().st_size // 2))
     result = render(source, output)

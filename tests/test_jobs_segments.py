@@ -15,7 +15,7 @@ from nstfilter.jobs.task import Settings
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.stability import warm_up
 from nstfilter.streams import Source, StreamInfo
-from nstfilter.testing import check_joining, check_parts
+from nstfilter.testing import check_joining, check_segments
 
 # a source of plain colors and a sink that notes them down, by somebody else
 STRANGER = """
@@ -27,11 +27,11 @@ STRANGER = """
     from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
 
     class Colors(Source):
-        def __init__(self, count, begin, end, lead):
+        def __init__(self, count, begin, end, pre_roll):
             super().__init__()
             begin = 5 if begin is None else begin
             end = count + 5 if end is None else min(end, count + 5)
-            self.times = range(max(5, begin - lead), end)
+            self.times = range(max(5, begin - pre_roll), end)
             self.count = count
             self.info = StreamInfo(64, 48, Fraction(1, 25), Fraction(25), max(0, end - begin))
 
@@ -43,7 +43,7 @@ STRANGER = """
                 yield Frame(np.full((48, 64, 3), time % 251, np.uint8), time, 1)
 
     class Notes(JoiningSink):
-        def __init__(self, path, piece):
+        def __init__(self, path, segment):
             super().__init__()
             self.path = Path(path)
             self.partial = self.path.with_suffix(".begun")
@@ -62,11 +62,11 @@ STRANGER = """
         def _abort(self):
             self.partial.unlink()
 
-        def pieces(self):
-            return None if "single" in self.path.name else (".notes", {"piece": True})
+        def segment_format(self):
+            return None if "single" in self.path.name else (".notes", {"segment": True})
 
-        def _join(self, info, pieces):
-            self.path.write_text("".join(piece.read_text() for piece in pieces))
+        def _join(self, info, segments):
+            self.path.write_text("".join(segment.read_text() for segment in segments))
 
     class Reader(Source):
         def __init__(self, path):
@@ -80,8 +80,8 @@ STRANGER = """
 
     @hookimpl
     def register_sources(register):
-        def open(target, *, begin=None, end=None, lead=0):
-            return Colors(int(Path(target).stem), begin, end, lead)
+        def open(target, *, begin=None, end=None, pre_roll=0):
+            return Colors(int(Path(target).stem), begin, end, pre_roll)
         register("colors", open, accepts=lambda target: target.endswith(".colors"))
         register("notes", Reader, accepts=lambda target: target.endswith(".notes"))
 
@@ -89,7 +89,7 @@ STRANGER = """
     def register_sinks(register):
         register(
             "notes",
-            lambda target, *, overwrite=False, piece=False: Notes(target, piece),
+            lambda target, *, overwrite=False, segment=False: Notes(target, segment),
             accepts=lambda target: target.endswith(".notes"),
         )
 
@@ -154,12 +154,12 @@ def test_sources_and_sinks_of_other_plugins_can_do_it_too(tmp_path, site):
     site("stranger", STRANGER)
     own = tmp_path / "own"
     own.mkdir()
-    check_parts(lambda **part: open_source("40.colors", **part))
+    check_segments(lambda **part: open_source("40.colors", **part))
     check_joining(open_sink, own / "a.notes", open_source)
 
     source = tmp_path / "1000.colors"
     source.touch()
-    outputs = [tmp_path / "pieces.notes", tmp_path / "single.notes"]
+    outputs = [tmp_path / "segments.notes", tmp_path / "single.notes"]
     begun: list[Path] = []
 
     def look(progress):
@@ -168,7 +168,7 @@ def test_sources_and_sinks_of_other_plugins_can_do_it_too(tmp_path, site):
     jobs = [Job(source, output) for output in outputs]
     results = render_all(jobs, SETTINGS, open_executor("local"), on_progress=look)
     assert [(result.state, result.frames) for result in results] == [("done", 1000)] * 2
-    assert {path.parent.name for path in begun} == {".pieces.notes.nstfilter"}
+    assert {path.parent.name for path in begun} == {".segments.notes.nstfilter"}
     assert len({path.stem for path in begun}) == 4
     assert outputs[0].read_text() == outputs[1].read_text()
     assert outputs[0].read_text().startswith("5 2\n6 3\n")

@@ -14,7 +14,7 @@ from test_plugin_video import film, picture
 
 from nstfilter.errors import ModelError, NstfilterError, SourceError
 from nstfilter.filter import StyleFilter
-from nstfilter.jobs.task import Part, Settings, Stopped, Task
+from nstfilter.jobs.task import Segment, Settings, Stopped, Task
 from nstfilter.jobs.work import attempt, filter_for, perform
 from nstfilter.pipeline import Report
 from nstfilter.stability import warm_up
@@ -78,8 +78,8 @@ def test_options_that_the_sink_does_not_know_are_left_out(clip):
 
 def test_parts_put_together_are_the_whole(clip):
     perform(task(clip))
-    parts = [Part(0, 7 * STEP), Part(7 * STEP, 30 * STEP + 1), Part(30 * STEP + 1, None)]
-    counts = [perform(task(clip, f"{n}.mkv", part=part)).frames for n, part in enumerate(parts)]
+    parts = [Segment(0, 7 * STEP), Segment(7 * STEP, 30 * STEP + 1), Segment(30 * STEP + 1, None)]
+    counts = [perform(task(clip, f"{n}.mkv", segment=part)).frames for n, part in enumerate(parts)]
     assert counts == [7, 24, 19]
     together = [frame for number in range(3) for frame in frames(clip.with_name(f"{number}.mkv"))]
     for (one, image), (other, whole) in zip(together, frames(clip.with_name("out.mkv")), strict=True):
@@ -100,10 +100,10 @@ def test_a_part_is_as_calm_from_its_first_frame_as_the_whole_is_there(clip, monk
     settings = replace(SETTINGS, stability=stability)
     paint = StyleFilter(COLOR, model=Flickering(), stability=stability)
     filter_for(settings, paint)
-    part = Part(48 * STEP, None)
+    part = Segment(48 * STEP, None)
 
     def difference(name: str) -> float:
-        perform(task(clip, name, part=part, settings=settings))
+        perform(task(clip, name, segment=part, settings=settings))
         there = frames(clip.with_name("whole.mkv"))[48][1].astype(int)
         return float(np.abs(frames(clip.with_name(name))[0][1] - there).mean())
 
@@ -120,7 +120,7 @@ def test_what_was_painted_before_leaves_no_trace(clip):
     settings = replace(SETTINGS, stability=0.8)
     filter_for(settings, StyleFilter(COLOR, model=Flickering(), stability=0.8))
     perform(task(clip, "1.mkv", settings=settings))
-    perform(task(clip, "2.mkv", settings=settings, part=Part(20 * STEP, None)))
+    perform(task(clip, "2.mkv", settings=settings, segment=Segment(20 * STEP, None)))
     perform(task(clip, "3.mkv", settings=settings))
     one, three = frames(clip.with_name("1.mkv")), frames(clip.with_name("3.mkv"))
     assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(one, three, strict=True))
@@ -133,7 +133,7 @@ def test_calm_takes_frames_to_come_about():
 
 
 def test_a_part_without_frames_makes_no_output(clip):
-    report = perform(task(clip, part=Part(STEP * 1000, STEP * 1001)))
+    report = perform(task(clip, segment=Segment(STEP * 1000, STEP * 1001)))
     assert report.frames == 0
     assert [path.name for path in clip.parent.glob("*.*")] == ["in.mp4"]
 
@@ -156,7 +156,7 @@ def test_of_a_piece_nothing_is_kept_that_is_not_whole(clip):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        perform(task(clip, part=Part(0, None), options={"piece": True}), stop=stop)
+        perform(task(clip, segment=Segment(0, None), options={"segment": True}), stop=stop)
     assert [path.name for path in clip.parent.glob("*.*")] == ["in.mp4"]
 
 
@@ -199,5 +199,5 @@ def test_the_latest_filter_is_kept():
 
 
 def test_settings_and_tasks_can_be_sent(clip):
-    sent = task(clip, part=Part(3, None))
+    sent = task(clip, segment=Segment(3, None))
     assert pickle.loads(pickle.dumps(sent)) == sent

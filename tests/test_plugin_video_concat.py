@@ -42,7 +42,7 @@ def in_pieces(source: Path, target: Path, borders: list[int], **options: Any) ->
     with video.open_source(str(source)) as opened:
         info = opened.info
     final = video.open_sink(str(target), **options)
-    form = final.pieces()
+    form = final.segment_format()
     assert form
     suffix, how = form
     paths = []
@@ -110,23 +110,23 @@ def test_the_contract(tmp_path, suffix):
 
 def test_a_piece_plays_by_itself_and_has_no_sound(tmp_path):
     source = film(tmp_path / "in.mp4", sound="aac", seconds=1.0)
-    form = video.open_sink(str(tmp_path / "out.mp4"), crf=10).pieces()
-    assert form == (".mp4", {"piece": True, "codec": "h264", "crf": 10})
-    write(source, tmp_path / "piece.mp4", {"begin": 5120}, **form[1])
-    with av.open(str(tmp_path / "piece.mp4")) as container:
+    form = video.open_sink(str(tmp_path / "out.mp4"), crf=10).segment_format()
+    assert form == (".mp4", {"segment": True, "codec": "h264", "crf": 10})
+    write(source, tmp_path / "segment.mp4", {"begin": 5120}, **form[1])
+    with av.open(str(tmp_path / "segment.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
         assert next(container.decode(video=0)).pts == 5120
 
 
 def test_a_gif_cannot_be_joined(tmp_path):
-    assert video.open_sink(str(tmp_path / "out.gif")).pieces() is None
+    assert video.open_sink(str(tmp_path / "out.gif")).segment_format() is None
 
 
 def test_pieces_of_another_kind_are_refused_and_nothing_is_left(tmp_path):
     for name, codec in (("1.mp4", "h264"), ("2.mp4", "hevc")):
-        write(film(tmp_path / "in.mp4"), tmp_path / name, {}, piece=True, codec=codec)
+        write(film(tmp_path / "in.mp4"), tmp_path / name, {}, segment=True, codec=codec)
     before = sorted(tmp_path.iterdir())
-    for pieces, message in (
+    for segments, message in (
         (["1.mp4", "2.mp4"], r"2\.mp4 does not fit to .*1\.mp4"),
         (["1.mp4", "3.mp4"], r"3\.mp4 cannot be read"),
         (["3.mp4"], r"3\.mp4 cannot be read"),
@@ -134,12 +134,12 @@ def test_pieces_of_another_kind_are_refused_and_nothing_is_left(tmp_path):
     ):
         sink = video.open_sink(str(tmp_path / "out.mp4"))
         with pytest.raises(SinkError, match=message):
-            sink.join(StreamInfo(96, 64, Fraction(1, 12800), Fraction(25)), [tmp_path / n for n in pieces])
+            sink.join(StreamInfo(96, 64, Fraction(1, 12800), Fraction(25)), [tmp_path / n for n in segments])
         assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
-    write(film(tmp_path / "in.mp4", images=[picture(0), picture(1)]), tmp_path / "1.mp4", {}, piece=True)
+    write(film(tmp_path / "in.mp4", images=[picture(0), picture(1)]), tmp_path / "1.mp4", {}, segment=True)
     sink = video.open_sink(str(tmp_path / "out.mp4"))
     (tmp_path / "out.mp4").write_text("somebody's")
     with pytest.raises(SinkError, match="exists already"):

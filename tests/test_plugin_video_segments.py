@@ -14,7 +14,7 @@ from test_plugin_video import film
 
 from nstfilter.plugins import video
 from nstfilter.streams import Frame
-from nstfilter.testing import check_parts
+from nstfilter.testing import check_segments
 
 FRAMES = 120
 REGULAR = [512 * i for i in range(FRAMES)]
@@ -70,12 +70,12 @@ def opener(path: Path) -> Any:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_parts_are_what_the_whole_has_there(tmp_path, name):
-    check_parts(opener(make(tmp_path / name, **KINDS[name])))
+    check_segments(opener(make(tmp_path / name, **KINDS[name])))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_parts_of_a_video_with_frames_of_all_lengths(tmp_path, suffix):
-    check_parts(opener(make(tmp_path / f"vfr{suffix}", options=h264(), times=irregular())))
+    check_segments(opener(make(tmp_path / f"vfr{suffix}", options=h264(), times=irregular())))
 
 
 def cut(path: Path, *stretches: tuple[int, int]) -> None:
@@ -101,7 +101,7 @@ def cut(path: Path, *stretches: tuple[int, int]) -> None:
         [(1000, 512 * 7), (2000, 12800 * 2 + 512 * 3)],
         [(960, 512 * 72), (1000, 512 * 5), (960, 512 * 48)],
     ],
-    ids=["trimmed", "a piece cut out", "put in another order"],
+    ids=["trimmed", "a segment cut out", "put in another order"],
 )
 @pytest.mark.parametrize("options", [h264(), OPEN_GOP], ids=["closed", "open"])
 def test_parts_of_a_video_with_an_edit_list(tmp_path, options, stretches):
@@ -109,11 +109,11 @@ def test_parts_of_a_video_with_an_edit_list(tmp_path, options, stretches):
     cut(path, *stretches)
     with video.open_source(str(path)) as source:
         assert abs(len(list(source)) - sum(ms for ms, _ in stretches) / 40) <= 3
-    check_parts(opener(path))
+    check_segments(opener(path))
 
 
 def test_parts_of_a_real_clip(shared):
-    check_parts(opener(shared / "data/clips/bigbuckbunny.mp4"))
+    check_segments(opener(shared / "data/clips/bigbuckbunny.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_video_with_key_frames_far_apart_is_not_worth_searching(tmp_path, monk
 
 def test_a_part_without_frames_says_so(tmp_path):
     path = make(tmp_path / "gap.mp4", times=[0, 512, 128000, 128512], images=None, size=(96, 64))
-    with video.open_source(str(path), begin=25600, end=51200, lead=1) as source:
+    with video.open_source(str(path), begin=25600, end=51200, pre_roll=1) as source:
         assert source.info.frames == 0
         assert [frame.pts for frame in source] == [512]
     with video.open_source(str(path), begin=256000) as source:

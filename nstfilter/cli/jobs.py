@@ -59,7 +59,7 @@ def show(
         print(json.dumps(facts | {"made_of": made_of, "folder": str(folder.path)}, indent=2))
         return
     print(f"{output}: {facts['state']}" + (f" ({damage})" if damage else ""))
-    print(f"pieces in    {folder.path}, {_megabytes(facts['bytes'])}")
+    print(f"segments in    {folder.path}, {_megabytes(facts['bytes'])}")
     if job:
         print(f"input        {job.input}")
         print(f"segments     {job.done} of {len(job.segments)} done, {facts['frames']} frames")
@@ -75,7 +75,7 @@ def clean(
     folder: Below = Path(),
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the pieces of unfinished renders. Finished results stay."""
+    """Remove the segments of unfinished renders. Finished results stay."""
     found = list(_below(folder))
     if not found:
         print("nothing is unfinished here")

@@ -1,5 +1,5 @@
-"""What there is of a render that is not finished: a hidden folder beside its output, with the pieces that are
-done and a job file that says what they were made of.
+"""The state of an unfinished render: a hidden folder beside its output, with the files of the segments that
+are done and a job file that says what they were made of.
 
 Nothing in the folder names a place outside it, so that it can be moved together with the output.
 """
@@ -26,9 +26,9 @@ LONGEST_NAME = 255  # bytes, on every file system in common use
 SAMPLE, SAMPLES = 1 << 20, 64
 
 
-class Segment(BaseModel):
+class SegmentState(BaseModel):
     """One stretch of the video, in units of its time base. `frames` is None until it is done; `hash`, that of
-    its piece, stays None where there was no frame in it. `seconds` is the work that went into it."""
+    its segment, stays None where there was no frame in it. `seconds` is the work that went into it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class JobFile(BaseModel):
 
     `input`, `output`  the files' names, for people
     `made_of`          everything that decides what the frames look like
-    `suffix`           of the pieces' names
+    `suffix`           of the segments' names
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class JobFile(BaseModel):
     output: str
     made_of: dict[str, Any]
     suffix: str
-    segments: list[Segment]
+    segments: list[SegmentState]
     warnings: list[str] = []
 
     @property
@@ -147,25 +147,25 @@ class JobFolder:
                 raise
             _sync_folder(self.path)
 
-    # -- the pieces --
+    # -- the segments --
 
-    def piece(self, job: JobFile, number: int) -> Path:
+    def segment_file(self, job: JobFile, number: int) -> Path:
         return self.path / f"{number + 1:05}{job.suffix}"
 
     def verify(self, job: JobFile) -> list[int]:
-        """Take back those segments of `job` whose pieces are not as they were left; their numbers."""
+        """Mark as not done the segments whose files have changed or are gone; returns their numbers."""
         spoiled = []
         for number, segment in enumerate(job.segments):
-            if segment.hash is not None and _hash_or_none(self.piece(job, number)) != segment.hash:
-                job.segments[number] = Segment(begin=segment.begin, end=segment.end)
+            if segment.hash is not None and _hash_or_none(self.segment_file(job, number)) != segment.hash:
+                job.segments[number] = SegmentState(begin=segment.begin, end=segment.end)
                 spoiled.append(number)
         return spoiled
 
     def sweep(self, job: JobFile | None) -> None:
-        """Remove what no job file knows of: pieces that were begun, or finished a moment before a kill."""
+        """Remove what no job file knows of: segments that were begun, or finished a moment before a kill."""
         kept = {self.file.name, "lock"}
         if job:
-            kept |= {self.piece(job, n).name for n, segment in enumerate(job.segments) if segment.hash}
+            kept |= {self.segment_file(job, n).name for n, segment in enumerate(job.segments) if segment.hash}
         with suppress(OSError):
             for path in self.path.iterdir():
                 if path.name not in kept:

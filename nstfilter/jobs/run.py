@@ -1,7 +1,7 @@
 """Many renders, and long ones: what is done stays done.
 
-A long video is rendered in segments, each a task of its own and, once done, a piece that is kept; in the end
-the pieces are joined. So the same command goes on where it was stopped, and several workers share one video.
+A long video is rendered in segments. Each is a task of its own, and its file is kept once it is done; at the
+end the files are joined. So the same command resumes a render, and several workers share one video.
 Pictures, short videos and those whose middle cannot be found are one task each.
 """
 
@@ -160,7 +160,7 @@ class _Run:
                 self.out[task.output] = begun
                 yield task
             if not begun.left and begun in self.at_work:
-                self._over(begun)  # its pieces were all there
+                self._over(begun)  # its segments were all there
 
     def _begin(self, job: Job) -> _Open | None:
         if os.path.exists(job.output) and not self.options["overwrite"]:
@@ -184,7 +184,7 @@ class _Run:
         if not os.path.exists(job.input) and not sources.named(str(job.input)):
             raise SourceError(f"there is no file {job.input}")
         expected = 1
-        if {"begin", "end", "lead"} <= set(sources.options(str(job.input))):
+        if {"begin", "end", "pre_roll"} <= set(sources.options(str(job.input))):
             with open_source(job.input) as source:
                 expected = source.info.frames or 0
                 work = segmented(job, source, self.settings, self.options)
@@ -250,8 +250,8 @@ class _Run:
         if state != "done":
             result.kept, note = work.leave()
         if error:
-            piece = re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+\.\w+"  # nobody named it that
-            text = re.sub(piece, lambda _: str(job.output), describe(error))
+            segment = re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+\.\w+"  # nobody named it that
+            text = re.sub(segment, lambda _: str(job.output), describe(error))
             result.error = "; ".join([text, *([note] if note else [])])
         self.expected += work.frames - work.expected if state == "done" else 0
         self.frames += work.frames

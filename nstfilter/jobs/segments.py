@@ -1,4 +1,4 @@
-"""A long video, rendered in segments: the tasks, the pieces they leave, and the join in the end."""
+"""A long video rendered in segments: the tasks, the files they leave, and the join at the end."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nstfilter.errors import UsageError
-from nstfilter.jobs.job_file import JobFile, JobFolder, Segment, content_hash, file_hash
+from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash, file_hash
 from nstfilter.jobs.planning import Job
-from nstfilter.jobs.task import Part, Settings, Task
+from nstfilter.jobs.task import Segment, Settings, Task
 from nstfilter.jobs.work import filter_for
 from nstfilter.manager import manager, open_sink
 from nstfilter.pipeline import Report
@@ -33,7 +33,7 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
         return None
     known = sinks.options(str(job.output))
     sink = open_sink(job.output, **{name: value for name, value in options.items() if name in known})
-    form = sink.pieces() if isinstance(sink, JoiningSink) else None
+    form = sink.segment_format() if isinstance(sink, JoiningSink) else None
     if form is None:
         return None
     assert isinstance(sink, JoiningSink)
@@ -77,7 +77,9 @@ class Segmented:
             output=job.output.name,
             made_of=_made_of(job.input, settings, options, borders),
             suffix=suffix,
-            segments=[Segment(begin=b, end=e) for b, e in zip(borders, [*borders[1:], None], strict=True)],
+            segments=[
+                SegmentState(begin=b, end=e) for b, e in zip(borders, [*borders[1:], None], strict=True)
+            ],
         )
         self.folder.acquire()
         try:
@@ -125,9 +127,9 @@ class Segmented:
         return [
             Task(
                 self.input,
-                self.folder.piece(self.file, number),
+                self.folder.segment_file(self.file, number),
                 self.settings,
-                Part(segment.begin, segment.end),
+                Segment(segment.begin, segment.end),
                 self.options,
             )
             for number, segment in enumerate(self.file.segments)
@@ -136,17 +138,17 @@ class Segmented:
 
     def took(self, task: Task, report: Report) -> None:
         """A task is done: note it down. Raises `SinkError`."""
-        assert task.part
-        segment = next(s for s in self.file.segments if s.begin == task.part.begin)
+        assert task.segment
+        segment = next(s for s in self.file.segments if s.begin == task.segment.begin)
         segment.hash = file_hash(task.output) if report.frames else None
         segment.frames, segment.seconds = report.frames, report.seconds
         self.file.warnings += [line for line in report.warnings if line not in self.file.warnings]
         self.folder.write(self.file)
 
     def finish(self) -> None:
-        """Join the pieces and clear them away. Raises `SinkError`."""
+        """Join the segments and clear them away. Raises `SinkError`."""
         numbers = (n for n, segment in enumerate(self.file.segments) if segment.hash)
-        self.sink.join(self.info, [self.folder.piece(self.file, number) for number in numbers])
+        self.sink.join(self.info, [self.folder.segment_file(self.file, number) for number in numbers])
         said = [*self.file.warnings, *self.sink.warnings]
         self.warnings += dict.fromkeys(said)
         self.folder.remove()
@@ -179,7 +181,7 @@ UNREADABLE = ("input", "embedding", "fingerprint", "borders")
 
 
 def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: list[int]) -> dict[str, Any]:
-    """All that the pieces depend on. Not the number of threads: sums in another order differ by less than
+    """All that the segments depend on. Not the number of threads: sums in another order differ by less than
     the eye sees, and to be refused for it would be worse."""
     return {
         "input": content_hash(input),

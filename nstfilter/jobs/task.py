@@ -31,7 +31,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Segment:
     """The frames of a video from `begin` up to, and without, `end`, in units of its time base; None is the
     video's own end."""
 
@@ -41,18 +41,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Paint `input`, or a `part` of it, into `output`, which appears whole or not at all. `options` go to the
-    sink, as far as it knows them."""
+    """Paint `input`, or a `segment` of it, into `output`, which appears whole or not at all. The sink
+    gets those of `options` that it takes."""
 
     input: Path
     output: Path
     settings: Settings
-    part: Part | None = None
+    segment: Segment | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 class Executor(ABC):
-    """Does tasks: here, in several processes, on several machines. `workers` is how many at once."""
+    """Where tasks are done: in this process, in several processes, on several machines.
+
+    `workers`   how many tasks are worked on at once
+    """
 
     workers: int = 1
 
@@ -64,15 +67,27 @@ class Executor(ABC):
         on_frames: Callable[[Task, int], None] | None = None,
         stop: threading.Event | None = None,
     ) -> Iterator[tuple[Task, Report | Exception]]:
-        """Yield each task as it is done, in any order, with its report or the error that ended it.
+        """Do `tasks` and yield each with its report, or with the error that ended it, in any order.
 
-        A worker that dies is no error of its task: that is done again elsewhere. `on_frames` is told how many
-        frames of a task are painted so far. Once `stop` is set no task is begun, those at work end early, and
-        the iteration ends.
+        Called once, by the thread that renders, which also iterates; both callbacks run in that thread.
+
+        Parameters
+        ----------
+        tasks
+            taken one at a time, as workers become free: planning a task may be costly.
+        on_frames
+            called with a task and the number of its frames painted so far, as often as the executor likes.
+        stop
+            once it is set no task is begun, those at work end early, and the iteration ends.
+
+        Notes
+        -----
+        A worker that dies is no error of its task: the task is given to another worker, a limited number of
+        times. An exception raised by the task itself is yielded, not raised.
         """
 
-    def close(self) -> None:  # noqa: B027  (nothing to let go of is a valid answer)
-        """Let go of workers. Safe to call twice."""
+    def close(self) -> None:  # noqa: B027  (nothing to release is a valid answer)
+        """Release the workers. Called once `run` is over, whether or not it raised; safe to call twice."""
 
     def __enter__(self) -> Self:
         return self

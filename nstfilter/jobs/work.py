@@ -34,14 +34,14 @@ def perform(
     paint.reset()
     known = manager().sinks.options(str(task.output))
     options = {name: value for name, value in task.options.items() if name in known}
-    if task.part is None:
+    if task.segment is None:
         source = open_source(task.input)
     else:
-        lead = warm_up(task.settings.stability)
-        source = open_source(task.input, begin=task.part.begin, end=task.part.end, lead=lead)
-        source = _WarmedUp(source, paint, task.part.begin)
+        pre_roll = warm_up(task.settings.stability)
+        source = open_source(task.input, begin=task.segment.begin, end=task.segment.end, pre_roll=pre_roll)
+        source = _WarmedUp(source, paint, task.segment.begin)
     with source:
-        if task.part and not source.info.frames:
+        if task.segment and not source.info.frames:
             return Report(warnings=source.warnings)
         return run(source, paint, open_sink(task.output, **options), on_frame=painted)
 

@@ -1,4 +1,4 @@
-"""What a style model is: it turns a style picture into numbers once, and a frame into a painting many times.
+"""The contract of style models: `embed` turns a style picture into numbers once, `stylize` paints each frame.
 
 Models take and give BGR uint8; color order and float conversion are theirs alone.
 """
@@ -57,7 +57,7 @@ def spare_threads() -> int:
 
 @runtime_checkable
 class StyleModel(Protocol):
-    """The contract of every model.
+    """The contract of every model. Color order and float conversion are the model's business.
 
     `name`          what the user called it
     `fingerprint`   a short hex string that changes whenever the same picture would get another embedding
@@ -69,14 +69,24 @@ class StyleModel(Protocol):
     mixes: bool
 
     def embed(self, picture: np.ndarray) -> np.ndarray:
-        """The embedding, float32 of any one fixed shape, of a style picture: HxWx3 BGR uint8, any size."""
+        """The embedding of a style picture.
+
+        `picture` is HxWx3 BGR uint8 of any size; the result is float32, always of the same shape, and belongs
+        to the caller. Called once for each style, then the embedding is kept on disk. In a live run it is
+        called in one thread while another is inside `stylize`. Raises `ModelError` or `StyleError`.
+        """
         ...
 
     def stylize(
         self, frame: np.ndarray, embedding: np.ndarray, *, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """The painted frame. `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up; the result has
-        the same shape and dtype, and is `out` when that is given."""
+        """The painted frame.
+
+        `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up, and is not written to. The result has
+        the same shape and dtype; it is `out` where that is given, and belongs to the caller. Called once a
+        frame, by one thread at a time. Raises `ModelError`; a live run then shows the privacy card and calls
+        again about once a second.
+        """
         ...
 
 

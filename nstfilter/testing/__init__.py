@@ -147,9 +147,9 @@ def check_source(source: Source) -> None:
     _expect(not list(source), "a closed source gives no frames")
 
 
-def check_parts(open: Callable[..., Source]) -> None:
-    """Assert that what `open` gives for the options `begin`, `end` and `lead` are the frames that it gives
-    without them; the source must have a `span`."""
+def check_segments(open: Callable[..., Source]) -> None:
+    """Assert that what `open` gives for the options `begin`, `end` and `pre_roll` are the frames that it
+    gives without them; the source must have a `span`."""
     with open() as source:
         info, span = source.info, source.span()
         whole = list(source)
@@ -157,16 +157,16 @@ def check_parts(open: Callable[..., Source]) -> None:
     begin, end = span
     _expect(begin == whole[0].pts, f"the span begins with the first frame, at {whole[0].pts} and not {begin}")
     # once between any two frames and once at their very times, with and without frames before
-    for lead, borders in (
+    for pre_roll, borders in (
         (0, [begin + (end - begin) * n // 7 for n in range(7)]),
         (5, [begin, *(frame.pts for frame in whole[3 :: max(1, len(whole) // 5)])]),
     ):
         for first, last in zip(borders, [*borders[1:], None], strict=True):
-            before = [frame for frame in whole if frame.pts < first][-lead:] if lead else []
+            before = [frame for frame in whole if frame.pts < first][-pre_roll:] if pre_roll else []
             inside = [frame for frame in whole if frame.pts >= first and (last is None or frame.pts < last)]
-            with open(begin=first, end=last, lead=lead) as part:
+            with open(begin=first, end=last, pre_roll=pre_roll) as part:
                 found = list(part)
-            where = f"the part from {first} to {last} after {lead} frames"
+            where = f"the part from {first} to {last} after {pre_roll} frames"
             _expect(
                 bool(part.info.frames) == bool(inside), f"{where} has {part.info.frames} frames by its info"
             )
@@ -214,8 +214,8 @@ def check_sink(open: Callable[[], Sink], path: Path, *, frames: int = 3) -> None
 
 
 def check_joining(open: Callable[..., Sink], path: Path, read: Callable[[Path], Source]) -> None:
-    """Assert that the sinks which `open(path, **options)` makes can be joined of pieces: `read` must find the
-    same in a joined result as in one that was written in one go. `path` is as for `check_sink`."""
+    """Assert that the sinks which `open(path, **options)` makes can be joined: `read` must find the same in a
+    joined result as in one that was written in one go. `path` is as for `check_sink`."""
     info = StreamInfo(64, 48, Fraction(1, 25), Fraction(25), 9)
     frames = [Frame(_noise(48, 64), pts=10 + index, duration=1) for index in range(9)]
 
@@ -234,29 +234,31 @@ def check_joining(open: Callable[..., Sink], path: Path, read: Callable[[Path], 
     write(open(path), frames)
     wanted = times()
     final = open(path)
-    _expect(isinstance(final, JoiningSink), f"a {type(final).__name__} joins pieces")
+    _expect(isinstance(final, JoiningSink), f"a {type(final).__name__} joins segments")
     assert isinstance(final, JoiningSink)
-    form = final.pieces()
+    form = final.segment_format()
     _expect(form is not None, f"what goes into {path.name} can be joined")
     assert form
     suffix, options = form
-    pieces = [path.with_name(f"piece{number}{suffix}") for number in range(3)]
+    segments = [path.with_name(f"segment{number}{suffix}") for number in range(3)]
     for number in (2, 0, 1):
-        write(open(pieces[number], **options), frames[3 * number : 3 * number + 3])
+        write(open(segments[number], **options), frames[3 * number : 3 * number + 3])
     _expect(
-        sorted(path.parent.iterdir()) == pieces, "a piece is a file of its own, and leaves nothing beside it"
+        sorted(path.parent.iterdir()) == segments,
+        "a segment is a file of its own, and leaves nothing beside it",
     )
     begun = open(path.with_name(f"begun{suffix}"), **options)
     begun.open(info)
     begun.write(frames[0])
-    _expect(begun.abort() is None, "nothing is kept of a piece that is not whole")
-    final.join(info, pieces)
+    _expect(begun.abort() is None, "nothing is kept of a segment that is not whole")
+    final.join(info, segments)
     _expect(
-        sorted(path.parent.iterdir()) == sorted([path, *pieces]), "joining leaves the pieces and the result"
+        sorted(path.parent.iterdir()) == sorted([path, *segments]),
+        "joining leaves the segments and the result",
     )
     _expect(times() == wanted, "what is joined holds the same frames at the same times")
-    for piece in pieces:
-        piece.unlink()
+    for segment in segments:
+        segment.unlink()
 
 
 def _noise(height: int, width: int) -> np.ndarray:

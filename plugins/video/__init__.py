@@ -21,9 +21,9 @@ WRITABLE = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
 def open_source(
-    target: str, *, begin: int | None = None, end: int | None = None, lead: int = 0
+    target: str, *, begin: int | None = None, end: int | None = None, pre_roll: int = 0
 ) -> VideoSource:
-    """The video file at `target`, or the part of it with `begin` <= pts < `end` after the `lead` frames
+    """The video file at `target`, or the part of it with `begin` <= pts < `end` after the `pre_roll` frames
     before it. Raises `SourceError` when there is nothing in it to decode."""
     from nstfilter.plugins.video.source import VideoSource
 
@@ -31,7 +31,7 @@ def open_source(
         return VideoSource(target)
     from nstfilter.plugins.video.segment import VideoSegment
 
-    return VideoSegment(target, begin, end, lead)
+    return VideoSegment(target, begin, end, pre_roll)
 
 
 def open_sink(
@@ -41,18 +41,18 @@ def open_sink(
     crf: int | None = None,
     codec: str | None = None,
     recipe: str | None = None,
-    piece: bool = False,
+    segment: bool = False,
 ) -> VideoSink:
     """A video file to be written at `target`; its suffix chooses the container.
 
     `crf` is the encoder's constant quality, lower is better, None for the codec's usual; `codec` is one of
     h264, hevc, av1, vp9, prores, ffv1 and gif, as far as the container takes it; `recipe` (see
-    nstfilter.jobs.recipe) is written into all but GIF files; a `piece` is the picture alone, to be joined.
+    nstfilter.jobs.recipe) is written into all but GIF files; a `segment` is the picture alone, to be joined.
     Raises `UsageError` for a request that cannot be meant, `SinkError` for a place that cannot be written.
     """
     from nstfilter.plugins.video.sink import VideoSink
 
-    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe, piece=piece)
+    return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe, segment=segment)
 
 
 def _suffix(target: str) -> str:

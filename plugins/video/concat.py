@@ -13,13 +13,13 @@ from nstfilter.plugins.video.container import open_container
 
 
 class Concat:
-    """Takes the packets of `pieces`, each a file with one video stream of the same codec and size, over into
-    `stream`, which an encoder of that codec was to write. Raises `SinkError` for a piece that is none."""
+    """Takes the packets of `segments`, each a file with one video stream of the same codec and size, over
+    into `stream`, which an encoder of that codec was to write. Raises `SinkError` for a segment that is none."""
 
-    def __init__(self, stream: Any, pieces: Sequence[Path]) -> None:
+    def __init__(self, stream: Any, segments: Sequence[Path]) -> None:
         self.stream = stream
-        self.pieces = pieces
-        with _opened(pieces[0]) as first:
+        self.segments = segments
+        with _opened(segments[0]) as first:
             (source,) = first.streams.video
             self._form = _form(source)
             # the encoder says what a container wants to know of its codec; how these very packets are to be
@@ -28,17 +28,17 @@ class Concat:
             stream.codec_context.extradata = source.codec_context.extradata
 
     def packets(self) -> Iterator[av.Packet[Any]]:
-        """Every packet with the time it had in its piece."""
-        for path in self.pieces:
-            with _opened(path) as piece:
-                (source,) = piece.streams.video
+        """Every packet with the time it had in its segment."""
+        for path in self.segments:
+            with _opened(path) as segment:
+                (source,) = segment.streams.video
                 if _form(source) != self._form:
                     raise SinkError(
-                        f"{path} does not fit to {self.pieces[0]}: they were encoded in different ways, "
+                        f"{path} does not fit to {self.segments[0]}: they were encoded in different ways, "
                         "perhaps by different versions of FFmpeg"
                     )
                 end = (source.start_time or 0) + source.duration if source.duration else None
-                for packet, after in _with_next(piece.demux(source)):
+                for packet, after in _with_next(segment.demux(source)):
                     if end is not None and packet.dts is not None:
                         # where times are exact they know better: FFmpeg makes durations of VP9 up
                         until = after.dts if after and after.dts is not None else end
@@ -69,6 +69,6 @@ def _opened(path: Path) -> av.container.InputContainer:
 
 
 def _form(stream: av.VideoStream) -> tuple[Any, ...]:
-    """What all pieces must have in common: how to decode them is said once for all."""
+    """What all segments must have in common: how to decode them is said once for all."""
     context = stream.codec_context
     return context.name, context.width, context.height, context.pix_fmt, context.extradata, stream.time_base

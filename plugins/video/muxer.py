@@ -63,8 +63,8 @@ CONTAINERS = {
     ".webm": Container("webm", ("vp9", "av1"), "libopus", "webvtt", {"cluster_time_limit": "1000"}),
     ".gif": Container("gif", ("gif",)),
 }
-# what a piece of a video is kept in until all are joined: formats with exact times, where there is one
-PIECES = {
+# what a segment of a video is kept in until all are joined: formats with exact times, where there is one
+SEGMENT_SUFFIXES = {
     "h264": ".mp4",
     "hevc": ".mp4",
     "av1": ".mp4",

@@ -16,8 +16,8 @@ from nstfilter.streams import Frame
 
 
 class VideoSegment(VideoSource):
-    """The frames of a file with `begin` <= pts < `end`, after the last `lead` frames before them; `end` None
-    goes on to the file's own. `info.frames` is 0 where there is none.
+    """The frames of a file with `begin` <= pts < `end`, after the last `pre_roll` frames before them; None
+    for `end` is the end of the file. `info.frames` is 0 where there is none.
 
     Decoding starts at a key frame, and the start is checked: the first picture to come out must be the key
     frame's own. Where it is not (a picture that refreshes bit by bit, a cut that hides the key frame, an
@@ -26,13 +26,13 @@ class VideoSegment(VideoSource):
 
     _whole = False
 
-    def __init__(self, path: str | os.PathLike[str], begin: int, end: int | None, lead: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], begin: int, end: int | None, pre_roll: int) -> None:
         self._end = end
         self._reached_key = True  # what comes before the first key frame is not decoded
         self._key_pts: int | None = None
         super().__init__(path)
         try:
-            first = self._enter(begin, lead)
+            first = self._enter(begin, pre_roll)
         except BaseException:
             self.close()
             raise
@@ -48,13 +48,13 @@ class VideoSegment(VideoSource):
 
     # -- getting there --
 
-    def _enter(self, begin: int, lead: int) -> int | None:
-        """Go to `lead` frames before `begin`; returns when the first frame from `begin` on is shown."""
+    def _enter(self, begin: int, pre_roll: int) -> int | None:
+        """Go to `pre_roll` frames before `begin`; returns when the first frame from `begin` on is shown."""
         assert self._ahead is not None
         first = self._ahead.pts or 0
         if begin <= first:
             return first
-        back, second = lead * self._step, max(1, round(1 / self.info.time_base))
+        back, second = pre_roll * self._step, max(1, round(1 / self.info.time_base))
         entered = False
         while not entered:
             self._decoded.close()
@@ -65,8 +65,8 @@ class VideoSegment(VideoSource):
                 self._stream = self._choose_stream()
             self._reached_key, self._key_pts = at_start, None
             self._decoded = self._decode()
-            waiting, found, sound = self._approach(begin, lead)
-            entered = at_start or (sound and len(waiting) == lead)
+            waiting, found, sound = self._approach(begin, pre_roll)
+            entered = at_start or (sound and len(waiting) == pre_roll)
             back = 2 * back + second
         self._decoded = _after([*waiting, *([found] if found else [])], self._decoded)
         self._ahead = next(self._decoded, None)
@@ -79,10 +79,10 @@ class VideoSegment(VideoSource):
             return False
         return True
 
-    def _approach(self, begin: int, lead: int) -> tuple[deque[av.VideoFrame], av.VideoFrame | None, bool]:
-        """Decode up to `begin`: the last `lead` frames before it, the first one from there on, and whether
-        decoding started well."""
-        waiting: deque[av.VideoFrame] = deque(maxlen=lead)
+    def _approach(self, begin: int, pre_roll: int) -> tuple[deque[av.VideoFrame], av.VideoFrame | None, bool]:
+        """Decode up to `begin`: the last `pre_roll` frames before it, the first one from there on, and
+        whether decoding started well."""
+        waiting: deque[av.VideoFrame] = deque(maxlen=pre_roll)
         sound = False
         for frame in self._decoded:
             pts = frame.pts or 0

@@ -15,7 +15,7 @@ from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.concat import Concat
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf
-from nstfilter.plugins.video.muxer import CONTAINERS, PIECES, Muxer
+from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.streams import Frame, JoiningSink, StreamInfo
 
@@ -28,7 +28,7 @@ class VideoSink(JoiningSink):
     While it is written, the file is called NAME.partial.EXT; after a crash or `abort` that is a video too,
     as far as it got. Sound, subtitles, chapters and tags come from `info.origin`, and `recipe` is added to
     them in all but GIF. Timestamps are exact in MP4 and MOV, rounded to milliseconds in MKV and WebM, to
-    hundredths in GIF, as those formats have it. A `piece` is the picture alone, and nothing of it is kept
+    hundredths in GIF, as those formats have it. A `segment` is the picture alone, and nothing of it is kept
     that is not whole.
 
     Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
@@ -42,14 +42,14 @@ class VideoSink(JoiningSink):
         crf: int | None = None,
         codec: str | None = None,
         recipe: str | None = None,
-        piece: bool = False,
+        segment: bool = False,
     ) -> None:
         super().__init__()
         self.path = Path(target)
         self.overwrite = overwrite
         self.crf = crf
         self.recipe = recipe
-        self.piece = piece
+        self.segment = segment
         suffix = self.path.suffix.lower()
         if suffix == ".avi":
             raise UsageError("AVI cannot hold exact frame times; write .mp4 or .mkv instead")
@@ -100,7 +100,7 @@ class VideoSink(JoiningSink):
                 self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
-                if info.origin is not None and not self.piece:
+                if info.origin is not None and not self.segment:
                     self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
                 yield
         except BaseException as error:
@@ -159,7 +159,7 @@ class VideoSink(JoiningSink):
         self._file.close()
 
     def _abort(self) -> Path | None:
-        if not self._written or self.piece:
+        if not self._written or self.segment:
             self._discard()
             return None
         with suppress(OSError, av.FFmpegError):  # FFmpeg writes nothing more after a write that failed
@@ -175,15 +175,15 @@ class VideoSink(JoiningSink):
 
     # -- joining --
 
-    def pieces(self) -> tuple[str, dict[str, Any]] | None:
-        suffix = PIECES.get(self.codec)
-        return (suffix, {"piece": True, "codec": self.codec, "crf": self.crf}) if suffix else None
+    def segment_format(self) -> tuple[str, dict[str, Any]] | None:
+        suffix = SEGMENT_SUFFIXES.get(self.codec)
+        return (suffix, {"segment": True, "codec": self.codec, "crf": self.crf}) if suffix else None
 
-    def _join(self, info: StreamInfo, pieces: Sequence[Path]) -> None:
-        if not pieces:
+    def _join(self, info: StreamInfo, segments: Sequence[Path]) -> None:
+        if not segments:
             raise SinkError(f"{self.path} was not written: there was no frame to put into it")
         with self._beginning(info):
-            joint = Concat(self._encoder.stream, pieces)
+            joint = Concat(self._encoder.stream, segments)
             self._muxer.start()
         try:
             with self._explained():
