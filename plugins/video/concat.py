@@ -14,7 +14,8 @@ from nstfilter.plugins.video.container import open_container
 
 class Concat:
     """Takes the packets of `segments`, each a file with one video stream of the same codec and size, over
-    into `stream`, which an encoder of that codec was to write. Raises `SinkError` for a segment that is none."""
+    into `stream`, which an encoder of that codec was to write. Raises `SinkError` for a file that is no
+    such segment."""
 
     def __init__(self, stream: Any, segments: Sequence[Path]) -> None:
         self.stream = stream
