@@ -101,6 +101,9 @@ _LIST = (
         unit="px",
         step=48,
     ),
+    Parameter(
+        "glide", float, 0.5, "How long a change from one style to another takes.", 0, 5, unit="s", step=0.1
+    ),
     Parameter("mirror", bool, False, "Mirror the picture that goes out."),
     Parameter(
         "model",

@@ -10,12 +10,14 @@ import pytest
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.live import privacy_card
-from nstfilter.live.controls import ACTIONS, GLIDE, HELP, SHOWN, Controls
+from nstfilter.live.controls import ACTIONS, HELP, SHOWN, Controls
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.packs.reading import parse_style
+from nstfilter.parameters import PARAMETERS
 from nstfilter.testing import FakeModel
 
+GLIDE = PARAMETERS["glide"].default
 FRAME = np.full((40, 60, 3), 100, np.uint8)
 FRAME[:, :30] = 60  # darker on the left
 FIGURES = Figures(9.0, 29.84, (0.0412, 0.0604), 432, 270, 267, 266, 3, 270, 4, 0, ())
@@ -300,3 +302,77 @@ def test_keys_from_several_threads_while_frames_are_painted(make):
     for thread in threads:
         thread.join()
     assert str(controls.style) == "ruby"  # 120 quarters: ten times round the three
+
+
+def test_every_value_that_can_change_between_frames_is_set_and_given(make):
+    controls = make()
+    values = {
+        "strength": 0.25,
+        "stability": 0.5,
+        "keep_colors": True,
+        "size": 320,
+        "glide": 0.1,
+        "mirror": True,
+    }
+    names = {one.name for one in PARAMETERS.values() if one.between_frames} - {"style"}
+    assert set(values) <= names
+    for name in names:
+        value = values.get(name, PARAMETERS[name].default)
+        controls.set(name, value)
+        assert controls.get(name) == value
+    assert controls(FRAME).shape == FRAME.shape
+    assert (controls.paint.strength, controls.paint.stability, controls.paint.keep_colors) == (
+        0.25,
+        0.5,
+        True,
+    )
+
+
+def test_a_style_that_is_set_is_glided_to_and_the_keys_go_on_from_there(make, clock):
+    controls = make()
+    controls.set("style", "ruby:0.5+coal:0.5")
+    assert blue(controls(FRAME)) == 50
+    clock.time += GLIDE
+    assert blue(controls(FRAME)) == 70
+    assert controls.get("style") == "mine/ruby:0.5+mine/coal:0.5"
+    assert "ruby" in controls.status(FIGURES)[0]
+    controls.do("previous")  # back to where the ring was
+    assert controls.get("style") == "mine/ruby"
+    controls.set("style", "coal")  # one of the ring's own
+    controls.do("next")
+    assert controls.get("style") == "mine/ruby"
+
+
+def test_the_time_of_a_glide_can_be_set_and_none_is_at_once(make, clock):
+    controls = make()
+    controls.set("glide", 0)
+    controls.set("style", "jade")
+    assert blue(controls(FRAME)) == 70
+
+
+def test_a_size_that_is_set_holds_against_the_governor_until_it_is_given_back(make):
+    controls = make()
+    controls.set("size", 200)
+    controls.size = 480
+    assert controls.size == controls.paint.size == 200
+    controls.set("size", None)
+    controls.size = 480
+    assert controls.size == 480
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("strength", 2), ("size", 3), ("threads", 1), ("colour", 1), ("style", "jaed")]
+)
+def test_what_is_not_allowed_changes_nothing(make, name, value):
+    controls = make()
+    before = {one: controls.get(one) for one in ("style", "strength", "size")}
+    with pytest.raises(UsageError):
+        controls.set(name, value)
+    assert before == {one: controls.get(one) for one in before}
+
+
+def test_the_plain_frame_is_there_for_those_who_show_both(make):
+    controls = make(mirror=True)
+    assert controls.plain_frame is None
+    controls(FRAME)
+    assert np.array_equal(controls.plain_frame, FRAME[:, ::-1])

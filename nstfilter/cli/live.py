@@ -70,6 +70,7 @@ def live(
     stability: Annotated[float, option("stability")] = PARAMETERS["stability"].default,
     strength: Annotated[float, option("strength")] = PARAMETERS["strength"].default,
     keep_colors: Annotated[bool, option("keep_colors")] = PARAMETERS["keep_colors"].default,
+    glide: Annotated[float, option("glide")] = PARAMETERS["glide"].default,
     model: Annotated[str, option("model")] = PARAMETERS["model"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     card: Annotated[
@@ -87,7 +88,6 @@ def live(
     _check(source, targets, record_input)
 
     from nstfilter.cli.keys import keys
-    from nstfilter.cli.recordings import Recordings
     from nstfilter.cli.status_line import StatusLine
     from nstfilter.filter import StyleFilter
     from nstfilter.graphics.opencv import cv2
@@ -96,6 +96,8 @@ def live(
     from nstfilter.live.governor import Governor
     from nstfilter.live.last_style import remember
     from nstfilter.live.live import Live
+    from nstfilter.live.recordings import Recordings
+    from nstfilter.live.session import Session
     from nstfilter.manager import manager, open_sink
     from nstfilter.models import allowed_threads, spare_threads
 
@@ -113,13 +115,17 @@ def live(
     with _open_source(source, shape, rate) as camera:
         words = privacy_card.TEXT if card is None else card
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
-        controls = Controls(paint, _names(), mirror=mirror, card=words, say=status.say)
+        session = Session(source, model)
+        session.listen(status.say)
+        controls = session.controls = Controls(paint, _names(), mirror=mirror, card=words, say=session.say)
+        controls.set("glide", glide)
         options = {
+            "session": session,
             "overwrite": overwrite,
             "on_key": controls.press,
             "mirror": camera.info.live if preview_mirror is None else preview_mirror,
         }
-        run = Live(
+        run = session.live = Live(
             camera,
             controls,
             [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets],
@@ -129,9 +135,9 @@ def live(
             card=words,
             record=open_sink(record_input, overwrite=overwrite) if record_input else None,
             overlay=controls.describe,
-            say=status.say,
+            say=session.say,
         )
-        recordings = Recordings(run, controls)
+        recordings = session.recordings = Recordings(run, controls)
         controls.handlers |= {"snapshot": recordings.snapshot, "record": recordings.record, "quit": run.stop}
 
         def pressed(key: str) -> None:

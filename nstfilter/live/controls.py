@@ -6,21 +6,21 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
 from nstfilter.live import privacy_card
+from nstfilter.live.last_style import spelled
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.packs.reading import parse_style
 from nstfilter.packs.style import StyleMix
-from nstfilter.parameters import PARAMETERS
+from nstfilter.parameters import PARAMETERS, Parameter
 
-# seconds that the way from one style to another takes
-GLIDE = 0.5
 # how much of the next style one press mixes in
 MIX_STEP = 0.25
 # seconds that a message stays on the overlay
@@ -65,14 +65,15 @@ HELP = tuple(f"{action.key}  {action.help}" for action in ACTIONS)
 
 @dataclass(frozen=True, slots=True)
 class _Glide:
-    """On the way between two embeddings since a moment of the clock."""
+    """On the way between two embeddings since a moment of the clock, for so many seconds."""
 
     start: np.ndarray
     end: np.ndarray
     since: float
+    seconds: float = 0.0
 
     def at(self, now: float) -> np.ndarray:
-        part = (now - self.since) / GLIDE
+        part = (now - self.since) / self.seconds if self.seconds > 0 else 1.0
         if part >= 1:
             return self.end
         part = max(0.0, part)
@@ -93,6 +94,8 @@ class Controls:
     `card`      the words on the privacy card
     `handlers`  do the actions that take more than a filter (snapshot, record, quit); what one returns is said
     `say`       is told what a key did, where that is worth a line
+
+    `plain_frame` is the latest frame before painting, mirrored as the painted one is; None before the first.
     """
 
     def __init__(
@@ -108,6 +111,8 @@ class Controls:
     ) -> None:
         self.paint = paint
         self.mirrored = mirror
+        self.glide: float = PARAMETERS["glide"].default
+        self.plain_frame: np.ndarray | None = None
         self.handlers = dict(handlers or {})
         self.plain = self.card_shown = self.help_shown = self.recording = False
         self.overlay_shown = True
@@ -123,6 +128,8 @@ class Controls:
             self._ring.insert(0, began)
         self._at = self._ring.index(began)
         self._mixed = 0.0
+        self._other: StyleMix | None = None  # painted in place of those of the ring
+        self._fixed_size: int | None = paint.size
         self._glide = _Glide(paint.embedding, paint.embedding, self._clock.now())
         self._strength = paint.strength
         self._afresh = False
@@ -133,6 +140,7 @@ class Controls:
             return self._privacy(frame)
         if self.mirrored:
             frame = cv2.flip(frame, 1)
+        self.plain_frame = frame
         if self.plain:
             return frame
         if self._afresh:
@@ -146,16 +154,54 @@ class Controls:
 
     @property
     def size(self) -> int | None:
-        """The shorter side the network works at, in pixels; None for what the frame calls for."""
+        """The shorter side the network works at, in pixels; None for what the frame calls for. The governor
+        sets it, which changes nothing while the user has chosen one."""
         return self.paint.size
 
     @size.setter
     def size(self, size: int | None) -> None:
-        self.paint.size = size
+        self.paint.size = self._fixed_size or size
+
+    def get(self, name: str) -> Any:
+        """The value now of the parameter called `name`, one that can change between frames. The style is as
+        `parse_style` reads it anywhere, empty where it has no name; the size None where it is not fixed."""
+        match _parameter(name).name:
+            case "style":
+                return spelled(self.style) if self.style else ""
+            case "strength":
+                return self._strength
+            case "size":
+                return self._fixed_size
+            case "mirror":
+                return self.mirrored
+            case "glide":
+                return self.glide
+        return getattr(self.paint, name)
+
+    def set(self, name: str, value: Any) -> None:
+        """Change the parameter `name` from the next frame on; to a style it glides. Raises `UsageError`
+        for what `parameters.py` does not allow, and as `parse_style` does."""
+        value = _parameter(name).check(value)
+        with self._changing:
+            match name:
+                case "style":
+                    self._go_to(parse_style(value))
+                case "strength":
+                    self._strength = value
+                case "size":
+                    self._fixed_size, self.paint.size = value, value
+                case "mirror":
+                    self._afresh, self.mirrored = self._afresh or value != self.mirrored, value
+                case "glide":
+                    self.glide = value
+                case _:
+                    setattr(self.paint, name, value)
 
     @property
     def style(self) -> StyleMix | None:
         """What is painted in now, or will be once the glide is over; None where it has no name."""
+        if self._other:
+            return self._other
         here, there = self._ring[self._at], self._ring[self._after()]
         if not self._mixed or here is None or there is None:
             return here
@@ -190,7 +236,7 @@ class Controls:
             case "next":
                 self._go(self._after(), 0.0)
             case "previous":
-                self._go(self._at if self._mixed else (self._at - 1) % len(self._ring), 0.0)
+                self._go(self._at if self._mixed or self._other else (self._at - 1) % len(self._ring), 0.0)
             case "mix":
                 mixed = self._mixed + MIX_STEP
                 self._go(*((self._after(), 0.0) if mixed >= 1 else (self._at, mixed)))
@@ -222,9 +268,21 @@ class Controls:
             end = end * np.float32(1 - mixed) + self._embedding((at + 1) % len(self._ring)) * np.float32(
                 mixed
             )
+        self._begin_glide(end)
+        self._at, self._mixed, self._other = at, mixed, None
+
+    def _go_to(self, mix: StyleMix) -> None:
+        """Glide to `mix`: to its place in the ring, or beside the ring where it has none."""
+        if mix in self._ring:
+            self._go(self._ring.index(mix), 0.0)
+        else:
+            self._begin_glide(self.paint.embed(mix))
+            self._other = mix
+
+    def _begin_glide(self, end: np.ndarray) -> None:
         now = self._clock.now()
-        start = self._glide.at(now) if model.mixes else end
-        self._at, self._mixed, self._glide = at, mixed, _Glide(start, end, now)
+        start = self._glide.at(now) if self.paint.model.mixes else end
+        self._glide = _Glide(start, end, now, self.glide)
 
     def _after(self) -> int:
         return (self._at + 1) % len(self._ring)
@@ -264,7 +322,17 @@ class Controls:
         return "   ".join(shown), "   ".join(doing)
 
     def _label(self) -> str:
+        if self._other:
+            return str(self._other)
         here, there = (str(self._ring[at] or "your picture") for at in (self._at, self._after()))
         if not self._mixed:
             return here
         return f"{here} {100 - 100 * self._mixed:.0f} % + {there} {100 * self._mixed:.0f} %"
+
+
+def _parameter(name: str) -> Parameter:
+    """The parameter of that name. Raises `UsageError` where there is none that can change between frames."""
+    changeable = {one.name: one for one in PARAMETERS.values() if one.between_frames}
+    if name not in changeable:
+        raise UnknownNameError("parameter", name, list(changeable))
+    return changeable[name]

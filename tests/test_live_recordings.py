@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.cli.recordings import Recordings
 from nstfilter.errors import SinkError
+from nstfilter.live.recordings import Recordings
 from nstfilter.packs.reading import parse_style
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
