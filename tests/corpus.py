@@ -21,9 +21,16 @@ REASON = "needs FFmpeg's own tools (ffmpeg, ffprobe)"
 
 PICTURE = "testsrc2=size=160x120:rate=25:duration={seconds}"
 SOUND = "sine=frequency=440:sample_rate=48000:duration={seconds}"
-X264 = "-c:v libx264 -preset ultrafast -g 12 -bf 2 -pix_fmt yuv420p".split()
-AAC = "-c:a aac -b:a 64k".split()
-CUES = ((0.123, 0.5, "one"), (1.023, 1.4, "two"), (1.777, 1.9, "three"))
+X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-bf", "2", "-pix_fmt", "yuv420p"]
+AAC = ["-c:a", "aac", "-b:a", "64k"]
+# cues that FFmpeg's MP4 muxer moves by up to 0.7 s where fragments end
+CUES = (
+    (0.123, 0.456, "one"),
+    (0.456, 2.007, "two"),
+    (2.207, 2.935, "three"),
+    (2.935, 4.223, "four"),
+    (4.423, 5.808, "five"),
+)
 # a gradient of transparency from left to right
 ALPHA = "format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*X/W'"
 
@@ -56,7 +63,23 @@ def _subtitles(path: Path) -> None:
     )
     codec = "mov_text" if path.suffix in (".mp4", ".mov") else "srt"
     tags = ["-metadata:s:s:0", "language=deu", "-metadata:s:a:0", "language=fra"]
-    ffmpeg(*_inputs(), "-i", text, *X264, *AAC, "-c:s", codec, "-map", "0", "-map", "1", "-map", "2", *tags, path)
+    ffmpeg(
+        *_inputs(6),
+        "-i",
+        text,
+        *X264,
+        *AAC,
+        "-c:s",
+        codec,
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-map",
+        "2",
+        *tags,
+        path,
+    )
     text.unlink()
 
 
@@ -123,7 +146,7 @@ def _truncated(make_it: Callable[[Path], None], share: float) -> Callable[[Path]
     return cut_it
 
 
-_HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=12".split()
+_HEVC = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=12"]
 _FRONT = ["-movflags", "+faststart"]
 
 # name -> (suffix, how it is made)
@@ -131,7 +154,7 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "plain": (".mp4", _plain()),
     "plain_mkv": (".mkv", _plain()),
     "plain_mov": (".mov", _plain()),
-    "plain_webm": (".webm", _clip(*"-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus".split())),
+    "plain_webm": (".webm", _clip(*["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"])),
     "vfr": (".mkv", _plain("-vf", "setpts=(N+0.4*mod(N\\,3))/25/TB", "-fps_mode", "passthrough", "-enc_time_base", "1/1000")),
     "ntsc": (".mp4", _plain("-r", "30000/1001")),
     "open_gop": (".mp4", _plain("-x264-params", "open-gop=1:keyint=10:bframes=3:scenecut=0")),
@@ -145,13 +168,13 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "back": (".ts", _joined(0)),
     "ahead": (".ts", _joined(3600)),
     "hevc10": (".mp4", _clip(*_HEVC, "-pix_fmt", "yuv420p10le", *AAC)),
-    "av1_10": (".mkv", _clip(*"-c:v libsvtav1 -preset 12 -pix_fmt yuv420p10le".split(), *AAC)),
-    "prores": (".mov", _clip(*"-c:v prores_ks -pix_fmt yuv422p10le".split(), *AAC)),
-    "prores4444": (".mov", _clip("-vf", ALPHA, *"-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le".split(), *AAC, seconds=0.6)),
-    "qtrle": (".mov", _clip("-vf", ALPHA, *"-c:v qtrle -pix_fmt argb".split(), *AAC, seconds=0.6)),
-    "png_mov": (".mov", _clip("-vf", ALPHA, *"-c:v png -pix_fmt rgba".split(), *AAC, seconds=0.6)),
-    "vp9_alpha": (".webm", _clip("-vf", ALPHA, *"-c:v libvpx-vp9 -pix_fmt yuva420p -deadline realtime -cpu-used 8".split(), *"-c:a libopus".split(), seconds=0.6)),
-    "vp8_alpha": (".webm", _clip("-vf", ALPHA, *"-c:v libvpx -pix_fmt yuva420p -auto-alt-ref 0 -deadline realtime -cpu-used 8".split(), *"-c:a libvorbis".split(), seconds=0.6)),
+    "av1_10": (".mkv", _clip(*["-c:v", "libsvtav1", "-preset", "12", "-pix_fmt", "yuv420p10le"], *AAC)),
+    "prores": (".mov", _clip(*["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"], *AAC)),
+    "prores4444": (".mov", _clip("-vf", ALPHA, *["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], *AAC, seconds=0.6)),
+    "qtrle": (".mov", _clip("-vf", ALPHA, *["-c:v", "qtrle", "-pix_fmt", "argb"], *AAC, seconds=0.6)),
+    "png_mov": (".mov", _clip("-vf", ALPHA, *["-c:v", "png", "-pix_fmt", "rgba"], *AAC, seconds=0.6)),
+    "vp9_alpha": (".webm", _clip("-vf", ALPHA, *["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime", "-cpu-used", "8"], *["-c:a", "libopus"], seconds=0.6)),
+    "vp8_alpha": (".webm", _clip("-vf", ALPHA, *["-c:v", "libvpx", "-pix_fmt", "yuva420p", "-auto-alt-ref", "0", "-deadline", "realtime", "-cpu-used", "8"], *["-c:a", "libvorbis"], seconds=0.6)),
     "gif": (".gif", _clip("-vf", "fps=10", sound=False)),
     "gif_alpha": (".gif", _clip("-vf", "fps=10,format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*gt(X,W/2)',split[a][b];[a]palettegen=reserve_transparent=1[p];[b][p]paletteuse", "-loop", "3", sound=False, seconds=1)),
     "surround": (".mkv", _plain("-filter:a", "pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0")),
@@ -161,9 +184,9 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "subtitles_mov": (".mov", _subtitles),
     "cover": (".mp4", _cover),
     "full_range": (".mp4", _plain("-vf", "scale=out_range=full", "-color_range", "pc", "-colorspace", "smpte170m")),
-    "wmv": (".wmv", _clip(*"-c:v wmv2 -c:a wmav2".split())),
+    "wmv": (".wmv", _clip(*["-c:v", "wmv2", "-c:a", "wmav2"])),
     "ts": (".ts", _plain()),
-    "avi": (".avi", _clip(*"-c:v mpeg4 -c:a mp3".split())),
+    "avi": (".avi", _clip(*["-c:v", "mpeg4", "-c:a", "mp3"])),
     "y4m": (".y4m", _clip(sound=False)),
     "truncated": (".mp4", _truncated(_plain(*_FRONT), 0.6)),
     "truncated_gif": (".gif", _truncated(_clip("-vf", "fps=10", sound=False), 0.5)),
@@ -207,7 +230,9 @@ def times(path: Path, stream: str = "v:0") -> list[Fraction]:
 
 def packets(path: Path, stream: str) -> list[tuple[float, float]]:
     """Start and end of each packet with something in it, in seconds."""
-    found = probe(path, "-select_streams", stream, "-show_entries", "packet=pts_time,duration_time,size")["packets"]
+    found = probe(path, "-select_streams", stream, "-show_entries", "packet=pts_time,duration_time,size")[
+        "packets"
+    ]
     return [
         (float(p["pts_time"]), float(p["pts_time"]) + float(p.get("duration_time", 0)))
         for p in found
