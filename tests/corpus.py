@@ -146,20 +146,41 @@ def _truncated(make_it: Callable[[Path], None], share: float) -> Callable[[Path]
     return cut_it
 
 
-_HEVC = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=12"]
-_FRONT = ["-movflags", "+faststart"]
+HEVC = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=12"]
+VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"]
+OPUS = ["-c:a", "libopus"]
+INDEX_FIRST = ["-movflags", "+faststart"]
+IRREGULAR = ["-vf", "setpts=(N+0.4*mod(N\\,3))/25/TB", "-fps_mode", "passthrough", "-enc_time_base", "1/1000"]
+HALF_GONE = (
+    "fps=10,format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*gt(X,W/2)',"
+    "split[a][b];[a]palettegen=reserve_transparent=1[p];[b][p]paletteuse"
+)
+
+
+def _same_on_all(layout: str, channels: int) -> list[str]:
+    return ["-filter:a", f"pan={layout}|" + "|".join(f"c{n}=c0" for n in range(channels))]
+
+
+def _see_through(*options: str) -> Callable[[Path], None]:
+    return _clip("-vf", ALPHA, *options, seconds=0.6)
+
+
+def _late_sound(path: Path) -> None:
+    picture, sound = _inputs()[:4], _inputs()[4:]
+    ffmpeg(*picture, "-itsoffset", "0.3", *sound, *X264, *AAC, path)
+
 
 # name -> (suffix, how it is made)
 RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "plain": (".mp4", _plain()),
     "plain_mkv": (".mkv", _plain()),
     "plain_mov": (".mov", _plain()),
-    "plain_webm": (".webm", _clip(*["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"])),
-    "vfr": (".mkv", _plain("-vf", "setpts=(N+0.4*mod(N\\,3))/25/TB", "-fps_mode", "passthrough", "-enc_time_base", "1/1000")),
+    "plain_webm": (".webm", _clip(*VP9, *OPUS)),
+    "vfr": (".mkv", _plain(*IRREGULAR)),
     "ntsc": (".mp4", _plain("-r", "30000/1001")),
     "open_gop": (".mp4", _plain("-x264-params", "open-gop=1:keyint=10:bframes=3:scenecut=0")),
     "edit_list": (".mp4", _edit_list),
-    "late_sound": (".mkv", lambda path: ffmpeg(*_inputs()[:4], "-itsoffset", "0.3", *_inputs()[4:], *X264, *AAC, path)),
+    "late_sound": (".mkv", _late_sound),
     "offset": (".mkv", _plain("-output_ts_offset", "12.5")),
     "offset_ts": (".ts", _plain("-output_ts_offset", "12.5")),
     "far": (".mkv", _plain("-output_ts_offset", "95000")),
@@ -167,31 +188,31 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "wraps": (".ts", _plain("-output_ts_offset", "95441")),
     "back": (".ts", _joined(0)),
     "ahead": (".ts", _joined(3600)),
-    "hevc10": (".mp4", _clip(*_HEVC, "-pix_fmt", "yuv420p10le", *AAC)),
+    "hevc10": (".mp4", _clip(*HEVC, "-pix_fmt", "yuv420p10le", *AAC)),
     "av1_10": (".mkv", _clip(*["-c:v", "libsvtav1", "-preset", "12", "-pix_fmt", "yuv420p10le"], *AAC)),
     "prores": (".mov", _clip(*["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"], *AAC)),
-    "prores4444": (".mov", _clip("-vf", ALPHA, *["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], *AAC, seconds=0.6)),
-    "qtrle": (".mov", _clip("-vf", ALPHA, *["-c:v", "qtrle", "-pix_fmt", "argb"], *AAC, seconds=0.6)),
-    "png_mov": (".mov", _clip("-vf", ALPHA, *["-c:v", "png", "-pix_fmt", "rgba"], *AAC, seconds=0.6)),
-    "vp9_alpha": (".webm", _clip("-vf", ALPHA, *["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime", "-cpu-used", "8"], *["-c:a", "libopus"], seconds=0.6)),
-    "vp8_alpha": (".webm", _clip("-vf", ALPHA, *["-c:v", "libvpx", "-pix_fmt", "yuva420p", "-auto-alt-ref", "0", "-deadline", "realtime", "-cpu-used", "8"], *["-c:a", "libvorbis"], seconds=0.6)),
+    "prores4444": (".mov", _see_through(*["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], *AAC)),
+    "qtrle": (".mov", _see_through(*["-c:v", "qtrle", "-pix_fmt", "argb"], *AAC)),
+    "png_mov": (".mov", _see_through(*["-c:v", "png", "-pix_fmt", "rgba"], *AAC)),
+    "vp9_alpha": (".webm", _see_through(*VP9, "-pix_fmt", "yuva420p", *OPUS)),
+    "vp8_alpha": (".webm", _see_through(*["-c:v", "libvpx", "-pix_fmt", "yuva420p", "-auto-alt-ref", "0"], *OPUS)),
     "gif": (".gif", _clip("-vf", "fps=10", sound=False)),
-    "gif_alpha": (".gif", _clip("-vf", "fps=10,format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*gt(X,W/2)',split[a][b];[a]palettegen=reserve_transparent=1[p];[b][p]paletteuse", "-loop", "3", sound=False, seconds=1)),
-    "surround": (".mkv", _plain("-filter:a", "pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0")),
-    "surround71": (".mkv", _clip(*X264, "-filter:a", "pan=7.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0|c6=c0|c7=c0", "-c:a", "flac")),
+    "gif_alpha": (".gif", _clip("-vf", HALF_GONE, "-loop", "3", sound=False, seconds=1)),
+    "surround": (".mkv", _plain(*_same_on_all("5.1", 6))),
+    "surround71": (".mkv", _clip(*X264, *_same_on_all("7.1", 8), "-c:a", "flac")),
     "subtitles": (".mkv", _subtitles),
     "subtitles_mp4": (".mp4", _subtitles),
     "subtitles_mov": (".mov", _subtitles),
     "cover": (".mp4", _cover),
-    "full_range": (".mp4", _plain("-vf", "scale=out_range=full", "-color_range", "pc", "-colorspace", "smpte170m")),
+    "full_range": (".mp4", _plain(*["-vf", "scale=out_range=full", "-color_range", "pc", "-colorspace", "smpte170m"])),
     "wmv": (".wmv", _clip(*["-c:v", "wmv2", "-c:a", "wmav2"])),
     "ts": (".ts", _plain()),
     "avi": (".avi", _clip(*["-c:v", "mpeg4", "-c:a", "mp3"])),
     "y4m": (".y4m", _clip(sound=False)),
-    "truncated": (".mp4", _truncated(_plain(*_FRONT), 0.6)),
+    "truncated": (".mp4", _truncated(_plain(*INDEX_FIRST), 0.6)),
     "truncated_gif": (".gif", _truncated(_clip("-vf", "fps=10", sound=False), 0.5)),
     "damaged_h264": (".mkv", _damaged(_plain(), 8, 1)),
-    "damaged_hevc": (".mp4", _damaged(_clip(*_HEVC, *AAC, *_FRONT), 8, 2)),
+    "damaged_hevc": (".mp4", _damaged(_clip(*HEVC, *AAC, *INDEX_FIRST), 8, 2)),
     "damaged_ts": (".ts", _damaged(_plain(), 12, 3)),
 }  # fmt: skip
 
