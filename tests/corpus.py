@@ -4,6 +4,8 @@
 `python tests/corpus.py FOLDER` makes them all. Every clip is small and drawn by FFmpeg's test sources.
 """
 
+# ruff: noqa: E501  (a table: one clip a line)
+
 from __future__ import annotations
 
 import json
