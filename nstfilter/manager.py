@@ -27,7 +27,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One thing a plugin can open. `plugin` is its plugin's name, `options` the keywords that `open` takes."""
+    """One thing a plugin can open: `plugin` is that plugin's name, `options` the keywords `open` takes."""
 
     name: str
     open: Callable[..., Any]
