@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 from collections import Counter
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,6 +75,11 @@ def live(
     glide: Annotated[float, option("glide")] = PARAMETERS["glide"].default,
     model: Annotated[str, option("model")] = PARAMETERS["model"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
+    panel: Annotated[bool, typer.Option("--panel", help="Steer the run from a page in the browser.")] = False,
+    open_page: Annotated[
+        bool,
+        typer.Option("--open/--no-open", help="Open the panel's page, or only print its address."),
+    ] = True,
     card: Annotated[
         str | None, typer.Option(help="The words shown when there is no picture to show.", metavar="TEXT")
     ] = None,
@@ -84,7 +91,7 @@ def live(
 ) -> None:
     """Paint a camera as it runs: for calls, streams and recordings."""
     shape, rate = _shape(output_size), _rate(fps)
-    targets = to or _default_sinks()
+    targets = [*(to or _default_sinks()), *(["panel"] if panel else [])]
     _check(source, targets, record_input)
 
     from nstfilter.cli.keys import keys
@@ -115,7 +122,7 @@ def live(
     with _open_source(source, shape, rate) as camera:
         words = privacy_card.TEXT if card is None else card
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
-        session = Session(source, model)
+        session = Session(source, model, on_address=partial(_show_page, as_json, open_page))
         session.listen(status.say)
         controls = session.controls = Controls(paint, _names(), mirror=mirror, card=words, say=session.say)
         controls.set("glide", glide)
@@ -197,6 +204,15 @@ def _rate(text: str) -> Fraction:
             f"--fps is {text}; expected a number from {RATES[0]} to {RATES[1]}, such as 30 or 29.97"
         )
     return rate
+
+
+def _show_page(to_stderr: bool, open_page: bool, address: str) -> None:
+    """Print where the panel is, on a line of its own, and open it."""
+    print(address, file=sys.stderr if to_stderr else sys.stdout, flush=True)
+    if open_page:
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 def _default_sinks() -> list[str]:

@@ -1,0 +1,126 @@
+// The socket: state comes in, changes and acknowledgments go out. The newest of each wins, nothing queues.
+
+export class Link extends EventTarget {
+  state = null;
+  stats = {};
+  parameters = [];
+  styles = [];
+  thumbs = {};
+  open = false;
+  #socket = null;
+  #wait = 400;
+  #pending = {};
+  #flushing = false;
+  #view = null;
+
+  connect() {
+    const socket = new WebSocket(`ws://${location.host}/socket`);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.open = true;
+      this.#wait = 400;
+      if (this.#view) this.#send(this.#view);
+      this.#tell("open");
+    };
+    socket.onmessage = ({ data }) => {
+      if (data instanceof ArrayBuffer) this.#tell("frame", data);
+      else this.#receive(JSON.parse(data));
+    };
+    socket.onclose = async () => {
+      const was = this.open;
+      this.open = false;
+      if (was) this.#tell("closed");
+      if (!was && (await this.#refused())) return this.#tell("refused");
+      setTimeout(() => this.connect(), this.#wait);
+      this.#wait = Math.min(3000, this.#wait * 1.5);
+    };
+  }
+
+  async #refused() {
+    try {
+      return (await fetch("/api/state", { cache: "no-store" })).status === 401;
+    } catch {
+      return false;
+    }
+  }
+
+  #receive(message) {
+    const { type } = message;
+    if (type === "hello") {
+      Object.assign(this, { parameters: message.parameters, styles: message.styles, state: message.state, stats: message.stats });
+      for (const style of this.styles) this.thumbs[style.key] = style.version;
+      this.#tell("hello");
+      this.#tell("styles");
+      this.#tell("state");
+      this.#tell("stats");
+    } else if (type === "state") {
+      this.state = message.state;
+      this.#tell("state");
+    } else if (type === "styles") {
+      this.styles = message.styles;
+      for (const style of this.styles) this.thumbs[style.key] = style.version;
+      this.#tell("styles");
+    } else if (type === "stats") {
+      this.stats = message.stats;
+      const changed = Object.keys(message.thumbs).filter((key) => message.thumbs[key] !== this.thumbs[key]);
+      Object.assign(this.thumbs, message.thumbs);
+      this.#tell("stats");
+      if (changed.length) this.#tell("thumbs", changed);
+    } else this.#tell(type, message);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Called with each frame once it is drawn: the next one is sent only then. */
+  ack() {
+    this.#send({ type: "ack" });
+  }
+
+  view(width, show) {
+    this.#view = { type: "view", width, show };
+    this.#send(this.#view);
+  }
+
+  /** Changes made within one frame of the screen travel together. */
+  set(values) {
+    Object.assign(this.#pending, values);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setTimeout(() => {
+      this.#flushing = false;
+      const values = this.#pending;
+      this.#pending = {};
+      this.#send({ type: "set", values });
+    }, 16);
+  }
+
+  do(action) {
+    this.#send({ type: "do", action });
+  }
+
+  refresh() {
+    this.#send({ type: "refresh" });
+  }
+
+  on(name, listener) {
+    this.addEventListener(name, (event) => listener(event.detail));
+    return this;
+  }
+
+  thumb(key) {
+    return `/thumbs/${key.split("/").map(encodeURIComponent).join("/")}?v=${this.thumbs[key] ?? 0}`;
+  }
+
+  styleOf(text) {
+    return this.styles.find((style) => style.text === text || style.key === text);
+  }
+}
+
+export const link = new Link();

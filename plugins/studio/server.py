@@ -1,0 +1,421 @@
+"""The panel's web server: a page, a socket, an HTTP API, in a thread of its own.
+
+GET    /                     the page
+WS     /socket               state and commands as JSON, frames as binary messages
+GET    /stream.mjpg          the painted picture, for OBS and others
+GET    /api/state            values, style, files, figures
+GET    /api/parameters       every value, with its type and range
+PATCH  /api/values           {"strength": 0.6}
+POST   /api/do/ACTION        card, plain, record, snapshot, next, previous, ...
+GET    /api/styles           the gallery;  POST with a picture as the body: a new style
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from nstfilter.errors import NstfilterError, SinkError, UsageError
+from nstfilter.plugins.studio.access import Guard
+from nstfilter.plugins.studio.preview import SHOWS, Viewer
+from nstfilter.plugins.studio.studio import Studio, error_line
+from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
+
+PAGE = Path(__file__).parent / "page"
+VERSION = 1  # of the messages on the socket
+# seconds between two looks at whether the state has changed, and between two messages of figures
+LOOK, FIGURES = 0.1, 0.5
+# bytes of a message or of a JSON body from a page; pages at once; pictures received at once
+MAX_MESSAGE, MAX_PAGES, MAX_UPLOADS = 65_536, 16, 2
+
+log = logging.getLogger("nstfilter")
+
+
+class Page:
+    """One open page: what it is still to be sent. Of each kind of message only the newest waits."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.viewer = Viewer(self._frame_from_the_sink)
+        self._loop = loop
+        self._waiting: dict[str, str | bytes] = {}
+        self._wake = asyncio.Event()
+        self._messages = 0
+
+    def put(self, message: dict[str, Any]) -> None:
+        """In the server's loop."""
+        kind = message["type"]
+        if kind == "message":  # none replaces another, up to a handful
+            self._messages = (self._messages + 1) % 8
+            kind += str(self._messages)
+        self._waiting[kind] = json.dumps(message)
+        self._wake.set()
+
+    def _frame_from_the_sink(self, data: bytes) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._frame, data)
+
+    def _frame(self, data: bytes) -> None:
+        self._waiting["frame"] = data
+        self._wake.set()
+
+    async def send_to(self, websocket: WebSocket) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                kind = next(iter(self._waiting))
+                message = self._waiting.pop(kind)
+                if isinstance(message, bytes):
+                    await websocket.send_bytes(message)
+                else:
+                    await websocket.send_text(message)
+
+
+class Server:
+    """Serves `studio` at `host`:`port` to those who know `token`.
+
+    `port`  0 for any that is free. Raises `SinkError` where it cannot be had.
+    """
+
+    def __init__(self, studio: Studio, token: str, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.studio, self.token, self.host = studio, token, host
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self.pages: set[Page] = set()
+        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        self._state: dict[str, Any] = {}
+        self._version = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        config = uvicorn.Config(
+            self.app(),
+            log_config=None,
+            access_log=False,  # addresses hold the token
+            log_level="error",
+            ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=128,
+            server_header=False,
+        )
+        self._server = uvicorn.Server(config)
+        studio.gallery.wanted = self._looking
+
+    @property
+    def address(self) -> str:
+        """What to open in the browser on this computer."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?token={self.token}"
+
+    def start(self) -> None:
+        """Returns once pages are answered."""
+        self._thread = threading.Thread(target=self._run, name="nstfilter-studio-server", daemon=True)
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Say goodbye to every page and close the port."""
+        self.tell({"type": "ended"})
+        self._server.should_exit = True
+        if self._thread:
+            self._thread.join(5)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send `message` to every page; from any thread."""
+        if self._loop:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._put, message)
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._socket])
+        finally:
+            self._socket.close()
+
+    def _put(self, message: dict[str, Any]) -> None:
+        for page in self.pages:
+            page.put(message)
+
+    def _looking(self) -> bool:
+        return any(page.viewer.width for page in list(self.pages))
+
+    # the application
+
+    def app(self) -> ASGIApp:
+        routes = [
+            Route("/", self._index),
+            Mount("/page", _Uncached(directory=PAGE)),
+            WebSocketRoute("/socket", self._serve_page),
+            Route("/stream.mjpg", self._stream),
+            Route("/thumbs/{key:path}", self._thumbnail),
+            Route("/files/{key}", self._file),
+            Route("/api/state", self._get_state),
+            Route("/api/parameters", self._get_parameters),
+            Route("/api/values", self._set_values, methods=["PATCH", "POST"]),
+            Route("/api/do/{action}", self._do, methods=["POST"]),
+            Route("/api/styles", self._get_styles, methods=["GET"]),
+            Route("/api/styles", self._add_style, methods=["POST"]),
+        ]
+        starlette = Starlette(
+            routes=routes,
+            lifespan=self._lifespan,
+            exception_handlers={NstfilterError: _refuse, TooLargeError: _refuse},
+        )
+        return Guard(starlette, self.token, lambda: f"nstfilter-{self.port}", "/page/")
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        watch = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            self._loop = None
+
+    async def _watch(self) -> None:
+        """Keep every page in step with whoever else changes something: keys, OSC, another page."""
+        due = 0.0
+        while True:
+            await asyncio.sleep(LOOK)
+            if not self.pages:
+                continue
+            try:
+                self._update()
+                if (now := time.monotonic()) >= due:
+                    due = now + FIGURES
+                    thumbs = {key: one.version for key, one in self.studio.gallery.thumbnails.items()}
+                    self._put({"type": "stats", "stats": self.studio.stats(), "thumbs": thumbs})
+            except Exception:
+                log.exception("the panel's pages could not be updated")
+                await asyncio.sleep(5)
+
+    def _update(self) -> None:
+        state = self.studio.state()
+        if state != self._state:
+            if state["gallery"] != self._state.get("gallery"):
+                self._put({"type": "styles", "styles": self.studio.gallery.facts()})
+            self._state = state
+            self._version += 1
+            self._put({"type": "state", "number": self._version, "state": state})
+
+    # pages
+
+    async def _index(self, request: Request) -> Response:
+        return FileResponse(PAGE / "index.html", headers={"cache-control": "no-store"})
+
+    async def _serve_page(self, websocket: WebSocket) -> None:
+        if len(self.pages) >= MAX_PAGES:
+            await websocket.close(1013, "too many pages are open")
+            return
+        await websocket.accept()
+        page = Page(asyncio.get_running_loop())
+        page.viewer.ready = False  # until it says what it shows
+        self.pages.add(page)
+        self._state = self.studio.state()
+        page.put(
+            {
+                "type": "hello",
+                "version": VERSION,
+                "parameters": self.studio.parameters(),
+                "styles": self.studio.gallery.facts(),
+                "number": self._version,
+                "state": self._state,
+                "stats": self.studio.stats(),
+            }
+        )
+        self.studio.preview.add(page.viewer)
+        self.studio.gallery.refresh()
+        sender = asyncio.create_task(page.send_to(websocket))
+        try:
+            while True:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                await self._receive(page, message.get("text"))
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            self.pages.discard(page)
+            self.studio.preview.remove(page.viewer)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await sender
+
+    async def _receive(self, page: Page, text: str | None) -> None:
+        try:
+            message = json.loads(text or "")
+            kind = message["type"]
+            if kind == "ack":
+                page.viewer.ready = page.viewer.width > 0
+            elif kind == "view":
+                page.viewer.width = min(3840, max(0, int(message["width"])))
+                page.viewer.show = message["show"] if message["show"] in SHOWS else "painted"
+                page.viewer.sent = ()
+                page.viewer.ready = page.viewer.width > 0
+            elif kind == "set":
+                await run_in_threadpool(self.studio.set, message["values"])
+                self._update()
+            elif kind == "do":
+                await run_in_threadpool(self.studio.do, str(message["action"]))
+                self._update()
+            elif kind == "refresh":
+                self.studio.gallery.refresh()
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            page.put(
+                {"type": "message", "level": "error", "text": "the page sent what is not understood here"}
+            )
+        except NstfilterError as error:
+            page.put({"type": "message", "level": "error", "text": error_line(error)})
+            page.put({"type": "state", "number": self._version, "state": self._state})
+
+    # pictures
+
+    async def _thumbnail(self, request: Request) -> Response:
+        data = await run_in_threadpool(self.studio.gallery.jpeg, request.path_params["key"])
+        if data is None:
+            return Response(status_code=404)
+        # the address carries the version
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
+
+    async def _stream(self, request: Request) -> Response:
+        width = _number(request.query_params.get("width", "960"), 64, 3840)
+        loop = asyncio.get_running_loop()
+        wake: asyncio.Queue[bytes] = asyncio.Queue()
+        viewer = Viewer(lambda data: loop.call_soon_threadsafe(wake.put_nowait, data), width)
+
+        async def frames() -> AsyncIterator[bytes]:
+            self.studio.preview.add(viewer)
+            try:
+                while not self._server.should_exit:
+                    try:
+                        data = await asyncio.wait_for(wake.get(), 1.0)
+                    except TimeoutError:
+                        continue
+                    part = data[8:]
+                    yield b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(part)
+                    yield part + b"\r\n"
+                    viewer.ready = True
+            finally:
+                self.studio.preview.remove(viewer)
+
+        kind = "multipart/x-mixed-replace; boundary=frame"
+        return StreamingResponse(frames(), media_type=kind, headers={"cache-control": "no-store"})
+
+    async def _file(self, request: Request) -> Response:
+        path = self.studio.file(request.path_params["key"])
+        return FileResponse(path, filename=path.name)
+
+    # the API
+
+    async def _get_state(self, request: Request) -> Response:
+        return JSONResponse({"state": self.studio.state(), "stats": self.studio.stats()})
+
+    async def _get_parameters(self, request: Request) -> Response:
+        return JSONResponse({"parameters": self.studio.parameters()})
+
+    async def _set_values(self, request: Request) -> Response:
+        values = await _json(request)
+        if not isinstance(values, dict):
+            raise UsageError('expected an object such as {"strength": 0.6}')
+        await run_in_threadpool(self.studio.set, values)
+        self._update()
+        return JSONResponse({"values": self.studio.values()})
+
+    async def _do(self, request: Request) -> Response:
+        await run_in_threadpool(self.studio.do, request.path_params["action"])
+        self._update()
+        return JSONResponse({"state": self.studio.state()})
+
+    async def _get_styles(self, request: Request) -> Response:
+        return JSONResponse({"styles": self.studio.gallery.facts()})
+
+    async def _add_style(self, request: Request) -> Response:
+        name = plain_name(request.query_params.get("name", "picture"))
+        style = await self._with_upload(request, MAX_PICTURE, partial(self.studio.uploads.add, name=name))
+        await run_in_threadpool(self.studio.gallery.reload)
+        self._update()
+        key = f"upload/{style.path.parent.name}"
+        return JSONResponse(self.studio.gallery.thumbnails[key].facts(), 201)
+
+    async def _with_upload(self, request: Request, limit: int, use: Callable[[Path], Any]) -> Any:
+        """What `use` makes of the request's body, a file."""
+        if int(request.headers.get("content-length", "0") or 0) > limit:
+            raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
+        async with self._uploads:
+            with tempfile.TemporaryDirectory(prefix="nstfilter-studio-") as folder:
+                path = Path(folder, "upload")
+                if not await receive(request.stream(), path, limit):
+                    raise UsageError("the file is empty")
+                return await run_in_threadpool(use, path)
+
+
+class _Uncached(StaticFiles):
+    """The page's files: always asked for again, for they change with the program and not with the address."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": error_line(error)}, 413 if isinstance(error, TooLargeError) else 400)
+
+
+async def _json(request: Request) -> Any:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_MESSAGE:
+            raise TooLargeError("the request is larger than 64 kB")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise UsageError("the request's body is not JSON") from None
+
+
+def _number(text: str, low: int, high: int) -> int:
+    try:
+        return min(high, max(low, int(text)))
+    except ValueError:
+        raise UsageError(f"{text!r} is not a whole number") from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name != "nt":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = getattr(error, "strerror", None) or error
+        raise SinkError(
+            f"the panel cannot be served at {host}:{port}: {why}; choose another --port"
+        ) from None
+    listener.set_inheritable(False)
+    return listener

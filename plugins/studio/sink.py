@@ -1,0 +1,66 @@
+"""The panel as a sink: it shows each frame to the pages that are open, and serves them."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nstfilter.errors import SinkError
+from nstfilter.streams import Frame, Sink, StreamInfo
+
+if TYPE_CHECKING:
+    from nstfilter.live.session import Session
+    from nstfilter.plugins.studio.server import Server
+    from nstfilter.plugins.studio.studio import Studio
+
+# the first port that is tried, and how many after it
+PORT, TRIES = 8450, 20
+
+
+class PanelSink(Sink):
+    """Serves the page while the run lasts. Closing a page ends nothing.
+
+    `session`  the run that the page steers
+    `host`     the address to listen at; one other than 127.0.0.1 lets other devices in, with the token
+    `port`     None for the first free one from 8450 on
+    """
+
+    def __init__(self, session: Session, host: str = "127.0.0.1", port: int | None = None) -> None:
+        super().__init__()
+        self.session, self.host, self.port = session, host, port
+        self.server: Server | None = None
+        self.studio: Studio | None = None
+
+    def _open(self, info: StreamInfo) -> None:
+        from nstfilter.plugins.studio.access import load_token
+        from nstfilter.plugins.studio.studio import Studio
+
+        self.studio = Studio(self.session)
+        self.server = self._serve(self.studio, load_token())
+        self.studio.gallery.start()
+        self.server.start()
+        self.session.on_address(self.server.address)
+
+    def _serve(self, studio: Studio, token: str) -> Server:
+        from nstfilter.plugins.studio.server import Server
+
+        if self.port is not None:
+            return Server(studio, token, self.host, self.port)
+        for port in range(PORT, PORT + TRIES):
+            with contextlib.suppress(SinkError):
+                return Server(studio, token, self.host, port)
+        return Server(studio, token, self.host, 0)
+
+    def _write(self, frame: Frame) -> None:
+        assert self.studio
+        self.studio.show(frame.image)
+
+    def _close(self) -> None:
+        if self.server and self.studio:
+            self.server.stop()
+            self.studio.gallery.stop()
+
+    def _abort(self) -> Path | None:
+        self._close()
+        return None

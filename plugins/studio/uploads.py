@@ -1,0 +1,150 @@
+"""Pictures that come from a page: untrusted, so bounded, decoded once and written anew."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import threading
+import unicodedata
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import platformdirs
+
+from nstfilter.errors import NstfilterError, StyleError, UsageError
+from nstfilter.graphics.opencv import cv2
+from nstfilter.packs.style import Style
+
+# bytes of a picture that is to be a style, pixels it may have, its longer side once it is one
+MAX_PICTURE, MAX_PIXELS, STYLE_SIDE = 40_000_000, 60_000_000, 1280
+# how many uploaded styles are kept; the oldest go
+MAX_STYLES = 48
+# what the first bytes of a picture may be, and the suffix that its decoder goes by
+KINDS = (
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"\x89PNG\r\n\x1a\n", ".png"),
+    (rb"RIFF....WEBP", ".webp"),
+    (rb"GIF8[79]a", ".gif"),
+    (rb"BM", ".bmp"),
+    (rb"II\*\0|MM\0\*", ".tif"),
+    (rb"....ftypavi[fs]", ".avif"),
+)
+
+
+class TooLargeError(NstfilterError):
+    """More bytes came than are taken."""
+
+
+def data_folder() -> Path:
+    """The folder for uploaded styles; NSTFILTER_DATA_DIR moves it."""
+    base = os.environ.get("NSTFILTER_DATA_DIR") or platformdirs.user_data_dir("nstfilter", appauthor=False)
+    return Path(base) / "studio"
+
+
+async def receive(stream: AsyncIterator[bytes], path: Path, limit: int) -> int:
+    """Write what comes to `path`, a new file. Raises `TooLargeError` beyond `limit` bytes; the file is gone
+    after any error."""
+    size = 0
+    try:
+        with path.open("xb") as file:
+            async for chunk in stream:
+                size += len(chunk)
+                if size > limit:
+                    raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
+                file.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return size
+
+
+def plain_name(text: str, default: str = "picture") -> str:
+    """`text`, a file's name as a page gives it, as one that is safe anywhere: no folders, no dots in front,
+    no control characters, at most 80 characters, its suffix kept."""
+    text = unicodedata.normalize("NFC", text).replace("\\", "/").rpartition("/")[2]
+    text = re.sub(r'[\x00-\x1f\x7f<>:"|?*+\ud800-\udfff]', " ", text)
+    stem, dot, suffix = text.rpartition(".")
+    if not dot or not re.fullmatch(r"[A-Za-z0-9]{1,8}", suffix):
+        stem, suffix = text, ""
+    stem = re.sub(r"\s+", " ", stem).strip(" .")[:80] or default
+    return f"{stem}.{suffix}" if suffix else stem
+
+
+class UploadedStyles:
+    """Styles made of pictures that pages sent, in a folder of their own; each is `HASH/NAME.jpg` there."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or data_folder() / "uploads"
+        self._lock = threading.Lock()
+
+    def list(self) -> list[Style]:
+        """The newest first."""
+        files = [path for path in self.folder.glob("*/*.jpg") if path.is_file()]
+        files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        return [Style(path.stem, path, title=path.stem) for path in files]
+
+    def add(self, upload: Path, name: str) -> Style:
+        """A style of the picture in the file `upload`, which stays. Raises `StyleError` for what is not a
+        picture of a size that can be taken."""
+        from PIL import Image
+
+        from nstfilter.filter import read_picture
+
+        with upload.open("rb") as file:
+            head = file.read(16)
+        suffix = next((kind for magic, kind in KINDS if re.match(magic, head, re.DOTALL)), None)
+        if suffix is None:
+            raise StyleError("this is not a picture; expected JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF")
+        try:
+            with Image.open(upload) as header:
+                width, height = header.size
+        except Exception:
+            raise StyleError("this picture cannot be read: it is damaged") from None
+        if width * height > MAX_PIXELS:
+            raise StyleError(
+                f"the picture is {width}x{height}; at most {MAX_PIXELS // 1_000_000} million pixels are taken"
+            )
+        with tempfile.TemporaryDirectory(prefix="nstfilter-upload-") as folder:
+            picture = Path(folder, f"picture{suffix}")
+            try:
+                os.link(upload, picture)
+            except OSError:
+                shutil.copyfile(upload, picture)
+            try:
+                image = read_picture(Style("picture", picture))
+            except NstfilterError as error:
+                said = str(error).replace(str(picture), "this file").replace(picture.name, "this file")
+                raise StyleError(said) from None
+        scale = STYLE_SIDE / max(image.shape[:2])
+        if scale < 1:
+            size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        if not done:
+            raise StyleError("this picture cannot be kept")
+        digest = hashlib.sha256(data.tobytes()).hexdigest()[:12]
+        path = self.folder / digest / f"{Path(plain_name(name)).stem}.jpg"
+        with self._lock:
+            self._write(path, data.tobytes())
+            for old in self.list()[MAX_STYLES:]:
+                shutil.rmtree(old.path.parent, ignore_errors=True)
+        return Style(path.stem, path, title=path.stem)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            shutil.rmtree(path.parent, ignore_errors=True)  # the same picture under another name
+            path.parent.mkdir(parents=True)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        except OSError as error:
+            raise StyleError(f"the picture cannot be kept in {self.folder}: {error.strerror}") from error
+
+    def remove(self, style: Style) -> None:
+        """Delete an uploaded style. Raises `UsageError` for any other."""
+        if style.path.parent.parent != self.folder:
+            raise UsageError(f"{style} was not uploaded")
+        shutil.rmtree(style.path.parent, ignore_errors=True)

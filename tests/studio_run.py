@@ -1,0 +1,149 @@
+"""A live run with a panel, for tests: painted by the model whose results tests can work out by hand."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from websockets.sync.client import ClientConnection, connect
+
+from nstfilter.filter import StyleFilter
+from nstfilter.live.controls import Controls
+from nstfilter.live.live import Live
+from nstfilter.live.recordings import Recordings
+from nstfilter.live.session import Session
+from nstfilter.manager import open_source
+from nstfilter.plugins.studio.sink import PanelSink
+from nstfilter.streams import Frame, Sink, Source, StreamInfo
+from nstfilter.testing import FakeModel
+
+STYLES = ("ruby", "jade", "coal")
+FAKE_MODEL = """
+@hookimpl
+def register_models(register):
+    register("fake", lambda target, *, threads=None: FakeModel())
+"""
+
+
+class LatestSink(Sink):
+    """Stands for what others see: it keeps the latest frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latest: np.ndarray | None = None
+        self.count = 0
+
+    def _open(self, info: StreamInfo) -> None: ...
+
+    def _write(self, frame: Frame) -> None:
+        self.latest = frame.image
+        self.count += 1
+
+    def _close(self) -> None: ...
+
+
+class Camera(Source):
+    """A gradient that moves: 320x180, 30 frames a second, without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = StreamInfo(320, 180, Fraction(1, 30), Fraction(30))
+
+    def _frames(self) -> Iterator[Frame]:
+        slope = np.linspace(40, 200, 320).astype(np.uint8)
+        image = np.broadcast_to(slope[None, :, None], (180, 320, 3))
+        for number in itertools.count():
+            yield Frame(np.roll(image, 4 * number, axis=1), pts=number)
+
+
+@dataclass
+class Run:
+    address: str
+    session: Session
+    out: LatestSink
+    panel: PanelSink
+
+    @property
+    def base(self) -> str:
+        return self.address.partition("/?")[0]
+
+    @property
+    def token(self) -> str:
+        return self.address.rpartition("=")[2]
+
+    def client(self, **options: Any) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return httpx.Client(base_url=self.base, headers=headers, timeout=10, **options)
+
+    def socket(self) -> ClientConnection:
+        where = self.base.replace("http", "ws") + "/socket"
+        return connect(where, additional_headers={"authorization": f"Bearer {self.token}"}, compression=None)
+
+
+@contextmanager
+def studio_run(
+    paint: StyleFilter | None = None,
+    *,
+    source: str = "camera",
+    model: str = "fake",
+    styles: tuple[str, ...] = STYLES,
+    port: int | None = 0,
+) -> Iterator[Run]:
+    """A run in a thread; it has ended when this ends, with everything that belonged to it."""
+    before = set(threading.enumerate())
+    there = threading.Event()
+    addresses: list[str] = []
+
+    def on_address(address: str) -> None:
+        addresses.append(address)
+        there.set()
+
+    session = Session(source, model, on_address=on_address)
+    paint = paint or StyleFilter(styles[0], model=FakeModel())
+    session.controls = Controls(paint, styles, say=session.say)
+    out, panel = LatestSink(), PanelSink(session, port=port)
+    panel.name = "panel"
+    camera = open_source(source, seconds=3600, sound=False) if source.startswith("demo") else Camera()
+    session.live = Live(camera, session.controls, [out, panel], rate=Fraction(30), say=session.say)
+    session.recordings = Recordings(session.live, session.controls)
+    session.controls.handlers |= {
+        "snapshot": session.recordings.snapshot,
+        "record": session.recordings.record,
+        "quit": session.live.stop,
+    }
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            session.live.run()
+        except BaseException as error:
+            errors.append(error)
+            there.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert there.wait(20)
+        if errors:
+            raise errors[0]
+        yield Run(addresses[0], session, out, panel)
+    finally:
+        session.live.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+    left = {
+        one.name for one in set(threading.enumerate()) - before if one.name.startswith("nstfilter-studio")
+    }
+    assert not left
+
+
+def packs_for_studio(folder: Path, make_pack: Any) -> None:
+    make_pack(folder / "user-data" / "styles" / "mine", *STYLES)

@@ -1,0 +1,472 @@
+"""The panel: what its server says to whom, and that a page, the keys and the API change the same run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import stat
+import struct
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from studio_run import FAKE_MODEL, STYLES, packs_for_studio, studio_run
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from nstfilter.errors import SinkError, StyleError, UsageError
+from nstfilter.graphics.opencv import cv2
+from nstfilter.manager import open_sink
+from nstfilter.plugins.studio.access import is_own_name, load_token
+from nstfilter.plugins.studio.preview import Preview, Viewer
+from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
+
+PAGE = Path(__file__).parents[1] / "plugins/studio/page"
+
+
+@pytest.fixture
+def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch):
+    packs_for_studio(tmp_path, make_pack)
+    site("fakemodel", FAKE_MODEL)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(folders):
+    with studio_run() as running:
+        yield running
+
+
+def wait_for(what, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not come")
+
+
+def until(page, kind):
+    """The next message of that type; binary ones are "frame"."""
+    for _ in range(500):
+        message = page.recv(timeout=10)
+        if isinstance(message, bytes):
+            if kind == "frame":
+                return message
+        elif (found := json.loads(message))["type"] == kind:
+            return found
+    raise AssertionError(f"no {kind} came")
+
+
+def frames_within(page, seconds):
+    """The frames that come in that time."""
+    frames, end = [], time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        with suppress(TimeoutError):
+            message = page.recv(timeout=left)
+            frames += [message] if isinstance(message, bytes) else []
+    return frames
+
+
+def picture(kind="PNG", size=(40, 30), color=(10, 200, 30)):
+    data = io.BytesIO()
+    Image.new("RGB", size, color).save(data, kind)
+    return data.getvalue()
+
+
+# who is answered
+
+
+def test_only_those_with_the_token_are_answered(run):
+    with httpx.Client(base_url=run.base) as stranger:
+        for path in ("/", "/api/state", "/stream.mjpg", "/thumbs/mine/ruby", "/?token=wrong", "/?token=%F0"):
+            answer = stranger.get(path)
+            assert answer.status_code == 401, path
+            assert run.token not in answer.text
+        assert stranger.post("/api/do/card").status_code == 401
+        assert not run.session.controls.card_shown
+        assert stranger.get("/page/app.js").status_code == 200  # the program's own, no secret
+        page = stranger.get("/", params={"token": run.token})
+        assert page.status_code == 200
+        assert run.token not in page.text
+        cookie = page.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert stranger.get("/api/state").status_code == 200  # with the cookie
+
+
+def test_the_socket_wants_the_token_too(run):
+    where = run.base.replace("http", "ws") + "/socket"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(where)
+    assert refused.value.response.status_code in (401, 403)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1"])
+def test_pages_of_other_sites_change_nothing(run, origin):
+    with run.client(headers={"origin": origin}) as client:
+        assert client.post("/api/do/card").status_code == 403
+        assert client.patch("/api/values", json={"strength": 0}).status_code == 403
+    with pytest.raises(InvalidStatus):
+        connect(run.base.replace("http", "ws") + f"/socket?token={run.token}", origin=origin)
+    assert not run.session.controls.card_shown
+
+
+def test_a_name_that_was_rebound_to_this_computer_is_not_answered(run):
+    with run.client(headers={"host": f"evil.example:{run.panel.server.port}"}) as client:
+        assert client.get("/api/state").status_code == 421
+    assert [
+        is_own_name(host) for host in ("127.0.0.1:8450", "localhost", "[::1]:80", "192.168.1.7:8450")
+    ] == [True] * 4
+    names = (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "a b",
+        "localhost:x",
+        "localhost.evil",
+        "[::1",
+        "1.2.3",
+    )
+    assert not any(map(is_own_name, names))
+
+
+def test_every_answer_keeps_the_page_to_itself(run):
+    with run.client() as client:
+        for path in ("/", "/page/app.js", "/api/state", "/nowhere"):
+            headers = client.get(path).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+        assert client.get("/page/../server.py").status_code == 404
+        assert client.get("/page/%2e%2e/server.py").status_code == 404
+
+
+def test_the_token_is_kept_for_the_user_alone():
+    token = load_token()
+    assert load_token() == token
+    assert len(token) >= 22
+    path = Path(os.environ["NSTFILTER_STATE_DIR"]) / "studio/token"
+    if os.name != "nt":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short\n")
+    assert load_token() != token
+
+
+def test_a_port_that_is_taken_is_one_line(folders):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SinkError, match="choose another --port"), studio_run(port=taken.getsockname()[1]):
+            pass
+
+
+@pytest.mark.parametrize("target", ["panel:70000", "panel:host:port"])
+def test_what_is_no_address_is_refused(target):
+    with pytest.raises(UsageError):
+        open_sink(target, session=object())
+    with pytest.raises(UsageError, match="nstfilter studio begins one"):
+        open_sink("panel")
+
+
+# what is seen and done
+
+
+def test_a_page_is_told_everything_and_what_it_changes_reaches_the_sinks(run):
+    with run.socket() as page:
+        hello = until(page, "hello")
+        assert hello["version"] == 1
+        assert [style["name"] for style in hello["styles"]] == list(STYLES)
+        assert {"style", "strength", "stability", "size", "glide"} <= {
+            one["name"] for one in hello["parameters"]
+        }
+        assert hello["state"]["values"]["style"] == "mine/ruby"
+        before = wait_for(lambda: run.out.latest is not None) and run.out.latest.copy()
+        page.send(json.dumps({"type": "set", "values": {"style": "coal", "glide": 0, "strength": 0.5}}))
+        state = until(page, "state")["state"]
+        assert state["parts"] == [{"text": "mine/coal", "name": "Coal", "weight": 1.0}]
+        assert state["values"]["strength"] == 0.5
+        wait_for(lambda: abs(run.out.latest[0].astype(int) - before[0]).max() > 2)
+
+
+def test_a_frame_is_sent_only_after_the_one_before_was_acknowledged(run):
+    with run.socket() as page:
+        page.send(json.dumps({"type": "view", "width": 320, "show": "painted"}))
+        first = until(page, "frame")
+        number, length = struct.unpack("<II", first[:8])
+        image = cv2.imdecode(np.frombuffer(first[8:], np.uint8), cv2.IMREAD_COLOR)
+        assert len(first) == 8 + length
+        assert image.shape == (180, 320, 3)
+        seen = run.out.count
+        wait_for(lambda: run.out.count > seen + 10)  # a page that does not answer does not slow the run
+        assert not frames_within(page, 0.4)
+        page.send(json.dumps({"type": "ack"}))
+        later, _ = struct.unpack("<II", until(page, "frame")[:8])
+        assert later > number + 10  # the newest, and none of those between
+
+
+def test_split_sends_both_pictures_of_one_moment(run):
+    with run.socket() as page:
+        page.send(json.dumps({"type": "view", "width": 320, "show": "split"}))
+        data = until(page, "frame")
+        _, length = struct.unpack("<II", data[:8])
+        painted, plain = (
+            cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_COLOR)
+            for part in (data[8 : 8 + length], data[8 + length :])
+        )
+        assert painted.shape == plain.shape
+        ruby = np.array([0, 90, 200])
+        assert abs(painted.mean((0, 1)) - (plain.mean((0, 1)) + ruby) / 2).max() < 4
+
+
+def test_the_plain_picture_is_never_sent_while_the_card_is_up(run):
+    with run.socket() as page:
+        page.send(json.dumps({"type": "do", "action": "card"}))
+        wait_for(lambda: run.session.controls.card_shown)
+        shown = run.out.count
+        wait_for(lambda: run.out.count > shown + 3)
+        page.send(json.dumps({"type": "view", "width": 320, "show": "plain"}))
+        data = until(page, "frame")
+        image = cv2.imdecode(np.frombuffer(data[8:], np.uint8), cv2.IMREAD_COLOR)
+        assert abs(image.astype(int) - run.out.latest).max() < 40  # the card
+        assert image.mean() < 90
+
+
+def test_two_pages_and_the_keys_stay_in_step(run):
+    with run.socket() as one, run.socket() as other:
+        for page in (one, other):
+            until(page, "hello")
+        one.send(json.dumps({"type": "set", "values": {"strength": 0.3}}))
+        for page in (one, other):
+            assert until(page, "state")["state"]["values"]["strength"] == 0.3
+        run.session.controls.press("c")
+        for page in (one, other):
+            assert until(page, "state")["state"]["card"] is True
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"type": "set"}',
+        '{"type": "set", "values": {"strength": 7}}',
+        '{"type": "set", "values": {"style": "/etc/passwd"}}',
+        '{"type": "set", "values": {"style": "ruby:-1"}}',
+        '{"type": "set", "values": {"style": ["ruby"]}}',
+        '{"type": "set", "values": {"threads": 3}}',
+        '{"type": "do", "action": "erase"}',
+        '{"type": "view", "width": "wide", "show": "painted"}',
+        "[" * 5000,
+    ],
+)
+def test_a_message_that_cannot_be_meant_is_answered_and_changes_nothing(run, message):
+    with run.socket() as page:
+        before = until(page, "hello")["state"]["values"]
+        page.send(message)
+        told = until(page, "message")
+        assert told["level"] == "error"
+        assert "Traceback" not in told["text"]
+        assert run.panel.studio.values() == before
+
+
+def test_the_api_does_what_the_page_does(run):
+    with run.client() as client:
+        assert client.patch("/api/values", json={"strength": 0.25, "style": "ruby:1+coal:3"}).json()[
+            "values"
+        ]["style"] == ("mine/ruby:0.25+mine/coal:0.75")
+        assert run.session.controls.get("strength") == 0.25
+        bad = client.patch("/api/values", json={"strength": 0.5, "stability": 3})
+        assert (bad.status_code, bad.json()) == (
+            400,
+            {"error": "stability is 3; expected a number from 0 to 1"},
+        )
+        assert run.session.controls.get("strength") == 0.25  # all or none
+        assert client.post("/api/do/plain").json()["state"]["plain"] is True
+        assert client.post("/api/do/nothing").status_code == 400
+        assert client.get("/api/state").json()["state"]["source"] == "camera"
+        assert [one["name"] for one in client.get("/api/styles").json()["styles"]] == list(STYLES)
+        assert client.get("/api/parameters").json()["parameters"]
+        for body in (b"", b"{", b"[]", b"\xff" * 10, b"[" * 60_000):
+            assert client.patch("/api/values", content=body).status_code == 400
+        assert client.patch("/api/values", content=b" " * 100_000).status_code == 413
+
+
+def test_snapshots_and_recordings_are_made_listed_and_downloaded(run, tmp_path):
+    wait_for(lambda: run.out.latest is not None)
+    with run.client() as client:
+        client.post("/api/do/snapshot")
+        (file,) = client.get("/api/state").json()["state"]["files"]
+        assert file["kind"] == "picture"
+        data = client.get(f"/files/{file['key']}")
+        assert data.content == (tmp_path / file["name"]).read_bytes()
+        assert client.get("/files/etc%2fpasswd").status_code in (400, 404)
+        assert client.get("/files/0000").status_code == 400
+        assert client.post("/api/do/record").json()["state"]["recording"] is True
+        shown = run.out.count
+        wait_for(lambda: run.out.count > shown + 15)
+        state = client.post("/api/do/record").json()["state"]
+        assert state["recording"] is False
+        wait_for(lambda: len(client.get("/api/state").json()["state"]["files"]) == 2)
+
+
+def test_the_stream_for_other_programs_is_mjpeg(run):
+    with run.client() as client, client.stream("GET", "/stream.mjpg?width=160") as stream:
+        assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
+        data = b""
+        for chunk in stream.iter_bytes():
+            data += chunk
+            if data.count(b"--frame") > 2:
+                break
+    part = data.split(b"\r\n\r\n", 2)[1]
+    image = cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (180, 320, 3)  # the smallest width there is that is not smaller
+
+
+def test_thumbnails_are_the_styles_and_then_painted_on_the_current_picture(run):
+    with run.client() as client, run.socket() as page:
+        until(page, "hello")
+        page.send(json.dumps({"type": "view", "width": 320, "show": "painted"}))
+        assert client.get("/thumbs/mine/nothing").status_code == 404
+        wait_for(lambda: all(one.painted for one in run.panel.studio.gallery.thumbnails.values()))
+        for number, name in enumerate(STYLES):
+            data = client.get(f"/thumbs/mine/{name}?v=1").content
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            assert image.shape == (144, 256, 3)
+            plain = run.session.controls.plain_frame.mean((0, 1))
+            assert abs(image.mean((0, 1)) - (plain + np.array([number * 40, 90, 200])) / 2).max() < 8
+
+
+# pictures from pages
+
+
+def test_a_picture_becomes_a_style_at_once(run):
+    with run.client() as client:
+        made = client.post("/api/styles", params={"name": "../../my photo.PNG"}, content=picture())
+        assert made.status_code == 201
+        facts = made.json()
+        assert facts["title"] == "my photo"
+        client.patch("/api/values", json={"style": facts["text"], "glide": 0})
+        wait_for(lambda: run.session.controls.paint.embedding[1] == pytest.approx(200, abs=4))
+        assert client.get(f"/thumbs/{facts['key']}").status_code == 200
+        assert client.get("/api/styles").json()["styles"][0] == facts
+        assert client.get("/api/state").json()["state"]["parts"][0]["name"] == "my photo"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.jpg", b""),
+        ("text.jpg", b"not a picture at all"),
+        ("script.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"),
+        ("cut.png", picture(size=(400, 300))[:200]),
+        ("cut.jpg", picture("JPEG", (400, 300))[:120]),
+        ("magic.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 100),
+        ("magic.webp", b"RIFF\0\0\0\0WEBP" + b"\0" * 50),
+        (
+            "bomb.png",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+            + struct.pack(">II", 60000, 60000)
+            + b"\x08\x02\0\0\0"
+            + b"\0" * 64,
+        ),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_leaves_nothing(run, tmp_path, name, content):
+    with run.client() as client:
+        answer = client.post("/api/styles", params={"name": name}, content=content)
+        assert answer.status_code == 400
+        said = answer.json()["error"]
+        assert said
+        assert "Traceback" not in said
+        assert str(tmp_path) not in said
+        assert "/tmp" not in said
+    assert not list((tmp_path / "user-data/studio").rglob("*.*"))
+
+
+def test_too_large_a_body_is_cut_off_whatever_it_claims(run, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PICTURE", 1000)
+    with run.client() as client:
+        assert client.post("/api/styles", content=b"x" * 2000).status_code == 413
+        lines = (b"x" * 100 for _ in range(50))  # chunked: no length is told
+        assert client.post("/api/styles", content=lines).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("wave.jpg", "wave.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("D:\\somewhere\\a b.png", "a b.png"),
+        ("...", "picture"),
+        ("", "picture"),
+        (".htaccess", "picture.htaccess"),
+        ("a\0b\n.jpg", "a b.jpg"),
+        ("x" * 300 + ".jpg", "x" * 80 + ".jpg"),
+        ("été+1:2.jpg", "été 1 2.jpg"),
+    ],
+)
+def test_names_from_a_page_are_made_safe(given, name):
+    assert plain_name(given) == name
+
+
+def test_only_so_many_uploads_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.uploads.MAX_STYLES", 3)
+    uploads = UploadedStyles(tmp_path / "uploads")
+    for number in range(5):
+        file = tmp_path / f"{number}.png"
+        file.write_bytes(picture(color=(number * 40, 0, 0)))
+        os.utime(uploads.add(file, f"{number}.png").path, (number, number))
+    assert len(uploads.list()) <= 4
+    with pytest.raises(StyleError):
+        uploads.add(Path(__file__), "test.py")
+
+
+# the preview
+
+
+def test_frames_are_encoded_once_for_pages_of_one_size_and_not_at_all_for_none(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "nstfilter.plugins.studio.preview.jpeg", lambda image, width: calls.append(width) or b"jpeg"
+    )
+    preview, frame = Preview(), np.zeros((90, 160, 3), np.uint8)
+    preview.show(frame, lambda: None)
+    assert calls == []
+    got: list[bytes] = []
+    viewers = [Viewer(got.append, width) for width in (900, 960, 300)]
+    for viewer in viewers:
+        preview.add(viewer)
+    preview.show(frame, lambda: None)
+    assert sorted(calls) == [320, 960]
+    assert len(got) == 3
+    for viewer in viewers:
+        viewer.ready = True
+    preview.show(frame, lambda: None)  # the same picture again: nobody needs it
+    assert len(got) == 3
+    preview.show(frame.copy(), lambda: None)
+    assert len(got) == 6
+    preview.remove(viewers[0])
+    assert len(preview.viewers) == 2
+
+
+# the page's files
+
+
+def test_the_page_is_small_and_loads_nothing_from_elsewhere():
+    files = list(PAGE.iterdir())
+    assert sum(file.stat().st_size for file in files) < 200_000
+    for file in files:
+        text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "innerHTML" not in text

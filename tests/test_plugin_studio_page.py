@@ -1,0 +1,322 @@
+"""The panel's page in a real browser: what is clicked is seen in the page and by the sinks."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from studio_run import FAKE_MODEL, packs_for_studio, studio_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch):
+    packs_for_studio(tmp_path, make_pack)
+    site("fakemodel", FAKE_MODEL)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(folders):
+    with studio_run() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser, run):
+    """Opens the panel in a browser that nobody has used; what its console says is an error of the test."""
+    contexts, said = [], []
+
+    def open_page(size="desktop", address=None):
+        context = browser.new_context(viewport=SIZES[size], has_touch=size == "phone", accept_downloads=True)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                said.append(message.text)
+                if message.type == "error" and not re.search("ERR_CONNECTION|status of 400", message.text)
+                else None
+            ),
+        )
+        page.goto(address or run.address)
+        page.wait_for_selector("[data-testid=preview][data-number]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def color(page):
+    """The mean color of the picture in the page, as red, green and blue."""
+    return np.array(
+        page.evaluate(
+            """() => {
+                const canvas = document.querySelector("[data-testid=preview]");
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                const sum = [0, 0, 0];
+                for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sum[c] += data[i + c];
+                return sum.map((one) => (4 * one) / data.length);
+            }"""
+        )
+    )
+
+
+def wait_for(what, seconds=15.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come")
+
+
+def photo(color=(30, 200, 10)):
+    data = io.BytesIO()
+    Image.new("RGB", (60, 40), color).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_a_click_on_a_style_changes_the_picture_in_the_page_and_what_others_see(open_page, run):
+    page = open_page()
+    assert page.title() == "nstfilter studio"
+    assert run.token not in page.url  # nor in the history
+    before = color(page)
+    out = run.out.latest.mean((0, 1))
+    page.get_by_test_id("style-coal").click()  # bluer by 80, of which half is seen
+    wait_for(lambda: color(page)[2] - before[2] > 30)
+    assert run.out.latest.mean((0, 1))[0] - out[0] > 30
+    assert page.get_by_test_id("style-coal").get_attribute("aria-pressed") == "true"
+    assert page.get_by_test_id("look").text_content() == "Coal"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_every_control_of_the_stage_does_what_it_says(open_page, run, size, tmp_path):
+    page, controls = open_page(size), run.session.controls
+    page.get_by_test_id("card").click()
+    wait_for(lambda: controls.card_shown and color(page).mean() < 80)
+    assert page.get_by_test_id("card").get_attribute("aria-pressed") == "true"
+    page.get_by_test_id("card").click()
+    wait_for(lambda: not controls.card_shown)
+    page.get_by_test_id("plain").click()
+    wait_for(lambda: controls.plain)
+    page.get_by_text("Plain video is going out").wait_for()
+    page.get_by_test_id("plain").click()
+    page.get_by_test_id("snapshot").click()
+    wait_for(lambda: list(tmp_path.glob("*.png")))
+    page.get_by_test_id("record").click()
+    page.get_by_test_id("recording").wait_for()
+    time.sleep(1)
+    page.get_by_test_id("record").click()
+    wait_for(lambda: list(tmp_path.glob("*.mp4")))
+    page.get_by_test_id("show-plain").click()
+    wait_for(lambda: abs(color(page) - run.session.controls.plain_frame.mean()).max() < 6)
+    page.get_by_test_id("show-split").click()
+    line = page.get_by_test_id("split")
+    line.focus()
+    page.keyboard.press("End")
+    assert line.get_attribute("aria-valuenow") == "100"
+    page.get_by_test_id("show-painted").click()
+    assert line.is_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
+    page, controls = open_page(size), run.session.controls
+    if size == "phone":
+        page.get_by_test_id("tab-dials").click()
+    for parameter in run.panel.studio.parameters():
+        name, kind = parameter["name"], parameter["type"]
+        if name == "style":
+            continue
+        control = page.get_by_test_id(name)
+        assert control.is_visible(), name
+        if kind == "bool":
+            control.click()
+            wait_for(lambda name=name: controls.get(name) is True)
+            continue
+        if parameter["choices"]:
+            continue
+        before = controls.get(name)
+        control.focus()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
+        wait_for(lambda name=name, before=before: controls.get(name) != before)
+        number = page.get_by_test_id(f"{name}-number")
+        number.fill("400" if name == "size" else "0.3" if parameter["unit"] else "30 %")
+        number.press("Enter")
+        wait_for(lambda name=name: controls.get(name) in (400, 0.3))
+        control.dblclick()
+        wait_for(lambda name=name, parameter=parameter: controls.get(name) == parameter["default"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_styles_are_mixed_on_the_pad(open_page, run, size):
+    page, controls = open_page(size), run.session.controls
+    page.get_by_test_id("style-coal").hover()
+    page.get_by_test_id("mix-coal").click()
+    wait_for(lambda: controls.get("style") == "mine/ruby:0.5+mine/coal:0.5")
+    assert page.get_by_test_id("mix-pad").is_visible()
+    puck = page.get_by_test_id("puck")
+    puck.focus()
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    wait_for(lambda: controls.get("style") == "mine/coal")
+    box = page.get_by_test_id("mix-pad").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.32, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    wait_for(lambda: re.fullmatch(r"mine/ruby:0.7\d*\+mine/coal:0.2\d*", controls.get("style")))
+
+
+@pytest.mark.slow
+def test_a_picture_is_a_style_at_once_whether_chosen_or_dropped_or_pasted(open_page, run):
+    page, controls = open_page(), run.session.controls
+    page.get_by_test_id("drop").set_input_files(
+        [{"name": "my garden.png", "mimeType": "image/png", "buffer": photo()}]
+    )
+    page.get_by_test_id("style-my garden").wait_for()
+    wait_for(lambda: "my garden" in controls.get("style"))
+    page.evaluate(
+        """([kind, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], kind + ".png", { type: "image/png" }));
+            const event = kind === "dropped"
+                ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+                : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+            document.body.dispatchEvent(event);
+        }""",
+        ["dropped", list(photo((200, 20, 90)))],
+    )
+    page.get_by_test_id("style-dropped").wait_for()
+    page.get_by_test_id("drop").set_input_files(
+        [{"name": "bad.png", "mimeType": "image/png", "buffer": b"nothing"}]
+    )
+    page.get_by_text("bad.png: this is not a picture").wait_for()
+
+
+@pytest.mark.slow
+def test_two_pages_and_the_keys_stay_in_step(open_page, run):
+    one, other = open_page(), open_page("phone")
+    one.get_by_test_id("style-jade").click()
+    wait_for(lambda: other.get_by_test_id("style-jade").get_attribute("aria-pressed") == "true")
+    run.session.controls.press("c")
+    for page in (one, other):
+        page.get_by_text("Card is up").wait_for()
+    one.keyboard.press("c")
+    for page in (one, other):
+        page.get_by_text("Privacy card", exact=True).wait_for()
+
+
+@pytest.mark.slow
+def test_search_favorites_and_keys(open_page, run):
+    page = open_page()
+    page.keyboard.press("/")
+    page.keyboard.type("jad")
+    assert page.get_by_test_id("style-jade").is_visible()
+    assert page.get_by_test_id("style-ruby").is_hidden()
+    page.get_by_test_id("search").fill("zzz")
+    page.get_by_text("No style by that name").wait_for()
+    page.get_by_test_id("search").fill("")
+    page.get_by_test_id("style-jade").hover()
+    page.get_by_label("Jade: favorite").click()
+    page.get_by_test_id("favorites").click()
+    assert page.get_by_test_id("style-ruby").is_hidden()
+    page.reload()
+    page.get_by_test_id("favorites").click()
+    assert page.get_by_test_id("style-jade").is_visible()
+    page.get_by_test_id("look").click()
+    page.keyboard.press("n")
+    wait_for(lambda: run.session.controls.get("style") == "mine/jade")
+    page.keyboard.press("-")
+    wait_for(lambda: run.session.controls.get("strength") == 0.9)
+
+
+@pytest.mark.slow
+def test_a_page_finds_the_panel_again(open_page, run, folders):
+    page = open_page()
+    port = run.panel.server.port
+    run.session.live.stop()
+    page.get_by_text("The run has ended").wait_for()
+    wait_for(lambda: run.panel.state == "closed")
+    with studio_run(port=port) as again:
+        wait_for(lambda: page.evaluate("!document.body.classList.contains('offline')"))
+        page.get_by_test_id("style-coal").click()
+        wait_for(lambda: again.session.controls.get("style") == "mine/coal")
+        page.close()
+
+
+@pytest.mark.slow
+def test_a_slow_page_does_not_slow_the_run(open_page, run):
+    page = open_page()
+    shown = run.out.count
+    began = time.monotonic()
+    page.evaluate("() => { const end = performance.now() + 2000; while (performance.now() < end); }")
+    assert (run.out.count - shown) / (time.monotonic() - began) > 15  # of 30, on a machine that is busy
+    wait_for(lambda: run.out.count > shown + 80)
+
+
+@pytest.mark.slow
+def test_a_page_of_yesterday_is_told_what_to_do(open_page, run, browser):
+    page = browser.new_context().new_page()
+    answer = page.goto(run.base + "/")
+    assert answer.status == 401
+    assert "Open the one that nstfilter printed" in page.text_content("body")
+    page.context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_everything_has_a_name_and_fits_the_screen(open_page, size):
+    page = open_page(size)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    tabs = page.get_by_role("tab")
+    for index in range(tabs.count()):
+        if not tabs.nth(index).is_visible():
+            continue
+        tabs.nth(index).click()
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll("button, input, select, [role=slider], [role=tab]")]
+                .filter((one) => one.offsetParent)
+                .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim()))
+                .filter((one) => !one.labels?.length)
+                .map((one) => one.outerHTML)"""
+        )
+        assert nameless == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
