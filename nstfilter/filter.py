@@ -11,7 +11,14 @@ import numpy as np
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_model, open_source
-from nstfilter.models import DEFAULT_MODEL, PreparingModel, StyleModel, TilingModel
+from nstfilter.models import (
+    DEFAULT_MODEL,
+    PreparingModel,
+    StyleModel,
+    TeachableModel,
+    TilingModel,
+    mix_embeddings,
+)
 from nstfilter.models.embeddings import EmbeddingCache, file_hash, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
 from nstfilter.packs.reading import parse_style
@@ -185,20 +192,22 @@ class StyleFilter:
         )
 
     def embed(self, mix: StyleMix) -> np.ndarray:
-        """The embedding that `mix` is painted with, by this filter's model and from its cache. Raises
-        `UsageError` for a model that cannot mix, `StyleError` for a picture that cannot be read."""
+        """The embedding that `mix` is painted with, by this filter's model: of taught styles as they were
+        taught, of others as the cache has it. Raises `UsageError` for a model that cannot mix, `StyleError`
+        for a file that cannot be read."""
         if len(mix.parts) > 1 and not self.model.mixes:
             raise UsageError(
                 f"{self.model.name} cannot mix styles: it has no embedding of its own; name one style"
             )
-        embeddings = [
-            self.cache.get(self.model, file_hash(style.path), partial(read_picture, style))
-            for style, _ in mix.parts
-        ]
+        embeddings = [self._embed_one(style) for style, _ in mix.parts]
         if len(embeddings) == 1:
             return embeddings[0]
-        weights = np.array([weight for _, weight in mix.parts], np.float32)
-        return np.tensordot(weights, np.stack(embeddings), axes=1).astype(np.float32)
+        return mix_embeddings(self.model, embeddings, [weight for _, weight in mix.parts])
+
+    def _embed_one(self, style: Style) -> np.ndarray:
+        if style.taught and isinstance(self.model, TeachableModel):
+            return self.model.taught(style.taught)
+        return self.cache.get(self.model, file_hash(style.path), partial(read_picture, style))
 
 
 def network_size(height: int, width: int, size: int | None = None) -> tuple[int, int]:

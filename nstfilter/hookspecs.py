@@ -1,15 +1,15 @@
-"""The plugin door. A plugin implements any of these, and each is called once: `register_commands` when the
-command line is put together, the others when plugins are loaded.
+"""The hooks of a plugin. Each is called once: `register_commands` when the command line is built, the others
+when plugins are loaded.
 
-`register(name, open, *, accepts=None, help="")` takes, in every hook that is given it:
+`register(name, open, *, accepts=None, help="")` takes, in every hook:
 
     name     what the user writes, alone or as a prefix: `webcam`, `webcam:1`
-    open     called with what follows the prefix (or the whole target, when `accepts` claimed it), and with
-             those of the user's options that it has parameters for; heavy imports belong in here
-    accepts  called with a target that has no known prefix; True claims it
+    open     called with what follows the prefix, or with the whole target where `accepts` claimed it, and
+             with those of the user's options that it has parameters for. Heavy imports belong in here
+    accepts  called with a target that has no known prefix; true claims it
     help     one line for `nstfilter plugins`
 
-Registration order decides nothing: two plugins that claim the same target are an error that names both.
+The order of registration decides nothing: two plugins that claim the same target are an error naming both.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Register(Protocol):
 
 @hookspec
 def register_sources(register: Register) -> None:
-    """Register places frames come from: `open(target, **options)` returns a `Source`."""
+    """Register where frames come from: `open(target, **options)` returns a `Source`, open."""
 
 
 @hookspec
 def register_sinks(register: Register) -> None:
-    """Register places frames go to: `open(target, **options)` returns a `Sink`, not yet opened. One that
-    writes files takes the option `overwrite`, False unless the user allows it."""
+    """Register where frames go: `open(target, **options)` returns a `Sink`, not yet open. One that writes
+    files takes the option `overwrite`, false unless the user allows it."""
 
 
 @hookspec
@@ -61,11 +61,11 @@ def register_styles(register: Register) -> None:
 
 @hookspec
 def register_executors(register: Register) -> None:
-    """Register places where renders are worked on: `open(target, **options)` returns an `Executor`. One that
-    can have any number of workers takes the option `jobs`, how many at most."""
+    """Register where renders are done: `open(target, **options)` returns an `Executor`. One with any number
+    of workers takes the option `jobs`, how many at most."""
 
 
 @hookspec
 def register_commands(app: typer.Typer) -> None:
-    """Add commands to the command line, with `app.command` or `app.add_typer`; `app` is the plugin's own, and
-    its commands join the others when none of their names is taken."""
+    """Add commands, with `app.command` or `app.add_typer`. `app` is the plugin's own; its commands join the
+    others unless one of their names is taken."""

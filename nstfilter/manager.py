@@ -1,4 +1,4 @@
-"""Finds plugins, keeps their failures to themselves, and turns what the user wrote into what they meant."""
+"""Loads plugins, confines their failures, and finds the one that opens what the user named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One thing a plugin can open; `plugin` names who registered it, `options` what `open` takes by name."""
+    """One thing a plugin can open: `plugin` is that plugin's name, `options` the keywords `open` takes."""
 
     name: str
     open: Callable[..., Any]
@@ -39,7 +39,7 @@ class Registration:
 
 @dataclass(slots=True)
 class PluginStatus:
-    """How one plugin fared: the hooks it implements, and the error, if any, that kept it out."""
+    """One plugin: the hooks it implements, or the error that kept it out."""
 
     name: str
     distribution: str
@@ -76,11 +76,11 @@ class Registry:
         return sorted(r.name for r in self.registrations)
 
     def claims(self, target: str) -> list[Registration]:
-        """Those who accept `target`."""
+        """The registrations that accept `target`."""
         return self._ask(target)[0]
 
     def _ask(self, target: str) -> tuple[list[Registration], list[str]]:
-        """Those who accept `target`, and what went wrong with those who failed when asked."""
+        """The registrations that accept `target`, and a line for each plugin whose `accepts` raised."""
         claims, failures = [], []
         for registration in self.registrations:
             try:
@@ -91,7 +91,7 @@ class Registry:
         return claims, failures
 
     def named(self, target: str) -> Registration | None:
-        """The one whose name stands before the colon in `target`, or is all of it."""
+        """The registration whose name is the part of `target` before the colon, or all of it."""
         prefix = target.partition(":")[0]
         return next((r for r in self.registrations if r.name == prefix), None)
 
@@ -99,8 +99,8 @@ class Registry:
         """The registration that opens `target`, and what to call its `open` with.
 
         An explicit prefix (`webcam:0`) wins; otherwise the one registration that accepts the target.
-        Raises `UnknownNameError` when nobody claims it, `UsageError` when several do or for a file of no
-        known kind.
+        Raises `UnknownNameError` when no plugin claims it, `UsageError` when several do or the file is of
+        no known kind.
         """
         if named := self.named(target):
             return named, target.partition(":")[2]
@@ -128,7 +128,7 @@ class Registry:
         return claims[0], target
 
     def options(self, target: str) -> tuple[str, ...]:
-        """The options that whoever opens `target` takes."""
+        """The options of the plugin that opens `target`."""
         return self.resolve(target)[0].options
 
     def open(self, target: str, contract: type, options: dict[str, Any]) -> Any:
@@ -178,7 +178,7 @@ class PluginManager:
     def load(
         self, name: str, load: Callable[[], Any], distribution: str = "", version: str = ""
     ) -> PluginStatus:
-        """Let in the plugin that `load` imports, or note why not: a bad plugin costs only itself."""
+        """Import a plugin with `load` and call its hooks. One that fails is kept out, and its error noted."""
         status = PluginStatus(name, distribution, version)
         taken = next((s for s in self.statuses if s.name == name and s.error is None), None)
         self.statuses.append(status)
@@ -197,7 +197,7 @@ class PluginManager:
         return status
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Let every plugin add its commands to `app`. One that fails leaves `app` as it was."""
+        """Add the commands of every plugin to `app`. A plugin that fails leaves `app` as it was."""
         willing = [s for s in self.statuses if s.error is None and "register_commands" in s.hooks]
         if not willing:
             return
@@ -248,7 +248,7 @@ def _register(registry: Registry, plugin: str) -> hookspecs.Register:
 
 
 def discover() -> list[tuple[EntryPoint, str, str]]:
-    """Installed plugins with their distribution and its version: our own first, then by name."""
+    """Installed plugins with their distribution and its version: nstfilter's own first, then by name."""
     origin = cache(_origin)
     found = [(point, *origin(point.dist)) for point in entry_points(group=hookspecs.PROJECT)]
     return sorted(found, key=lambda f: (f[1] != hookspecs.PROJECT, f[0].name, f[1]))
@@ -279,7 +279,7 @@ def manager() -> PluginManager:
 
 
 def open_source(target: str | os.PathLike[str], **options: Any) -> Source:
-    """Open where frames come from: a path, `demo`, whatever a plugin offers.
+    """Open a source of frames: a path, `demo`, or what a plugin offers.
 
     Raises `UnknownNameError` when no plugin knows the target, `SourceError` when it cannot be opened.
     """
@@ -291,7 +291,7 @@ def open_source(target: str | os.PathLike[str], **options: Any) -> Source:
 
 
 def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
-    """Where frames go: a path, whatever a plugin offers. The sink still wants its `open`.
+    """A sink for frames: a path, `preview`, or what a plugin offers. The caller opens it.
 
     Raises `UnknownNameError` when no plugin knows the target, `SinkError` when it cannot be written.
     """
@@ -315,7 +315,7 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
 
 
 def open_executor(target: str, **options: Any) -> Executor:
-    """Who does the work: `local`, `ray`, whatever a plugin offers. Close it, or use it as a context.
+    """An executor of renders: `local`, `ray`, or what a plugin offers. Close it, or use it as a context.
 
     Raises `UnknownNameError`, or `MissingLibraryError` when what it needs is not installed.
     """

@@ -138,8 +138,8 @@ def test_json_says_how_it_went_and_the_readme_what_it_says(live):
     assert sink["state"] == "closed"
     assert sink["written"] == len(pictures("b.mp4"))
     assert said["error"] is None
-    readme = (ROOT / "README.md").read_text("utf-8")
-    written = re.search(r"`live --json`.*?\n\n(?=#)", readme, re.DOTALL)[0]
+    page = (ROOT / "docs/live.md").read_text("utf-8")
+    written = page.partition("`live --json`")[2]
     assert set(said) | set(sink) <= set(re.findall(r"`(\w+)`", written))
 
 

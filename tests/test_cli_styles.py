@@ -81,6 +81,7 @@ def test_styles_are_listed_for_scripts(pack: Path) -> None:
         "licence": "CC0-1.0",
         "source": "made for a test",
         "notes": "",
+        "taught": None,
     }
     assert json.loads(printed("show", "dots", "--json")) == dots
 

@@ -40,7 +40,7 @@ def show(
     for name, value in recipe.options.items():
         print(f"{name:12} {value}")
     print(f"painted by   nstfilter {recipe.version}")
-    if recipe.embedding:
+    if recipe.embedding or recipe.embedding_hash:
         print(f"again        nstfilter apply INPUT --recipe {shlex.quote(file)}")
     print(f"the like     {recipe.command}")
 

@@ -160,7 +160,9 @@ def remove(pack: Annotated[str, typer.Argument(help="The name of a pack that was
 
 def _facts(style: Style) -> dict[str, Any]:
     facts = asdict(style)
-    return {key: str(facts[key]) if key == "path" else facts[key] for key in ("pack", *facts)}
+    facts["path"] = str(style.path)
+    facts["taught"] = str(style.taught) if style.taught else None
+    return {key: facts[key] for key in ("pack", *facts)}
 
 
 def _label(style: Style, found: list[Style]) -> str:

@@ -6,6 +6,7 @@ without the style's picture, and nothing about whose computer it was: no folders
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
@@ -26,9 +27,11 @@ from pydantic import (
 )
 
 from nstfilter.errors import ModelError, SourceError, UsageError
+from nstfilter.filter import StyleFilter
 from nstfilter.jobs.task import Settings
 from nstfilter.manager import manager, open_source
 from nstfilter.models import StyleModel
+from nstfilter.packs.reading import list_styles
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.streams import StreamInfo
 
@@ -54,6 +57,8 @@ class Recipe(BaseModel):
     `style`       its name, for people; a picture of the user's own by its file name
     `embedding`   the style as the model saw it: little-endian float32, in JSON as URL-safe base64; empty
                   where it is over `MAX_EMBEDDING` bytes
+    `embedding_hash`  where the embedding is empty: its SHA-256, by which a taught style that is installed
+                  under the same name is known to be the same
     `shape`       the embedding's
     `model`       its name; a model of the user's own by its folder's name
     `fingerprint` that of the model
@@ -89,6 +94,7 @@ class Recipe(BaseModel):
     codec: Line | None = None
     shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
     embedding: bytes
+    embedding_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -129,6 +135,7 @@ class Recipe(BaseModel):
             size=settings.size,
             shape=settings.shape,
             embedding=settings.embedding if carried else b"",
+            embedding_hash="" if carried else hashlib.sha256(settings.embedding).hexdigest(),
             quality=options.get("quality"),
             crf=options.get("crf"),
             codec=_name(options["codec"]) if options.get("codec") else None,
@@ -177,19 +184,17 @@ class Recipe(BaseModel):
         """What makes the same frames of the same input again. `model` says where the model is now, and must
         where it is none of those that have a name: a file somebody sent is not to choose what is loaded.
 
-        Raises `UsageError` where it is needed, or where the embedding was too large to be carried.
+        Raises `UsageError` where it is needed, or where the embedding was too large to be carried and the
+        style is not installed here.
         """
-        if not self.embedding:
-            raise UsageError(
-                f"this recipe names its style {self.style!r} but could not hold it; say --style yourself"
-            )
         if model is None and self.model not in manager().models.names():
             raise UsageError(
                 f"the model of this recipe, {self.model!r}, has no name here; say with --model where it is"
             )
+        embedding = self.embedding or self._installed(model or self.model, threads)
         return Settings(
             style=self.style,
-            embedding=np.frombuffer(self.embedding, "<f4").astype(np.float32).tobytes(),
+            embedding=np.frombuffer(embedding, "<f4").astype(np.float32).tobytes(),
             shape=self.shape,
             model=model or self.model,
             strength=self.strength,
@@ -199,10 +204,29 @@ class Recipe(BaseModel):
             threads=threads,
         )
 
+    def _installed(self, model: str, threads: int | None) -> bytes:
+        """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
+        remedy = "say --style yourself, without --recipe"
+        names = {_unweighed(part) for part in self.style.split("+")}
+        known = [style for style in list_styles() if style.name in names]
+        # a file somebody sent is not to choose what is opened: installed styles only, no paths
+        if not self.embedding_hash or {style.name for style in known} != names or len(known) > len(names):
+            raise UsageError(
+                f"this recipe names its style {self.style!r} but could not hold it, and it is not installed "
+                f"here; {remedy}"
+            )
+        found = StyleFilter(self.style, model=model, threads=threads).embedding.astype("<f4").tobytes()
+        if hashlib.sha256(found).hexdigest() != self.embedding_hash:
+            raise UsageError(
+                f"the style {self.style!r} installed here is not the one of this recipe (it was taught "
+                f"otherwise); {remedy}"
+            )
+        return found
+
     @property
     def mix(self) -> StyleMix:
         """A style of this name, for results to be named after; it has no picture."""
-        parts = [re.sub(r":[\d.e+-]+$", "", part) for part in self.style.split("+")]
+        parts = [_unweighed(part) for part in self.style.split("+")]
         name = "+".join(re.sub(r"[^\w .-]", "-", PurePath(part).stem) for part in parts)
         return StyleMix(((Style(name[:100], Path()), 1.0),))
 
@@ -214,6 +238,11 @@ class Recipe(BaseModel):
                 f"the recipe was made with another {self.model} ({self.fingerprint}; this one is "
                 f"{model.fingerprint}); for the like of it: {self.command}"
             )
+
+
+def _unweighed(part: str) -> str:
+    """`wave` of `wave:0.7`."""
+    return re.sub(r":[\d.e+-]+$", "", part)
 
 
 def _without_secrets(address: str) -> str:

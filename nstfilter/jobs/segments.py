@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from nstfilter.errors import UsageError
 from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash, file_hash
 from nstfilter.jobs.planning import Job
+from nstfilter.jobs.recipe import MAX_EMBEDDING
 from nstfilter.jobs.task import Segment, Settings, Task
 from nstfilter.jobs.work import filter_for
 from nstfilter.manager import manager, open_sink
@@ -186,7 +188,7 @@ def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: 
     return {
         "input": content_hash(input),
         "style": settings.style,
-        "embedding": base64.b64encode(settings.embedding).decode(),
+        "embedding": _written(settings.embedding),
         "model": settings.model,
         "fingerprint": filter_for(settings).model.fingerprint,
         "strength": settings.strength,
@@ -197,6 +199,13 @@ def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: 
         "borders": f"{len(borders)} from {borders[0]} by {borders[1] - borders[0]}",
         "version": version("nstfilter"),
     }
+
+
+def _written(embedding: bytes) -> str:
+    """An embedding as it is kept in the job file: that of a taught style, of half a megabyte, as its hash."""
+    if len(embedding) > MAX_EMBEDDING:
+        return f"sha256 {hashlib.sha256(embedding).hexdigest()}"
+    return base64.b64encode(embedding).decode()
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

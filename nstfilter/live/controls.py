@@ -17,6 +17,7 @@ from nstfilter.live import privacy_card
 from nstfilter.live.last_style import spelled
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
+from nstfilter.models import mix_embeddings
 from nstfilter.packs.reading import parse_style
 from nstfilter.packs.style import StyleMix
 from nstfilter.parameters import PARAMETERS, Parameter
@@ -265,9 +266,8 @@ class Controls:
             raise UsageError(f"{model.name} cannot mix styles")
         end = self._embedding(at)
         if mixed:
-            end = end * np.float32(1 - mixed) + self._embedding((at + 1) % len(self._ring)) * np.float32(
-                mixed
-            )
+            after = self._embedding((at + 1) % len(self._ring))
+            end = mix_embeddings(model, [end, after], [1 - mixed, mixed])
         self._begin_glide(end)
         self._at, self._mixed, self._other = at, mixed, None
 
@@ -280,8 +280,11 @@ class Controls:
             self._other = mix
 
     def _begin_glide(self, end: np.ndarray) -> None:
-        now = self._clock.now()
-        start = self._glide.at(now) if self.paint.model.mixes else end
+        now, model = self._clock.now(), self.paint.model
+        start = self._glide.at(now) if model.mixes else end
+        if start.shape != end.shape:  # one of the two is taught: both as mixes, so that a line leads there
+            pair = [start, end]
+            start, end = mix_embeddings(model, pair, [1, 0]), mix_embeddings(model, pair, [0, 1])
         self._glide = _Glide(start, end, now, self.glide)
 
     def _after(self) -> int:

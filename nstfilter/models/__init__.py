@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nstfilter.errors import UsageError
@@ -88,6 +90,32 @@ class StyleModel(Protocol):
         again about once a second.
         """
         ...
+
+
+@runtime_checkable
+class TeachableModel(StyleModel, Protocol):
+    """A model that can be taught a style of its own. A taught style has an embedding too, of another shape
+    than a picture's; `mix` makes one of several, of either shape."""
+
+    def taught(self, path: Path) -> np.ndarray:
+        """The embedding, float32, that a file of `nstfilter styles teach` holds. Raises `StyleError`."""
+        ...
+
+    def mix(self, embeddings: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        """The weighted mean of embeddings; shares are not negative and sum to 1."""
+        ...
+
+
+def mix_embeddings(
+    model: StyleModel, embeddings: Sequence[np.ndarray], shares: Sequence[float]
+) -> np.ndarray:
+    """The weighted mean of `model`'s embeddings, float32; shares are not negative and sum to 1."""
+    if isinstance(model, TeachableModel):
+        return model.mix(embeddings, shares)
+    import numpy as np
+
+    first, *others = (z * np.float32(share) for z, share in zip(embeddings, shares, strict=True))
+    return np.asarray(sum(others, first), np.float32)
 
 
 @runtime_checkable

@@ -62,15 +62,28 @@ def stage_widths(s: int) -> list[int]:
     return [*widths, *widths[-1:] * RESIDUAL[s], last]
 
 
+def styled(weights: Weights, embedding: np.ndarray) -> np.ndarray:
+    """Scales, then shifts, of a style's normalized layers, float32 [2 * sum(STYLED)], colors RGB."""
+    both: np.ndarray = weights["style.weight"] @ embedding + weights["style.bias"]
+    return both.astype(np.float32)
+
+
+def _spread() -> np.ndarray:
+    """Which of the numbers of `styled` scales, and which shifts, each normalized channel: [2,
+    sum(CHANNELS)]."""
+    parts = np.split(np.arange(sum(STYLED)), np.cumsum(STYLED)[:-1])
+    parts[-1] = parts[-1][::-1]  # RGB to BGR
+    one = np.concatenate([np.tile(p, c // len(p)) for p, c in zip(parts, CHANNELS, strict=True)])
+    return np.stack([one, one + sum(STYLED)])
+
+
+SPREAD = _spread()
+
+
 def conditions(weights: Weights, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and shift of every normalized channel, [sum(CHANNELS)] each."""
-    both = weights["style.weight"] @ embedding + weights["style.bias"]
-    rows = []
-    for half in np.split(both, 2):
-        parts = np.split(half, np.cumsum(STYLED)[:-1])
-        parts[-1] = parts[-1][::-1]  # RGB to BGR
-        rows.append(np.concatenate([np.tile(p, c // len(p)) for p, c in zip(parts, CHANNELS, strict=True)]))
-    return rows[0], rows[1]
+    """Scale and shift of every normalized channel, float32 [sum(CHANNELS)] each."""
+    scale, shift = styled(weights, embedding)[SPREAD]
+    return scale, shift
 
 
 def number(value: float) -> np.ndarray:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nstfilter.errors import ModelError
-from nstfilter.models import allowed_threads, chosen_engine, network
-from nstfilter.models.network import EPSILON, HALF, Statistics, Weights
+from nstfilter.models import allowed_threads, chosen_engine, network, taught
+from nstfilter.models.network import EPSILON, Statistics, Weights
 
 if TYPE_CHECKING:
     from nstfilter.models.pocket_openvino import PocketInOpenVINO
@@ -52,17 +53,14 @@ def load(path: Path) -> Weights:
             raise ModelError(
                 f"the pocket model's weights {path}: {key!r} holds NaN or infinity; reinstall nstfilter"
             )
-    for key in ("front0.weight", "stage0.0.weight"):
-        kernel = weights[key]
-        weights[key] = kernel.reshape(len(kernel), 16, 3, 3, 3)[:, :, ::-1].reshape(kernel.shape)
-    weights["front0.weight"] = weights["front0.weight"] / 255
-    out = weights["out.weight"]
-    weights["out.weight"] = out.reshape(4, 3, HALF, 3, 3)[:, ::-1].reshape(out.shape)
-    return weights
+    kernel = weights["stage0.0.weight"]
+    weights["stage0.0.weight"] = kernel.reshape(len(kernel), 16, 3, 3, 3)[:, :, ::-1].reshape(kernel.shape)
+    return weights | taught.for_frames(weights)
 
 
 class PocketModel:
-    """The embedded model. Frames and pictures are HxWx3 BGR uint8; an embedding is float32 [100].
+    """The embedded model. Frames and pictures are HxWx3 BGR uint8; an embedding is float32 [100], and of a
+    taught style, or a mix with one, float32 [taught.SIZE].
 
     threads    how many the engine may use; default: the variable NSTFILTER_THREADS, or the engine decides
     engine     "openvino" or "tensorflow"; default: OpenVINO where it is installed
@@ -101,7 +99,7 @@ class PocketModel:
 
             self._network = PocketInTensorFlow(self._weights, threads)
         self.engine, self.device, self.precision = engine, self._network.device, self._network.precision
-        self._latest: tuple[bytes, Statistics | None, np.ndarray, np.ndarray] | None = None
+        self._latest: _Condition | None = None
 
     def prepare(self, height: int, width: int) -> None:
         """Compile what frames of this size need; see `PreparingModel.prepare`."""
@@ -113,6 +111,20 @@ class PocketModel:
         Its middle square is what is looked at: squeezing the picture would squeeze its brush strokes.
         """
         return self._network.encode(_square(picture))
+
+    def taught(self, path: Path) -> np.ndarray:
+        """The embedding of the taught style in a file, float32 [taught.SIZE]. Raises `StyleError`."""
+        return taught.read(path).vector
+
+    def mix(self, embeddings: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        """The weighted mean; `shares` sum to 1. Where one of the styles is taught, so is the mix: a style
+        that is not taught is the base network with its own scales and shifts."""
+        if len({embedding.shape for embedding in embeddings}) > 1:
+            embeddings = [
+                z if z.shape == (taught.SIZE,) else taught.base(self._weights, z) for z in embeddings
+            ]
+        mixed = sum(z * np.float32(share) for z, share in zip(embeddings, shares, strict=True))
+        return np.asarray(mixed, np.float32)
 
     def features(self, picture: np.ndarray) -> dict[str, np.ndarray]:
         """What the encoder's stages see in the middle square of a picture: by name, HxWxN float32 each."""
@@ -131,7 +143,7 @@ class PocketModel:
 
         With `statistics` from `measure`, these normalize the frame in place of its own.
         """
-        scale, shift = self._condition(embedding, statistics)
+        condition = self._condition(embedding, statistics)
         height, width = frame.shape[:2]
         frame = _extended(frame)
         h, w = frame.shape[:2]
@@ -140,7 +152,12 @@ class PocketModel:
         target = out if direct else np.empty((h, w, 3), np.uint8)
         assert target is not None
         self._network.paint(
-            np.ascontiguousarray(frame)[None], scale, shift, statistics is not None, target[None]
+            np.ascontiguousarray(frame)[None],
+            condition.weights,
+            condition.scale,
+            condition.shift,
+            statistics is not None,
+            target[None],
         )
         if direct:
             return target
@@ -152,23 +169,38 @@ class PocketModel:
 
     def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Statistics:
         """Normalization statistics over patches [n, h, w, 3] taken together."""
-        scale, shift = self._condition(embedding, None)
+        condition = self._condition(embedding, None)
         patches = np.stack([_extended(patch) for patch in patches])
-        return self._network.measure(patches, scale, shift)
+        return self._network.measure(patches, condition.weights, condition.scale, condition.shift)
 
-    def _condition(
-        self, embedding: np.ndarray, statistics: Statistics | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What the style, and statistics if given, multiply and add after each layer; the latest are kept."""
-        key = embedding.tobytes()
+    def _condition(self, embedding: np.ndarray, statistics: Statistics | None) -> _Condition:
+        """What a style brings to the network; the latest is kept."""
         latest = self._latest
-        if latest is None or latest[0] != key or latest[1] is not statistics:
-            scale, shift = network.conditions(self._weights, embedding)
+        if (
+            latest is None
+            or latest.statistics is not statistics
+            or not np.array_equal(latest.embedding, embedding)
+        ):
+            if embedding.shape == (taught.SIZE,):
+                weights, both = taught.split(embedding.copy())
+                scale, shift = both[network.SPREAD]
+            else:
+                weights, (scale, shift) = self._weights, network.conditions(self._weights, embedding)
             if statistics is not None:
                 scale = scale / np.sqrt(statistics.variance + EPSILON)
                 shift = shift - statistics.mean * scale
-            latest = self._latest = key, statistics, scale.astype(np.float32), shift.astype(np.float32)
-        return latest[2], latest[3]
+            latest = self._latest = _Condition(embedding.copy(), statistics, weights, scale, shift)
+        return latest
+
+
+class _Condition(NamedTuple):
+    """Kernels, and what multiplies and is added after each layer, for a style, with statistics if given."""
+
+    embedding: np.ndarray
+    statistics: Statistics | None
+    weights: Weights
+    scale: np.ndarray
+    shift: np.ndarray
 
 
 def _extended_size(height: int, width: int) -> tuple[int, int]:

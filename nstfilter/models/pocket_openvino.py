@@ -1,6 +1,9 @@
 """The pocket network in OpenVINO.
 
-Frames are [n, h, w, 3] BGR uint8, scale and shift float32 [sum(CHANNELS)].
+Frames are [n, h, w, 3] BGR uint8, scale and shift float32 [sum(CHANNELS)]. The kernels of the transformer are
+inputs of its graphs and not part of them: taught styles bring kernels of their own, and a glide between two
+changes them with every frame. Measured, that costs 1 to 2 per cent of a frame, and nothing has to be compiled
+for it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.models import network
+from nstfilter.models import network, taught
 from nstfilter.models.engines import Engine, Graph
 from nstfilter.models.network import CHANNELS, Statistics, Weights
 from nstfilter.models.openvino import ov
@@ -21,13 +24,12 @@ class PocketInOpenVINO:
 
     def __init__(self, weights: Weights, name: str, engine: Engine) -> None:
         self._weights, self._name, self._engine = weights, name, engine
-        self._ops = _Ops()
+        self._ops = OpenVINOOps()
         y, x = np.mgrid[0:64, 0:64]
         frame = np.stack([x * 4, y * 4, (x * y) % 256], axis=-1).astype(np.uint8)[None]
         scale, shift = network.conditions(weights, weights["answer.bias"])
-        self._target = engine.choose(
-            name, lambda: self._painting(frame.shape, False), frame, _map(scale), _map(shift)
-        )
+        inputs = _map(scale), _map(shift), *_kernels(weights)
+        self._target = engine.choose(name, lambda: self._painting(frame.shape, False), frame, *inputs)
         self.device, self.precision = self._target
 
     def prepare(self, shape: tuple[int, ...], measured: bool = False) -> Graph:
@@ -40,12 +42,20 @@ class PocketInOpenVINO:
         )
 
     def paint(
-        self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
+        self,
+        frame: np.ndarray,
+        weights: Weights,
+        scale: np.ndarray,
+        shift: np.ndarray,
+        measured: bool,
+        out: np.ndarray,
     ) -> np.ndarray:
-        self.prepare(frame.shape, measured)(frame, _map(scale), _map(shift), out=out)
+        self.prepare(frame.shape, measured)(frame, _map(scale), _map(shift), *_kernels(weights), out=out)
         return out
 
-    def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
+    def measure(
+        self, frames: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray
+    ) -> Statistics:
         def both(_: Any, means: list[Any], variances: list[Any]) -> list[Any]:
             return [self._ops.set.concat(x, 1) for x in (means, variances)]
 
@@ -54,7 +64,8 @@ class PocketInOpenVINO:
             lambda: self._graph(frames.shape, False, both),
             pixels=frames.size // 3,
         )
-        return Statistics(*(values.reshape(-1) for values in graph(frames, _map(scale), _map(shift))))
+        found = graph(frames, _map(scale), _map(shift), *_kernels(weights))
+        return Statistics(*(values.reshape(-1) for values in found))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """[1, h, w, 3] -> float32 [100]."""
@@ -83,15 +94,22 @@ class PocketInOpenVINO:
     ) -> Any:
         frame = self._ops.set.parameter(list(shape), np.uint8)
         scale, shift = (self._ops.set.parameter([1, sum(CHANNELS), 1, 1], np.float32) for _ in range(2))
-        painted = network.paint(self._ops, self._weights, frame, scale, shift, measured)
-        return ov.Model(results(*painted), [frame, scale, shift])
+        kernels = {
+            key: self._ops.set.parameter(list(shape), np.float32) for key, shape in taught.PAINTER.items()
+        }
+        painted = network.paint(self._ops, kernels, frame, scale, shift, measured)
+        return ov.Model(results(*painted), [frame, scale, shift, *kernels.values()])
+
+
+def _kernels(weights: Weights) -> list[np.ndarray]:
+    return [weights[key] for key in taught.PAINTER]
 
 
 def _map(vector: np.ndarray) -> np.ndarray:
     return vector.reshape(1, -1, 1, 1).astype(np.float32, copy=False)
 
 
-class _Ops:
+class OpenVINOOps:
     """Operations of OpenVINO on [n, channels, h, w]; sizes are fixed when a graph is built."""
 
     def __init__(self) -> None:
@@ -120,9 +138,9 @@ class _Ops:
     def mirror(self, x: Any) -> Any:
         return self.set.pad(x, self.ints(0, 0, 1, 1), self.ints(0, 0, 1, 1), "reflect")
 
-    def conv(self, x: Any, kernel: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: int = 0) -> Any:
+    def conv(self, x: Any, kernel: Any, bias: Any, stride: int = 1, pad: int = 0) -> Any:
         y = self.set.convolution(x, kernel, [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
-        return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+        return y if bias is None else y + self.set.reshape(bias, self.ints(1, -1, 1, 1), False)
 
     def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
         flat = self.set.reshape(x, self.ints(1, matrix.shape[1]), False)
@@ -130,6 +148,9 @@ class _Ops:
 
     def relu(self, x: Any) -> Any:
         return self.set.relu(x)
+
+    def halve(self, x: Any) -> Any:
+        return self.set.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
 
     def sqrt(self, x: Any) -> Any:
         return self.set.sqrt(x)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.models import network
+from nstfilter.models import network, taught
 from nstfilter.models.network import CHANNELS, Statistics, Weights
 from nstfilter.models.tensorflow import tf
 
@@ -24,24 +24,26 @@ class PocketInTensorFlow:
         if threads:
             with contextlib.suppress(RuntimeError):  # TensorFlow is running already
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
-        ops = _Ops()
+        ops = TensorFlowOps()
         frames = tf.TensorSpec((None, None, None, 3), tf.uint8)
         vector = tf.TensorSpec((sum(CHANNELS),), tf.float32)
+        kernels = {key: tf.TensorSpec(shape, tf.float32) for key, shape in taught.PAINTER.items()}
+        signature = [frames, kernels, vector, vector]
 
-        def statistics(frames: Any, scale: Any, shift: Any) -> Any:
+        def statistics(frames: Any, weights: Any, scale: Any, shift: Any) -> Any:
             _, means, variances = network.paint(ops, weights, frames, scale, shift, False)
             return [tf.concat([tf.reshape(v, (-1,)) for v in x], 0) for x in (means, variances)]
 
         self._paint, self._paint_measured = (
             tf.function(
-                lambda frames, scale, shift, measured=measured: network.paint(
+                lambda frames, weights, scale, shift, measured=measured: network.paint(
                     ops, weights, frames, scale, shift, measured
                 )[0],
-                input_signature=[frames, vector, vector],
+                input_signature=signature,
             )
             for measured in (False, True)
         )
-        self._statistics = tf.function(statistics, input_signature=[frames, vector, vector])
+        self._statistics = tf.function(statistics, input_signature=signature)
         self._encode = tf.function(
             lambda picture: network.encode(ops, weights, picture), input_signature=[frames]
         )
@@ -51,13 +53,22 @@ class PocketInTensorFlow:
         self._paint.get_concrete_function()
 
     def paint(
-        self, frame: np.ndarray, scale: np.ndarray, shift: np.ndarray, measured: bool, out: np.ndarray
+        self,
+        frame: np.ndarray,
+        weights: Weights,
+        scale: np.ndarray,
+        shift: np.ndarray,
+        measured: bool,
+        out: np.ndarray,
     ) -> np.ndarray:
-        np.copyto(out, (self._paint_measured if measured else self._paint)(frame, scale, shift).numpy())
+        paint = self._paint_measured if measured else self._paint
+        np.copyto(out, paint(frame, _kernels(weights), scale, shift).numpy())
         return out
 
-    def measure(self, frames: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> Statistics:
-        return Statistics(*(v.numpy() for v in self._statistics(frames, scale, shift)))
+    def measure(
+        self, frames: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray
+    ) -> Statistics:
+        return Statistics(*(v.numpy() for v in self._statistics(frames, _kernels(weights), scale, shift)))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         return self._encode(picture)[0].numpy()[0]
@@ -66,7 +77,11 @@ class PocketInTensorFlow:
         return [found.numpy()[0] for found in self._encode(picture)[1]]
 
 
-class _Ops:
+def _kernels(weights: Weights) -> Weights:
+    return {key: weights[key] for key in taught.PAINTER}
+
+
+class TensorFlowOps:
     """The same operations in TensorFlow, on [n, h, w, channels]."""
 
     def split(self, vector: Any, channels: list[int]) -> list[Any]:
@@ -83,10 +98,10 @@ class _Ops:
     def mirror(self, x: Any) -> Any:
         return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
 
-    def conv(self, x: Any, kernel: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: int = 0) -> Any:
+    def conv(self, x: Any, kernel: Any, bias: Any, stride: int = 1, pad: int = 0) -> Any:
         if pad:
             x = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-        y = tf.nn.conv2d(x, kernel.transpose(2, 3, 1, 0), stride, "VALID")
+        y = tf.nn.conv2d(x, tf.transpose(kernel, (2, 3, 1, 0)), stride, "VALID")
         return y if bias is None else y + bias
 
     def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
@@ -94,6 +109,9 @@ class _Ops:
 
     def relu(self, x: Any) -> Any:
         return tf.nn.relu(x)
+
+    def halve(self, x: Any) -> Any:
+        return tf.nn.max_pool2d(x, 2, 2, "VALID")
 
     def sqrt(self, x: Any) -> Any:
         return tf.sqrt(x)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nstfilter.errors import NstfilterError, StyleError, UnknownNameError, UsageError
 from nstfilter.manager import open_source
+from nstfilter.models.taught import read as read_taught
 from nstfilter.packs.archive import PackFolder, PackZip
 from nstfilter.packs.manifest import parse
 from nstfilter.packs.reading import packs, read_packs, user_pack_folders, user_packs_folder
-from nstfilter.packs.style import MANIFEST, StylePack
+from nstfilter.packs.style import MANIFEST, TAUGHT, StylePack
 
 MAX_TEXT = 1_000_000
 MAX_PICTURE = 50_000_000
+MAX_TAUGHT = 1_000_000
 MAX_PACK = 500_000_000
 
 
@@ -59,6 +61,10 @@ def _add(contents: PackFolder | PackZip, overwrite: bool) -> StylePack:
             except StyleError as error:
                 said = str(error).replace(f"{building.resolve()}{os.sep}", "")
                 raise StyleError(f"style {entry.name!r} of {contents.source}: {said}") from None
+            taught = str(PurePosixPath(entry.picture).with_suffix(TAUGHT))
+            if contents.has(taught):
+                room -= _copy(contents, taught, building, min(MAX_TAUGHT, room))
+                _check_taught(building / taught)
         StylePack.load(building)
         if final.exists():
             final.rename(old)
@@ -69,6 +75,13 @@ def _add(contents: PackFolder | PackZip, overwrite: bool) -> StylePack:
                 old.rename(final)
             raise
     return StylePack.load(final)
+
+
+def _check_taught(path: Path) -> None:
+    try:
+        read_taught(path)
+    except StyleError as error:
+        raise StyleError(str(error).replace(f"{path.parent}{os.sep}", "")) from None
 
 
 def remove_pack(name: str) -> Path:

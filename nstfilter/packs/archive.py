@@ -37,6 +37,9 @@ class PackFolder:
     def texts(self) -> list[str]:
         return sorted(path.name for path in self.source.iterdir() if TEXT_FILE.fullmatch(path.name))
 
+    def has(self, name: str) -> bool:
+        return os.path.lexists(self.source / name)
+
     def read(self, name: str) -> Iterator[bytes]:
         path = self.source / name
         for part in [path, *path.parents]:
@@ -78,6 +81,9 @@ class PackZip:
     def texts(self) -> list[str]:
         names = {n.removeprefix(self.prefix) for n in self.zip.namelist() if n.startswith(self.prefix)}
         return sorted(name for name in names if TEXT_FILE.fullmatch(name))
+
+    def has(self, name: str) -> bool:
+        return f"{self.prefix}{PurePosixPath(name)}" in self.zip.namelist()
 
     def read(self, name: str) -> Iterator[bytes]:
         try:

@@ -15,7 +15,7 @@ from nstfilter.errors import StyleError, UsageError
 from nstfilter.packs.adding import MAX_PICTURE, check_picture
 from nstfilter.packs.archive import TEXT_FILE
 from nstfilter.packs.manifest import MAX_STYLES, NAME_PATTERN, inside_the_pack, parse
-from nstfilter.packs.style import MANIFEST
+from nstfilter.packs.style import MANIFEST, TAUGHT
 
 UNKNOWN = "unknown"
 
@@ -50,7 +50,7 @@ def create_pack(
     pictures: dict[str, str] = {}
     left_out = []
     for path in _files(folder):
-        if path.name.startswith(".") or TEXT_FILE.fullmatch(path.name):
+        if path.name.startswith(".") or path.name.endswith(TAUGHT) or TEXT_FILE.fullmatch(path.name):
             continue
         try:
             _check_file(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -12,13 +13,26 @@ import platformdirs
 
 from nstfilter.errors import StyleError, UnknownNameError, UsageError
 from nstfilter.manager import manager
-from nstfilter.packs.style import MANIFEST, Style, StyleMix, StylePack
+from nstfilter.packs.style import MANIFEST, TAUGHT, Style, StyleMix, StylePack, if_file, taught_beside
 
 
 def user_packs_folder() -> Path:
     """Where packs added by the user live; NSTFILTER_DATA_DIR moves it."""
+    return _data_folder() / "styles"
+
+
+def _data_folder() -> Path:
     base = os.environ.get("NSTFILTER_DATA_DIR") or platformdirs.user_data_dir("nstfilter", appauthor=False)
-    return Path(base) / "styles"
+    return Path(base)
+
+
+def taught_file(style: Style) -> Path:
+    """Where `nstfilter styles teach` puts what it teaches: beside the picture of the user's own style, and in
+    the user's data folder for one of a plugin's pack, which may be read-only and is replaced with the plugin.
+    What lies there is preferred to what the pack brought."""
+    if not style.pack or style.path.is_relative_to(user_packs_folder()):
+        return taught_beside(style.path)
+    return _data_folder() / "taught" / style.pack / f"{style.name}{TAUGHT}"
 
 
 def user_pack_folders() -> list[Path]:
@@ -54,7 +68,8 @@ def _packs_of_plugins() -> Iterator[tuple[StylePack | StyleError, str]]:
             pack = StylePack.load(found) if isinstance(found, Path) else found
             if not isinstance(pack, StylePack):
                 raise StyleError(f"expected a StylePack or a folder's Path, not a {type(pack).__name__}")
-            yield pack, origin
+            styles = (replace(s, taught=if_file(taught_file(s)) or s.taught) for s in pack.styles)
+            yield replace(pack, styles=tuple(styles)), origin
         except Exception as error:
             what = str(error) if isinstance(error, StyleError) else f"{type(error).__name__}: {error}"
             yield StyleError(f"style pack {registration.name!r} of {origin}: {what}"), origin
@@ -90,7 +105,8 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     if os.path.isdir(path):
         raise UsageError(f"{text} is a folder where a style picture was expected")
     if os.path.isfile(path):
-        return Style(path.stem, path.resolve(), title=path.name)
+        path = path.resolve()
+        return Style(path.stem, path, title=path.name, taught=if_file(taught_beside(path)))
     if path.suffix and (len(path.parts) > 1 or path.suffix.lower() in _PICTURE_SUFFIXES):
         raise StyleError(f"there is no style picture at {text}")
     raise UnknownNameError(

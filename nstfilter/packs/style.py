@@ -28,6 +28,8 @@ from pathlib import Path
 from nstfilter.errors import StyleError
 
 MANIFEST = "pack.toml"
+TAUGHT = ".taught.npz"
+"""Ends the name of a file with taught weights: wave.taught.npz beside wave.jpg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Style:
 
     `path`  the picture's file; any picture that a source plugin reads
     `pack`  the name of its pack; empty for a picture of the user's own
+    `taught`  the file with weights that were taught this style (`nstfilter styles teach`); models that cannot
+              use them paint by the picture
     """
 
     name: str
@@ -47,14 +51,25 @@ class Style:
     licence: str = ""
     source: str = ""
     notes: str = ""
+    taught: Path | None = None
 
     def __str__(self) -> str:
         return self.name
 
 
+def taught_beside(picture: Path) -> Path:
+    """Where the taught weights of a style's picture lie."""
+    return picture.with_suffix(TAUGHT)
+
+
+def if_file(path: Path) -> Path | None:
+    return path if os.path.isfile(path) else None
+
+
 @dataclass(frozen=True, slots=True)
 class StyleMix:
-    """Several styles at once: weights are positive and sum to 1; they weigh embeddings, not pixels."""
+    """Several styles at once: weights are positive and sum to 1; they weigh embeddings or taught weights, not
+    pixels."""
 
     parts: tuple[tuple[Style, float], ...]
 
@@ -100,7 +115,9 @@ class StylePack:
             if not os.path.isfile(picture):
                 raise StyleError(f"{path}: style {entry.name!r} names {entry.picture}, which is not there")
             fields = entry.model_dump(exclude={"picture"})
-            styles.append(Style(path=picture, pack=about.name, **fields))
+            styles.append(
+                Style(path=picture, pack=about.name, taught=if_file(taught_beside(picture)), **fields)
+            )
         return cls(
             about.name,
             folder,

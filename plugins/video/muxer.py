@@ -23,7 +23,15 @@ from av.stream import Discard, Disposition, Stream
 from nstfilter.errors import SinkError
 from nstfilter.plugins.video import recipe as video_recipe
 from nstfilter.plugins.video.container import open_container, warn_once
-from nstfilter.plugins.video.tracks import STALE_TAGS, Sound, Subtitles, Track, carry_tags
+from nstfilter.plugins.video.tracks import (
+    QUICKTIME_LANGUAGES,
+    STALE_TAGS,
+    MovText,
+    Sound,
+    Subtitles,
+    Track,
+    carry_tags,
+)
 
 # an MP4 is written in fragments, and turned into an ordinary one at the end; delay_moov keeps sound in step
 FRAGMENTS = {
@@ -102,7 +110,7 @@ class Muxer:
             self._options["movie_timescale"] = str(ticks * ceil(1000 / ticks))
         self.container = self._new_container(file)
         self._origin: av.container.InputContainer | None = None
-        self._tracks: dict[int, Track] = {}
+        self._tracks: dict[int, Track | MovText] = {}
         self._covers: list[tuple[av.Packet[Any], Stream]] = []
         self._rest: Iterator[av.Packet[Any]] = iter(())
         self._pending: av.Packet[Any] | None = None
@@ -155,15 +163,18 @@ class Muxer:
         elif stream.type not in ("audio", "subtitle") or context is None:
             self._left_out(stream, codec)
         elif codec in takeable and self._fits(origin, stream):
-            self._tracks[stream.index] = Track(stream, self.container)
+            self._tracks[stream.index] = self._timed(Track(stream, self.container))
         elif stream.type == "audio" and self.kind.sound:
             self._tracks[stream.index] = Sound(stream, self.container, self.kind.sound)
             self._converted(stream, codec, self.kind.sound)
         elif stream.type == "subtitle" and self.kind.subtitles and context.codec.text_sub:
-            self._tracks[stream.index] = Subtitles(stream, self.container, self.kind.subtitles)
+            self._tracks[stream.index] = self._timed(Subtitles(stream, self.container, self.kind.subtitles))
             self._converted(stream, codec, self.kind.subtitles)
         else:
             self._left_out(stream, codec)
+
+    def _timed(self, track: Track) -> Track | MovText:
+        return MovText(track) if track.out.name == "mov_text" else track
 
     def _fits(self, origin: Path, stream: Stream) -> bool:
         """Whether the container takes the stream as it is: FFmpeg's tables promise more than it keeps (FLAC
@@ -211,6 +222,10 @@ class Muxer:
 
     def start(self) -> None:
         """Write the header; the streams are settled from here on."""
+        if self.kind.format == "mov":
+            for stream in self.container.streams:
+                language = stream.metadata.get("language", "")
+                stream.metadata["language"] = QUICKTIME_LANGUAGES.get(language, language)
         if self._recipe:
             self.container.metadata.update(video_recipe.tags(self.kind.format, self._recipe))
         self.container.start_encoding()
@@ -260,7 +275,7 @@ class Muxer:
                 self.container.mux(track.packets(packet))
 
     @contextmanager
-    def _forgiving(self, track: Track) -> Iterator[None]:
+    def _forgiving(self, track: Track | MovText) -> Iterator[None]:
         """Damage in another track is no reason to lose the video; a failing disk is."""
         try:
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -24,6 +25,33 @@ STALE_TAGS = (
     "ENCODER",
     "vendor_id",
 )
+
+
+# by the number of channels, the layouts that an encoder takes; other numbers become stereo
+LAYOUTS = {
+    "aac": {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"},
+    "libopus": {1: "mono", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"},
+}
+# QuickTime numbers its languages by Apple's list, in which FFmpeg finds some only by another code than the
+# one ISO 639-2 prefers
+QUICKTIME_LANGUAGES = {
+    "bod": "tib",
+    "deu": "ger",
+    "ell": "gre",
+    "fre": "fra",
+    "hye": "arm",
+    "isl": "ice",
+    "kat": "geo",
+    "mkd": "mac",
+    "msa": "may",
+    "mya": "bur",
+    "nld": "dut",
+    "rum": "ron",
+    "slo": "slk",
+    "sqi": "alb",
+    "swe": "sve",
+    "zho": "chi",
+}
 
 
 class Track:
@@ -76,7 +104,7 @@ class Sound(Track):
         rate = 44100 if keeps else 48000  # every encoder takes one of these
         out: Any = container.add_stream(self.encoder, rate=rate)
         channels = self.source.codec_context.channels
-        out.codec_context.layout = {1: "mono", 6: "5.1"}.get(channels, "stereo")
+        out.codec_context.layout = LAYOUTS[self.encoder].get(channels, "stereo")
         out.codec_context.bit_rate = 80_000 * out.codec_context.channels
         out.codec_context.time_base = out.time_base = Fraction(1, rate)
         return out
@@ -110,6 +138,51 @@ class Subtitles(Track):
         coded.pts, coded.dts, coded.duration = packet.pts, packet.pts, packet.duration
         coded.time_base = packet.time_base
         return super().packets(coded)
+
+
+class MovText:
+    """The subtitles that `track` gives, as a track of MP4 or MOV wants them: without a gap.
+
+    Such a track is shown from one sample to the next, so that the time between two cues is an empty sample.
+    FFmpeg adds those by itself, but wrongly where a fragment ends: cues came up to a second late, more with
+    each. So they are written here, all at the end, when the times of all cues are known; text is small.
+    """
+
+    def __init__(self, track: Track) -> None:
+        self.source, self.out = track.source, track.out
+        self._track = track
+        self._cues: list[av.Packet[Any]] = []
+
+    def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
+        cues = self._track.packets(packet)
+        self._cues += [cue for cue in cues if cue.size > len(EMPTY_CUE) and cue.pts is not None]
+        return []
+
+    def finish(self) -> list[av.Packet[Any]]:
+        samples: list[av.Packet[Any]] = []
+        end = Fraction(0)
+        for cue, after in pairwise([*self._cues, None]):
+            assert cue is not None
+            begin = cue.pts * cue.time_base
+            until = begin + (cue.duration or 0) * cue.time_base
+            if after and (until == begin or until > after.pts * after.time_base):
+                until = after.pts * after.time_base  # one cue at a time: the next takes its place
+            if begin > end:
+                samples.append(self._sample(EMPTY_CUE, end, begin))
+            samples.append(self._sample(bytes(cue), begin, until))
+            end = until
+        self._cues.clear()
+        return samples
+
+    def _sample(self, text: bytes, begin: Fraction, end: Fraction) -> av.Packet[Any]:
+        sample: av.Packet[Any] = av.Packet(text)
+        sample.stream, sample.time_base = self.out, self.out.time_base
+        sample.pts = sample.dts = round(begin / sample.time_base)
+        sample.duration = round(end / sample.time_base) - sample.pts
+        return sample
+
+
+EMPTY_CUE = bytes(2)  # a length of zero
 
 
 def carry_tags(source: Stream, out: Stream) -> None:

@@ -1,0 +1,117 @@
+"""Taught styles: weights of pocket's transformer for one style alone.
+
+In memory a taught style is a vector, float32 [SIZE]: every kernel and bias of the transformer, then the
+scales and the shifts of its normalized layers. The vector takes the place of an embedding, so that a mix of
+styles is a weighted mean of vectors, and a glide from one style to another moves along the line between two
+(tried: networks that were taught from the same weights mix evenly). On disk it is an .npz beside the style's
+picture: float16, for RGB frames with values in [0, 1] as in pocket.npz, and the recipe it was taught with.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nstfilter.errors import StyleError
+from nstfilter.models import network
+from nstfilter.models.network import HALF, STYLED, Weights
+
+PAINTER = {
+    key: shape for key, shape in network.shapes().items() if not key.startswith(("style", "stage", "answer"))
+}
+"""The arrays of the transformer, in the order in which they lie in a vector, and their shapes."""
+SIZE = sum(math.prod(shape) for shape in PAINTER.values()) + 2 * sum(STYLED)
+LARGEST_FILE = 1_000_000
+"""In bytes: what is larger was not written here, and is not read."""
+LARGEST_RECIPE = 10_000
+
+
+class Taught(NamedTuple):
+    """A taught style: its vector, float32 [SIZE], and how it was taught, as plain JSON values."""
+
+    vector: np.ndarray
+    recipe: dict[str, Any]
+
+
+def split(vector: np.ndarray) -> tuple[Weights, np.ndarray]:
+    """The arrays of a vector, as views of it, and its scales and shifts, [2 * sum(STYLED)]."""
+    arrays, at = {}, 0
+    for key, shape in PAINTER.items():
+        end = at + math.prod(shape)
+        arrays[key] = vector[at:end].reshape(shape)
+        at = end
+    return arrays, vector[at:]
+
+
+def join(arrays: Weights, both: np.ndarray) -> np.ndarray:
+    """The inverse of `split`."""
+    return np.concatenate([*(arrays[key].ravel() for key in PAINTER), both]).astype(np.float32)
+
+
+def base(weights: Weights, embedding: np.ndarray) -> np.ndarray:
+    """The vector of a style that is not taught: pocket's own kernels with the style's scales and shifts."""
+    return join(weights, network.styled(weights, embedding))
+
+
+def for_frames(arrays: Weights) -> Weights:
+    """The transformer's arrays, as they lie in files for RGB in [0, 1], made for BGR in [0, 255]."""
+    arrays = _colors_turned(arrays)
+    return arrays | {"front0.weight": arrays["front0.weight"] / np.float32(255)}
+
+
+def for_file(arrays: Weights) -> Weights:
+    """The inverse of `for_frames`."""
+    arrays = _colors_turned(arrays)
+    return arrays | {"front0.weight": arrays["front0.weight"] * np.float32(255)}
+
+
+def _colors_turned(arrays: Weights) -> Weights:
+    turned = {key: arrays[key] for key in PAINTER}
+    first, last = turned["front0.weight"], turned["out.weight"]
+    turned["front0.weight"] = first.reshape(len(first), 16, 3, 3, 3)[:, :, ::-1].reshape(first.shape)
+    turned["out.weight"] = last.reshape(4, 3, HALF, 3, 3)[:, ::-1].reshape(last.shape)
+    return turned
+
+
+def dump(vector: np.ndarray, recipe: dict[str, Any]) -> bytes:
+    """The contents of a taught style's file, about 220 kB."""
+    arrays, both = split(vector)
+    stored: dict[str, Any] = {key: array.astype(np.float16) for key, array in for_file(arrays).items()}
+    stored |= {
+        "recipe": np.frombuffer(json.dumps(recipe).encode(), np.uint8),
+        "style": both.astype(np.float16),
+    }
+    file = io.BytesIO()
+    np.savez_compressed(file, **stored)
+    return file.getvalue()
+
+
+def read(path: Path) -> Taught:
+    """The taught style in a file. Raises `StyleError` for what is no such file."""
+    remedy = "teach the style again with: nstfilter styles teach"
+    try:
+        if os.path.getsize(path) > LARGEST_FILE:
+            raise StyleError(f"{path} is no taught style: it is over {LARGEST_FILE // 1000} kB; {remedy}")
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in ("recipe", "style", *PAINTER)}
+        recipe = json.loads(found.pop("recipe").tobytes()[:LARGEST_RECIPE].decode())
+    except OSError as error:
+        raise StyleError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise StyleError(f"{path} is no taught style, or damaged: {error}; {remedy}") from None
+    both = found.pop("style").astype(np.float32)
+    arrays = {key: found[key].astype(np.float32) for key in PAINTER}
+    if {key: array.shape for key, array in arrays.items()} != PAINTER or both.shape != (2 * sum(STYLED),):
+        raise StyleError(f"{path} was taught to another network than this version has; {remedy}")
+    vector = join(for_frames(arrays), both)
+    if not np.isfinite(vector).all() or not isinstance(recipe, dict):
+        raise StyleError(f"{path} is damaged; {remedy}")
+    return Taught(vector, recipe)
