@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import corpus
@@ -62,3 +63,83 @@ def test_surround_sound_survives_a_conversion(
     (sound,) = corpus.streams(tmp_path / f"result{suffix}", "audio")
     assert sound["channels"] == {"5.1": 6, "7.1": 8}[layout]
     assert sound["channel_layout"] == layout
+
+
+# -- time --
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("name", ["offset", "offset_ts", "far", "far_ts", "wraps"])
+def test_a_recording_that_starts_far_from_zero_starts_at_zero(
+    clips: Path, tmp_path: Path, name: str, suffix: str
+) -> None:
+    source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
+    report = carry(source, target)
+    assert _steps(target) == pytest.approx(_steps(source), abs=0.0011)
+    assert corpus.duration(target) == pytest.approx(2.02, abs=0.03)
+    assert _sync(target) == pytest.approx(_sync(source), abs=0.0011 if suffix != ".webm" else 0.03)
+    assert not [line for line in report.warnings if "converted" not in line]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("name", ["back", "ahead"])
+def test_a_jump_of_the_clock_is_closed(clips: Path, tmp_path: Path, name: str, suffix: str) -> None:
+    source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
+    carry(source, target)
+    steps = _steps(target)
+    assert len(steps) == 99
+    assert all(0.03 < step < 0.1 for step in steps)
+    sound = corpus.packets(target, "a:0")
+    assert len(sound) == len(corpus.packets(source, "a:0"))
+    gaps = [later[0] - earlier[1] for earlier, later in itertools.pairwise(sound)]
+    assert max(map(abs, gaps)) < 0.05
+    # the second half's picture and sound begin together, as those of the first
+    assert corpus.times(target)[50] == pytest.approx(
+        sound[len(sound) // 2][0] + float(_sync(target)), abs=0.01
+    )
+    assert corpus.duration(target) == pytest.approx(4.05, abs=0.03)
+
+
+def test_stretches_of_a_broken_clock_are_those_of_the_whole(clips: Path) -> None:
+    source = corpus.make("back", clips)
+    with open_source(source) as whole:
+        span = whole.span()
+        frames = [(frame.pts, frame.image) for frame in whole]
+    assert span
+    borders = [span[0] + (span[1] - span[0]) * part // 4 for part in range(4)]
+    found = []
+    for begin, end in zip(borders, [*borders[1:], None], strict=True):
+        with open_source(source, begin=begin, end=end) as part:
+            found += [(frame.pts, frame.image) for frame in part]
+    assert [pts for pts, _ in found] == [pts for pts, _ in frames]
+    assert all((one == other).all() for (_, one), (_, other) in zip(found, frames, strict=True))
+
+
+def test_one_wrong_timestamp_is_no_jump(tmp_path: Path) -> None:
+    source, target = tmp_path / "one.ts", tmp_path / "result.mp4"
+    corpus.make("ts", tmp_path).rename(source)
+    data = bytearray(source.read_bytes())
+    starts = [n for n in range(0, len(data), 188) if data[n + 1] & 0x40 and b"\0\0\1\xe0" in data[n : n + 60]]
+    begin = data.index(b"\0\0\1\xe0", starts[20])
+    data[begin + 9] |= 0x0E  # the highest bits of its time: many hours later
+    source.write_bytes(data)
+    carry(source, target)
+    assert corpus.duration(target) < 2.1
+    assert len(corpus.times(target)) == 50
+
+
+def test_what_an_edit_list_hides_stays_hidden(clips: Path, tmp_path: Path) -> None:
+    source = corpus.make("edit_list", clips)
+    for suffix in CONTAINERS:
+        carry(source, tmp_path / f"result{suffix}")
+        assert corpus.duration(tmp_path / f"result{suffix}") == pytest.approx(2.28, abs=0.08)
+
+
+def _steps(path: Path) -> list[float]:
+    times = corpus.times(path)
+    return [float(later - earlier) for earlier, later in itertools.pairwise(times)]
+
+
+def _sync(path: Path) -> float:
+    """How much later the picture begins than the sound."""
+    return float(corpus.times(path)[0]) - corpus.packets(path, "a:0")[0][0]

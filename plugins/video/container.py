@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.video.timeline import Timeline
 
 # formats whose frames have the same times wherever reading begins, by FFmpeg's first name for them; MPEG
 # program streams and AVI do not, and others were not tried
@@ -26,21 +29,25 @@ def open_container(path: Path) -> av.container.InputContainer:
     return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
 
 
-def find_span(path: Path, index: int, first: int) -> tuple[int, int] | None:
+def find_span(path: Path, index: int, first: int, timeline: Timeline) -> tuple[int, int] | None:
     """When stream `index` of a file begins (its first frame is shown at `first`) and should end, in its own
-    units; None where a place in its middle cannot be found by its time."""
+    units on the clock of `timeline`; None where a place in its middle cannot be found by its time."""
     if not path.is_file():
         return None
     with open_container(path) as container:
         stream: Any = container.streams[index]
-        end = find_end(container, stream)
+        end = find_end(container, stream, timeline)
         known = container.format.name.partition(",")[0] in EXACT
         if not known or end is None or end <= first:
             return None
+        if timeline.broken:
+            return first, end  # places are found by reading up to them
+        shift = round(timeline.shifts[0] / stream.time_base)
+        first, end = first - shift, end - shift
         middle = (first + end) // 2
         key = _key_before(middle, container, stream, first)
         near = key is not None and (middle - key) * stream.time_base <= FARTHEST_KEY
-        return (first, end) if near else None
+        return (first + shift, end + shift) if near else None
 
 
 def _key_before(time: int, container: av.container.InputContainer, stream: Any, first: int) -> int | None:
@@ -58,11 +65,21 @@ def _key_before(time: int, container: av.container.InputContainer, stream: Any, 
     return None
 
 
-def find_end(container: av.container.InputContainer, stream: Any) -> int | None:
-    """When the stream ends by the header, in its own units."""
+def find_end(container: av.container.InputContainer, stream: Any, timeline: Timeline) -> int | None:
+    """When the stream ends by the header, in its own units on the clock of `timeline`."""
+    if timeline.end is not None:
+        return int(timeline.end / stream.time_base)
+    shift = round(timeline.shifts[0] / stream.time_base) if stream.time_base else 0
     if stream.duration:
-        return (stream.start_time or 0) + stream.duration
-    if container.duration and stream.time_base:
-        end = Fraction((container.start_time or 0) + container.duration, av.time_base)
-        return int(end / stream.time_base)
-    return None
+        return (stream.start_time or 0) + stream.duration + shift
+    end = file_end(container)
+    return int(end / stream.time_base) + shift if end and stream.time_base else None
+
+
+def file_end(container: av.container.InputContainer) -> Fraction | None:
+    """When the file ends by its header, in seconds on its own clock."""
+    if not container.duration:
+        return None
+    # what Matroska calls a duration is when the last thing ends
+    start = 0 if "matroska" in container.format.name else container.start_time or 0
+    return Fraction(start + container.duration, av.time_base)

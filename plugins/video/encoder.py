@@ -59,6 +59,7 @@ CODECS = {
     "gif": Codec("gif", "pal8"),
 }
 
+LONGEST = 2**31 - 1  # ticks a frame can last: FFmpeg's MP4 muxer ends the process at more
 LOOK_AHEAD = 512  # frames; no encoder keeps that many back
 
 
@@ -128,6 +129,11 @@ class Encoder:
                 "some frames came with a time not after the one before; they were put behind it",
             )
             pts = self._last + 1
+        elif self._last is not None and pts - self._last > LONGEST:
+            warn_once(
+                self.warnings, "some frames came many hours after the one before; they were put behind it"
+            )
+            pts = self._last + self._nominal
         self._last = pts
         self._durations[pts] = frame.duration or self._nominal
         if len(self._durations) > LOOK_AHEAD:

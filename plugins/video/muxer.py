@@ -23,6 +23,7 @@ from av.stream import Discard, Disposition, Stream
 from nstfilter.errors import SinkError
 from nstfilter.plugins.video import recipe as video_recipe
 from nstfilter.plugins.video.container import open_container, warn_once
+from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
 from nstfilter.plugins.video.tracks import (
     QUICKTIME_LANGUAGES,
     STALE_TAGS,
@@ -38,6 +39,8 @@ FRAGMENTS = {
     "movflags": "hybrid_fragmented+delay_moov",
     "frag_duration": "1000000",
 }
+
+RUN_UP = Fraction(1, 20)  # seconds of sound, for decoders that need what came before
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Muxer:
             # a track's beginning is noted in the movie's ticks, of which there are usually 1000 a second
             self._options["movie_timescale"] = str(ticks * ceil(1000 / ticks))
         self.container = self._new_container(file)
+        self._clock = Clock(Timeline())
         self._origin: av.container.InputContainer | None = None
         self._tracks: dict[int, Track | MovText] = {}
         self._covers: list[tuple[av.Packet[Any], Stream]] = []
@@ -129,13 +133,14 @@ class Muxer:
         except (OSError, av.FFmpegError) as error:
             raise SinkError(f"{origin} cannot be opened again for its sound and tags: {error}") from error
         source = self._origin
+        self._clock = Clock(timeline_of(origin, source))
         if self.kind.chapters:
             stale = (*STALE_TAGS, "major_brand", "minor_version", "compatible_brands")
             self.container.metadata.update(
                 {k: v for k, v in source.metadata.items() if not k.startswith(stale)}
             )
             if chapters := source.chapters():
-                self.container.set_chapters(chapters)
+                self.container.set_chapters([self._shifted(chapter) for chapter in chapters])
         if replaced is None:
             replaced = next((stream.index for stream in source.streams.video), None)
         takeable = self.container.supported_codecs
@@ -150,6 +155,11 @@ class Muxer:
                 stream.discard = Discard.all
         if wanted:
             self._rest = source.demux(wanted)
+
+    def _shifted(self, chapter: Any) -> Any:
+        ticks = round(self._clock.timeline.shifts[0] / chapter["time_base"])
+        begin, end = (max(0, chapter[edge] + ticks) for edge in ("start", "end"))
+        return {**chapter, "start": begin, "end": end}
 
     def _adopt_stream(self, origin: Path, stream: Stream, takeable: set[str]) -> None:
         context = stream.codec_context
@@ -270,9 +280,18 @@ class Muxer:
             if limit is not None and _seconds(packet) >= limit:
                 return
             self._pending = None
+            if self._cut_away(packet):
+                continue
             track = self._tracks[packet.stream.index]
             with self._forgiving(track):
                 self.container.mux(track.packets(packet))
+
+    def _cut_away(self, packet: av.Packet[Any]) -> bool:
+        """Whether an edit list hides the packet, and the format written has no such list. A decoder's run-up
+        stays."""
+        if not packet.is_discard or self.kind.format in ("mp4", "mov"):
+            return False
+        return ((packet.pts or 0) + (packet.duration or 0)) * packet.time_base < -RUN_UP
 
     @contextmanager
     def _forgiving(self, track: Track | MovText) -> Iterator[None]:
@@ -295,6 +314,7 @@ class Muxer:
             if packet is None:
                 return None
             if packet.size:  # the last ones are empty
+                self._clock.apply(packet)
                 self._pending = packet
         return self._pending
 

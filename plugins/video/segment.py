@@ -30,6 +30,9 @@ class VideoSegment(VideoSource):
         self._end = end
         self._reached_key = True  # what comes before the first key frame is not decoded
         self._key_pts: int | None = None
+        self._from = -(
+            1 << 62
+        )  # decoding starts at a key frame from here on, where the file is read up to it
         super().__init__(path)
         try:
             first = self._enter(begin, pre_roll)
@@ -39,7 +42,7 @@ class VideoSegment(VideoSource):
         if first is None or self._is_past(first):
             frames = 0
         else:
-            length = (end or find_end(self._container, self._stream) or first) - first
+            length = (end or find_end(self._container, self._stream, self._timeline) or first) - first
             frames = max(1, round(length * self.info.time_base * (self.info.rate or 25)))
         self.info = replace(self.info, frames=frames)
 
@@ -73,8 +76,15 @@ class VideoSegment(VideoSource):
         return found.pts if found else None
 
     def _seek(self, time: int) -> bool:
+        if self._timeline.broken:  # FFmpeg looks times up in files whose clock it takes to run straight on
+            self._container.close()
+            self._container = self._open()
+            self._stream = self._choose_stream()
+            self._from = time
+            return True
         try:
-            self._container.seek(time, stream=self._stream)
+            shift = round(self._timeline.shifts[0] / self.info.time_base)
+            self._container.seek(time - shift, stream=self._stream)
         except av.FFmpegError:
             return False
         return True
@@ -100,7 +110,7 @@ class VideoSegment(VideoSource):
     def _packets(self) -> Iterator[av.Packet[Any] | None]:
         for packet in super()._packets():
             if not self._reached_key and packet is not None:
-                if not packet.is_keyframe or packet.pts is None:
+                if not packet.is_keyframe or packet.pts is None or packet.pts < self._from:
                     continue
                 self._reached_key, self._key_pts = True, packet.pts
             yield packet

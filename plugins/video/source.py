@@ -17,8 +17,9 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation
 
 from nstfilter.errors import SourceError
 from nstfilter.plugins.video import recipe as video_recipe
-from nstfilter.plugins.video.container import find_span, open_container, warn_once
+from nstfilter.plugins.video.container import file_end, find_end, find_span, open_container, warn_once
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
+from nstfilter.plugins.video.timeline import Clock, timeline_of
 from nstfilter.streams import Frame, Source, StreamInfo
 
 # swscale's default rounds by up to five levels; this stays within three
@@ -68,6 +69,7 @@ class VideoSource(Source):
         self._reformatter = VideoReformatter()
         self._container = self._open()
         try:
+            self._timeline = timeline_of(self.path, self._container)
             self._stream = self._choose_stream()
             self._decoded = self._decode()
             self._ahead = next(self._decoded, None)
@@ -177,11 +179,11 @@ class VideoSource(Source):
     def _expected_frames(self, rate: Fraction, time_base: Fraction) -> int | None:
         if self._stream.frames:
             return self._stream.frames
-        if self._stream.duration:
-            return max(1, round(self._stream.duration * time_base * rate))
-        if self._container.duration:
-            return max(1, round(Fraction(self._container.duration, av.time_base) * rate))
-        return None
+        end = find_end(self._container, self._stream, self._timeline)
+        if end is None:
+            return None
+        begin = (self._ahead.pts or 0) if self._ahead else 0
+        return max(1, round((end - begin) * time_base * rate))
 
     def _color(self, frame: av.VideoFrame) -> dict[str, int]:
         """The tags the output should carry: the input's own, or what such a video usually means."""
@@ -200,16 +202,22 @@ class VideoSource(Source):
         return self._container.format.name == "avi"
 
     def span(self) -> tuple[int, int] | None:
-        return find_span(self.path, self._stream.index, self._ahead.pts or 0) if self._ahead else None
+        return (
+            find_span(self.path, self._stream.index, self._ahead.pts or 0, self._timeline)
+            if self._ahead
+            else None
+        )
 
     # -- reading --
 
     def _packets(self) -> Iterator[av.Packet[Any] | None]:
-        failures = 0
+        failures, clock = 0, Clock(self._timeline)
         while failures < IMPATIENCE:
             try:
                 for packet in self._container.demux(self._stream):
                     failures = 0
+                    if packet.size:
+                        clock.apply(packet)
                     yield packet
                 return
             except av.FFmpegError:
@@ -267,11 +275,11 @@ class VideoSource(Source):
 
     def _compare_with_header(self, last: int | None) -> None:
         """Matroska and its like do not count their frames: only the clock tells that the end is missing."""
-        promised = self._container.duration
+        promised = file_end(self._container)
         if self._stream.duration or not promised or last is None:
             return
         end = float((last + self._step) * self.info.time_base)
-        whole = ((self._container.start_time or 0) + promised) / av.time_base
+        whole = float(promised + self._timeline.shifts[0])
         if whole - end > 1:
             self.warnings.append(
                 f"the picture ends at {end:.1f} s, the file at {whole:.1f} s: it may have been cut short"
