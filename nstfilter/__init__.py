@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from nstfilter.live.governor import Governor
     from nstfilter.live.live import Live
     from nstfilter.live.stats import Figures
-    from nstfilter.manager import open_model, open_sink, open_source
+    from nstfilter.manager import open_model, open_segmenter, open_sink, open_source
     from nstfilter.models import StyleModel
     from nstfilter.packs.reading import list_styles
     from nstfilter.packs.style import Style, StyleMix, StylePack
+    from nstfilter.people import Segmenter
+    from nstfilter.people.segmenter import PersonSegmenter
     from nstfilter.pipeline import Report, run
     from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
@@ -61,8 +63,10 @@ _HOMES = {
     "live.governor": ["Governor"],
     "hookspecs": ["hookimpl"],
     "live.live": ["Live"],
-    "manager": ["open_model", "open_sink", "open_source"],
+    "manager": ["open_model", "open_segmenter", "open_sink", "open_source"],
     "models": ["StyleModel"],
+    "people": ["Segmenter"],
+    "people.segmenter": ["PersonSegmenter"],
     "pipeline": ["Report", "run"],
     "streams": ["Frame", "Sink", "Source", "StreamInfo"],
     "packs.reading": ["list_styles"],
@@ -79,8 +83,10 @@ __all__ = [
     "MissingLibraryError",
     "ModelError",
     "NstfilterError",
+    "PersonSegmenter",
     "PluginError",
     "Report",
+    "Segmenter",
     "Sink",
     "SinkError",
     "Source",
@@ -97,6 +103,7 @@ __all__ = [
     "hookimpl",
     "list_styles",
     "open_model",
+    "open_segmenter",
     "open_sink",
     "open_source",
     "run",

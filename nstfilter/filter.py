@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
-from nstfilter.files import file_hash
 from nstfilter.graphics.opencv import cv2
-from nstfilter.manager import open_model, open_source
+from nstfilter.manager import manager, open_model, open_segmenter, open_source
 from nstfilter.models import (
     DEFAULT_MODEL,
     PreparingModel,
@@ -20,11 +20,14 @@ from nstfilter.models import (
     TilingModel,
     mix_embeddings,
 )
-from nstfilter.models.embeddings import EmbeddingCache, picture_hash
+from nstfilter.models.embeddings import EmbeddingCache, file_hash, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
 from nstfilter.packs.reading import parse_style
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS
+from nstfilter.people import DEFAULT_SEGMENTER, Segmenter
+from nstfilter.people.backdrop import Backdrop
+from nstfilter.people.parts import Parts
 from nstfilter.stability import Stabilizer
 
 # where the user does not say, the network works at 480 pixels for a frame of 720, and at the square root of
@@ -53,11 +56,21 @@ class StyleFilter:
                    smaller than that are painted at their own size; the result always has the frame's size
     `stability`    for videos, 0 to 1: 0 paints every frame on its own, 1 is as calm as it gets. The filter
                    then remembers the frame before; `reset` starts a new stream
+    `area`         what is painted: "all", "people" or "background"
+    `background`   what stands behind people: None for the room as it is; "plain" for an even wall, "blur" for
+                   the room out of focus, or a picture (its path, or HxWx3 BGR uint8), painted where `area`
+                   says; or, as `style` takes it, the style that the room is painted in
+    `feather`      how wide the edge between people and background is, as a share of the shorter side
+    `face`         the share of the strength that faces are painted with
+    `segmenter`    what finds people: a name, or a `Segmenter`; loaded where one is needed first
     `threads`      how many threads the model may use; None leaves it to the model
     `cache`        where embeddings are kept
 
-    All but `model`, `threads` and `cache` can be set between two frames and take effect on the next. Raises
-    `UsageError`, `StyleError` or `ModelError`. One filter serves one thread at a time.
+    All but `model`, `segmenter`, `threads` and `cache` can be set between two frames and take effect on the
+    next. Raises `UsageError`, `StyleError` or `ModelError`. One filter serves one thread at a time.
+
+    `plain_frame` is the latest frame before painting, HxWx3 BGR uint8, its room replaced where `background`
+    does that; None before the first.
     """
 
     def __init__(
@@ -69,6 +82,11 @@ class StyleFilter:
         model: str | os.PathLike[str] | StyleModel = DEFAULT_MODEL,
         size: int | None = None,
         stability: float = 0.0,
+        area: str = "all",
+        background: str | os.PathLike[str] | Style | StyleMix | np.ndarray | None = None,
+        feather: float = PARAMETERS["feather"].default,
+        face: float = 1.0,
+        segmenter: str | Segmenter = DEFAULT_SEGMENTER,
         threads: int | None = None,
         cache: EmbeddingCache | None = None,
     ) -> None:
@@ -76,7 +94,8 @@ class StyleFilter:
         self.keep_colors = keep_colors
         self.size = size
         self.stability = stability
-        self._stabilizer = Stabilizer()
+        self._stabilizer, self._room_stabilizer = Stabilizer(), Stabilizer()
+        self._parts = Parts(lambda: _segmenter(segmenter, threads))
         self._style: StyleMix | np.ndarray
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
         self.model: StyleModel
@@ -87,6 +106,9 @@ class StyleFilter:
             self.model = model
         self.cache = cache or EmbeddingCache()
         self.style = mix
+        self.background = background
+        self.plain_frame: np.ndarray | None = None
+        self.area, self.feather, self.face = area, feather, face
 
     @property
     def style(self) -> StyleMix | np.ndarray:
@@ -124,6 +146,84 @@ class StyleFilter:
     def reset(self) -> None:
         """Forget the frame before: the next one begins a new stream."""
         self._stabilizer.reset()
+        self._room_stabilizer.reset()
+        self._parts.reset()
+
+    @property
+    def area(self) -> str:
+        return self._parts.area
+
+    @area.setter
+    def area(self, area: str) -> None:
+        area = PARAMETERS["area"].check(area)
+        if area != "all":
+            self._parts.load()
+        self._parts.area = area
+
+    @property
+    def feather(self) -> float:
+        return self._parts.feather
+
+    @feather.setter
+    def feather(self, feather: float) -> None:
+        self._parts.feather = PARAMETERS["feather"].check(feather)
+
+    @property
+    def face(self) -> float:
+        return self._parts.face
+
+    @face.setter
+    def face(self, face: float) -> None:
+        face = PARAMETERS["face"].check(face)
+        if face < 1:
+            self._parts.load()
+        self._parts.face = face
+
+    @property
+    def background(self) -> str | os.PathLike[str] | Style | StyleMix | np.ndarray | None:
+        return self._background
+
+    @background.setter
+    def background(self, background: str | os.PathLike[str] | Style | StyleMix | np.ndarray | None) -> None:
+        backdrop: Backdrop | None = None
+        room: np.ndarray | None = None
+        if isinstance(background, np.ndarray) and background.dtype == np.float32:
+            room = background
+        elif isinstance(background, np.ndarray):
+            backdrop = Backdrop(as_bgr(background)[0].copy())
+        elif background == "plain":
+            backdrop = Backdrop.wall()
+        elif background == "blur":
+            backdrop = Backdrop(None)
+        elif isinstance(background, str | os.PathLike) and os.path.isfile(background):
+            backdrop = Backdrop(read_picture(Style(os.path.basename(background), Path(background))))
+        elif background is not None:
+            room = self.embed(_mix(background))
+        if background is not None:
+            self._parts.load()
+        # all at once and at the end: a background that cannot be used leaves the one before
+        self._parts.backdrop, self._room, self._background = backdrop, room, background
+
+    @property
+    def background_data(self) -> np.ndarray | None:
+        """What `background` stands for, in a form that it takes too: the embedding of its style, or its
+        picture. None where it is a word, or nothing."""
+        backdrop = self._parts.backdrop
+        named = self._background in ("plain", "blur") if isinstance(self._background, str) else False
+        return self._room if backdrop is None or named else backdrop.picture
+
+    @property
+    def _whole(self) -> bool:
+        return self._room is None and self._parts.whole
+
+    def unpainted(self, frame: np.ndarray) -> np.ndarray:
+        """`frame` as filmed; but where `background` replaces the room, that is still not seen."""
+        image, alpha = as_bgr(frame)
+        if self._parts.backdrop is None:
+            self.plain_frame = image
+            return frame
+        self.plain_frame = self._parts.unpainted(image, self._stability)
+        return _like(frame, self.plain_frame, alpha)
 
     @property
     def size(self) -> int | None:
@@ -143,7 +243,10 @@ class StyleFilter:
         image, alpha = as_bgr(frame)
         if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
             raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
-        result = frame.copy() if self._strength == 0 else _like(frame, self._paint(image), alpha)
+        if self._strength == 0:
+            result = self.unpainted(frame).copy()
+        else:
+            result = _like(frame, self._parted(image), alpha)
         if out is None:
             return result
         np.copyto(out, result)
@@ -160,17 +263,30 @@ class StyleFilter:
         if isinstance(self.model, PreparingModel) and height * width <= ONE_PIECE:
             self.model.prepare(height, width)
 
-    def _paint(self, image: np.ndarray) -> np.ndarray:
+    def _parted(self, image: np.ndarray) -> np.ndarray:
+        paint = partial(self._paint, embedding=self.embedding, stabilizer=self._stabilizer)
+        if self._whole:
+            self.plain_frame = image
+            return paint(image)
+        paint_room = None
+        if self._room is not None:
+            paint_room = partial(self._paint, embedding=self._room, stabilizer=self._room_stabilizer)
+        painted = self._parts(image, paint, self._stability, paint_room)
+        self.plain_frame = self._parts.base
+        return painted
+
+    def _paint(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
         height, width = image.shape[:2]
         inner = network_size(height, width, self._size)
         if inner != (height, width):
             small = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA)
-            painted = cv2.resize(self._stylize(small), (width, height), interpolation=cv2.INTER_CUBIC)
+            painted = self._stylize(small, embedding, stabilizer)
+            painted = cv2.resize(painted, (width, height), interpolation=cv2.INTER_CUBIC)
             blurred = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
             detail = cv2.addWeighted(image, DETAIL, blurred, -DETAIL, 128, dst=blurred)
             painted = cv2.addWeighted(painted, 1, detail, 1, -128, dst=painted)
         else:
-            painted = self._stylize(image)
+            painted = self._stylize(image, embedding, stabilizer)
         if self.keep_colors:
             light = cv2.cvtColor(painted, cv2.COLOR_BGR2YCrCb)
             colors = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
@@ -180,13 +296,13 @@ class StyleFilter:
             painted = cv2.addWeighted(image, 1 - self._strength, painted, self._strength, 0, dst=painted)
         return painted
 
-    def _stylize(self, image: np.ndarray) -> np.ndarray:
+    def _stylize(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
         pixels = image.shape[0] * image.shape[1]
         if pixels <= ONE_PIECE:
-            paint = partial(self.model.stylize, image, self.embedding)
-            return self._stabilizer(image, paint, self._stability) if self._stability else paint()
+            paint = partial(self.model.stylize, image, embedding)
+            return stabilizer(image, paint, self._stability) if self._stability else paint()
         if isinstance(self.model, TilingModel):
-            return stylize_in_tiles(self.model, image, self.embedding)
+            return stylize_in_tiles(self.model, image, embedding)
         raise ModelError(
             f"{self.model.name} cannot paint {image.shape[1]}x{image.shape[0]} in one piece; "
             f"choose a --size of at most {int(ONE_PIECE**0.5)}, or the model pocket, which paints in tiles"
@@ -208,11 +324,7 @@ class StyleFilter:
     def _embed_one(self, style: Style) -> np.ndarray:
         if style.taught and isinstance(self.model, TeachableModel):
             return self.model.taught(style.taught)
-        try:
-            picture = file_hash(style.path)
-        except OSError as error:
-            raise StyleError(f"{style.path} cannot be read: {error.strerror}") from None
-        return self.cache.get(self.model, picture, partial(read_picture, style))
+        return self.cache.get(self.model, file_hash(style.path), partial(read_picture, style))
 
 
 def network_size(height: int, width: int, size: int | None = None) -> tuple[int, int]:
@@ -222,6 +334,14 @@ def network_size(height: int, width: int, size: int | None = None) -> tuple[int,
     if scale >= 1:
         return height, width
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _segmenter(segmenter: str | Segmenter, threads: int | None) -> Segmenter:
+    if not isinstance(segmenter, str):
+        return segmenter
+    told = threads is not None and "threads" in manager().segmenters.options(segmenter)
+    options = {"threads": threads} if told else {}
+    return open_segmenter(segmenter, **options)
 
 
 def default_size(height: int, width: int) -> int:

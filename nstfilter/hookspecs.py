@@ -60,6 +60,12 @@ def register_styles(register: Register) -> None:
 
 
 @hookspec
+def register_segmenters(register: Register) -> None:
+    """Register what finds people in frames: `open(target, **options)` returns a `Segmenter`. The option
+    `threads` is how many threads it may use."""
+
+
+@hookspec
 def register_executors(register: Register) -> None:
     """Register where renders are done: `open(target, **options)` returns an `Executor`. One with any number
     of workers takes the option `jobs`, how many at most."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nstfilter.jobs.task import Executor
     from nstfilter.models import StyleModel
+    from nstfilter.people import Segmenter
     from nstfilter.streams import Sink, Source
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
@@ -154,8 +155,9 @@ class PluginManager:
     """The plugins of one process.
 
     `statuses`   one for each plugin found: whether it was loaded, or the error that kept it out
-    `sources`, `sinks`, `models`, `packs`, `executors`   what the plugins registered, a `Registry` each
-    `registries` the same five by the name of their hook
+    `sources`, `sinks`, `models`, `packs`, `segmenters`, `executors`   what the plugins registered, a
+                 `Registry` each
+    `registries` the same six by the name of their hook
     """
 
     def __init__(self) -> None:
@@ -166,12 +168,14 @@ class PluginManager:
         self.sinks = Registry("sink", self.statuses)
         self.models = Registry("model", self.statuses)
         self.packs = Registry("style pack", self.statuses)
+        self.segmenters = Registry("segmenter", self.statuses)
         self.executors = Registry("executor", self.statuses)
         self.registries = {
             "register_sources": self.sources,
             "register_sinks": self.sinks,
             "register_models": self.models,
             "register_styles": self.packs,
+            "register_segmenters": self.segmenters,
             "register_executors": self.executors,
         }
 
@@ -312,6 +316,17 @@ def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:
 
     model: StyleModel = _open(manager().models, target, StyleModel, options)
     return model
+
+
+def open_segmenter(target: str, **options: Any) -> Segmenter:
+    """What finds people: `people`, whatever a plugin offers.
+
+    Raises `UnknownNameError`, or `ModelError` when its weights cannot be used.
+    """
+    from nstfilter.people import Segmenter
+
+    segmenter: Segmenter = _open(manager().segmenters, target, Segmenter, options)
+    return segmenter
 
 
 def open_executor(target: str, **options: Any) -> Executor:

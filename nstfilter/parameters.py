@@ -104,6 +104,32 @@ _LIST = (
     Parameter(
         "glide", float, 0.5, "How long a change from one style to another takes.", 0, 5, unit="s", step=0.1
     ),
+    Parameter(
+        "area",
+        str,
+        "all",
+        "What is painted: all, people, or background.",
+        choices=("all", "people", "background"),
+    ),
+    Parameter(
+        "background",
+        str,
+        None,
+        "What stands behind people: plain, blur, a picture, or a style to paint it in; by default the room.",
+    ),
+    Parameter(
+        "feather",
+        float,
+        0.004,
+        "How wide the edge around people is, as a share of the shorter side.",
+        0,
+        0.2,
+        step=0.004,
+    ),
+    Parameter("face", float, 1.0, "The share of the strength that faces get.", 0, 1, step=0.1),
+    Parameter(
+        "segmenter", str, "people", "What finds people: people, or that of a plugin.", between_frames=False
+    ),
     Parameter("mirror", bool, False, "Mirror the picture that goes out."),
     Parameter(
         "model",
@@ -116,3 +142,6 @@ _LIST = (
 )
 
 PARAMETERS = {parameter.name: parameter for parameter in _LIST}
+
+# those that are about people and rooms
+PEOPLE = ("area", "background", "feather", "face", "segmenter")

@@ -46,6 +46,9 @@ TESTED_ELSEWHERE = {
     "nstfilter/models/pocket_openvino.py": "test_models_pocket.py: that it agrees with TensorFlow's",
     "nstfilter/models/pocket_tensorflow.py": "test_models_pocket.py: that it agrees with OpenVINO's",
     "nstfilter/models/network.py": "test_models_pocket.py: what it computes, and weights that do not fit it",
+    "nstfilter/people/__init__.py": "the protocol; testing.check_segmenter asks for what it promises",
+    "nstfilter/people/engines.py": "test_people_segmenter.py: that both engines find the same",
+    "nstfilter/people/network.py": "test_people_segmenter.py: what it finds, and weights that do not fit it",
     "nstfilter/packs/style.py": "test_packs_reading.py: styles, mixes and packs are made there",
     "nstfilter/testing/live.py": "test_live_live.py is built on it",
 }

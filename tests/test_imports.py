@@ -13,15 +13,16 @@ ROOT = Path(__file__).parents[1]
 # from the foundations up; a module may import what stands before it, and its own room
 ROOMS = [
     "errors",
-    "files",
     "streams",
     "parameters",
     "graphics",
     "hookspecs",
-    "models",  # the contract, in its __init__
+    "models",  # the contracts, in their __init__
+    "people",
     "jobs.task",  # the contract of executors
     "manager",
     "models.",
+    "people.",
     "packs",
     "stability",
     "score",
@@ -74,10 +75,11 @@ def graph() -> dict[str, set[str]]:
 
 def room(name: str) -> int:
     """The place in `ROOMS`: the most exact entry that names the module or a package around it."""
-    if name == "models":
-        return ROOMS.index("models")
-    if name.startswith("models."):
-        return ROOMS.index("models.")
+    for contract in ("models", "people"):
+        if name == contract:
+            return ROOMS.index(contract)
+        if name.startswith(f"{contract}."):
+            return ROOMS.index(f"{contract}.")
     fitting = [entry for entry in ROOMS if name == entry or name.startswith(f"{entry}.")]
     assert fitting, f"{name} stands in no room; give it its place in ROOMS"
     return ROOMS.index(max(fitting, key=len))

@@ -39,6 +39,11 @@ def apply(
     model: Annotated[str, option("model")] = PARAMETERS["model"].default,
     size: Annotated[int | None, option("size")] = PARAMETERS["size"].default,
     stability: Annotated[float, option("stability")] = PARAMETERS["stability"].default,
+    area: Annotated[str, option("area")] = PARAMETERS["area"].default,
+    background: Annotated[str | None, option("background")] = PARAMETERS["background"].default,
+    feather: Annotated[float, option("feather")] = PARAMETERS["feather"].default,
+    face: Annotated[float, option("face")] = PARAMETERS["face"].default,
+    segmenter: Annotated[str, option("segmenter")] = PARAMETERS["segmenter"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
     crf: Annotated[
@@ -80,7 +85,7 @@ def apply(
     from nstfilter.jobs.recipe import Recipe
     from nstfilter.jobs.run import render_all
     from nstfilter.jobs.task import Settings
-    from nstfilter.jobs.work import filter_for
+    from nstfilter.jobs.work import filter_for, room_of
     from nstfilter.manager import open_executor
     from nstfilter.packs.reading import parse_style
 
@@ -97,18 +102,33 @@ def apply(
         "keep_colors": keep_colors,
         "size": size,
         "stability": stability,
+        "area": area,
+        "background": background,
+        "feather": feather,
+        "face": face,
+        "segmenter": segmenter,
         "threads": threads,
     }
     executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))
     with executor:
         if made:
             settings = replace(made.settings(model=model if "model" in given else None), **dials)
+            if "background" in given:
+                settings = replace(settings, background=None, room=b"", room_shape=())
+            elif background not in (None, "plain", "blur") and not settings.room:
+                raise UsageError(
+                    f"this recipe names its background {background!r} but could not hold it; say --background"
+                )
             paint = filter_for(settings)
             made.check_model(paint.model)
+            if "background" in given:
+                paint.background = background
+                settings = replace(settings, background=background, **room_of(paint))
+                filter_for(settings, paint)
         else:
             paint = StyleFilter(mix, model=model, **dials)
             look = paint.embedding
-            settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials)
+            settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials, **room_of(paint))
             filter_for(settings, paint)
         if not no_recipe:
             options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()

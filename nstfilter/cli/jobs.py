@@ -11,6 +11,7 @@ import typer
 
 from nstfilter.cli.output import table
 from nstfilter.errors import SinkError, UsageError
+from nstfilter.parameters import PARAMETERS, PEOPLE
 
 if TYPE_CHECKING:
     from nstfilter.jobs.job_file import JobFile, JobFolder
@@ -54,7 +55,11 @@ def show(
         raise UsageError(f"no render of {output} is unfinished; nstfilter jobs lists those that are")
     facts = _facts(folder)
     job, damage = _read(folder)
-    made_of = {name: value for name, value in job.made_of.items() if name != "embedding"} if job else {}
+    made_of = (
+        {name: value for name, value in job.made_of.items() if name not in ("embedding", "room")}
+        if job
+        else {}
+    )
     if as_json:
         print(json.dumps(facts | {"made_of": made_of, "folder": str(folder.path)}, indent=2))
         return
@@ -64,7 +69,8 @@ def show(
         print(f"input        {job.input}")
         print(f"segments     {job.done} of {len(job.segments)} done, {facts['frames']} frames")
         print(f"worked on    {facts['seconds']:.0f} s")
-        for name in ("style", "model", "strength", "keep_colors", "size", "stability", "codec", "crf"):
+        names = ("style", "model", "strength", "keep_colors", "size", "stability", *PEOPLE, "codec", "crf")
+        for name in names:
             if made_of.get(name) not in (None, False):
                 print(f"{name:12} {made_of[name]}")
         print(f"go on        {_command(job, output)}")
@@ -143,9 +149,10 @@ def _state(folder: JobFolder, damage: str) -> str:
 def _command(job: JobFile, output: Path) -> str:
     """What goes on with it, where its input lies here."""
     words = ["nstfilter", "apply", job.input, "-o", str(output)]
-    for name in ("style", "model", "strength", "size", "stability", "codec", "crf"):
+    for name in ("style", "model", "strength", "size", "stability", *PEOPLE, "codec", "crf"):
         value = job.made_of.get(name)
-        words += [] if value is None else [f"--{name}", str(value)]
+        usual = PARAMETERS[name].default if name in PEOPLE else None
+        words += [] if value in (None, usual) else [f"--{name}", str(value)]
     return shlex.join([*words, "--keep-colors"] if job.made_of.get("keep_colors") else words)
 
 

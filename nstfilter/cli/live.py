@@ -74,6 +74,11 @@ def live(
     keep_colors: Annotated[bool, option("keep_colors")] = PARAMETERS["keep_colors"].default,
     glide: Annotated[float, option("glide")] = PARAMETERS["glide"].default,
     model: Annotated[str, option("model")] = PARAMETERS["model"].default,
+    area: Annotated[str, option("area")] = PARAMETERS["area"].default,
+    background: Annotated[str | None, option("background")] = PARAMETERS["background"].default,
+    feather: Annotated[float, option("feather")] = PARAMETERS["feather"].default,
+    face: Annotated[float, option("face")] = PARAMETERS["face"].default,
+    segmenter: Annotated[str, option("segmenter")] = PARAMETERS["segmenter"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     panel: Annotated[bool, typer.Option("--panel", help="Steer the run from a page in the browser.")] = False,
     open_page: Annotated[
@@ -117,6 +122,11 @@ def live(
         model=model,
         size=size,
         stability=stability,
+        area=area,
+        background=background,
+        feather=feather,
+        face=face,
+        segmenter=segmenter,
         threads=_threads(model, threads),
     )
     with _open_source(source, shape, rate) as camera:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nstfilter.parameters import PARAMETERS, PEOPLE
+
 if TYPE_CHECKING:
     from nstfilter.streams import StreamInfo
 
@@ -36,6 +38,9 @@ def show(
     print(f"colors      {'kept from the input' if recipe.keep_colors else 'those of the style'}")
     if not info.still:
         print(f"stability    {recipe.stability:g}")
+    for name in PEOPLE:
+        if (value := getattr(recipe, name)) != PARAMETERS[name].default:
+            print(f"{name:12} {value}")
     print(f"model        {recipe.model} ({recipe.fingerprint}), at {recipe.size or 'its usual'} size")
     for name, value in recipe.options.items():
         print(f"{name:12} {value}")
@@ -52,7 +57,7 @@ def by_recipe(context: typer.Context, file: str | None) -> str | None:
         from nstfilter.jobs.recipe import Recipe
 
         recipe, _ = Recipe.read(file)
-        dials = {"style", "strength", "keep_colors", "stability", "size", "quality", "crf", "codec"}
+        dials = {"style", "strength", "keep_colors", "stability", "size", "quality", "crf", "codec", *PEOPLE}
         context.obj = recipe
         context.default_map = recipe.model_dump(include=dials, exclude_none=True)
     return file

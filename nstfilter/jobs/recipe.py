@@ -33,6 +33,7 @@ from nstfilter.manager import manager, open_source
 from nstfilter.models import StyleModel
 from nstfilter.packs.reading import list_styles
 from nstfilter.packs.style import Style, StyleMix
+from nstfilter.parameters import PARAMETERS
 from nstfilter.streams import StreamInfo
 
 FORMAT = 1
@@ -63,6 +64,8 @@ class Recipe(BaseModel):
     `model`       its name; a model of the user's own by its folder's name
     `fingerprint` that of the model
     `strength`, `keep_colors`, `stability`, `size`  as `StyleFilter` takes them
+    `area`, `background`, `feather`, `face`, `segmenter`  likewise; of a background picture, its name
+    `room`        the embedding of a background that is a style
     `quality`, `crf`, `codec`  as the sinks take them; None is the sink's usual
     `version`     nstfilter's
 
@@ -88,6 +91,11 @@ class Recipe(BaseModel):
     keep_colors: bool = False
     stability: Share = 0.0
     size: Annotated[int, Field(ge=16, le=16384)] | None = None
+    area: Annotated[str, Field(pattern="^(all|people|background)$")] = "all"
+    background: Line | None = None
+    feather: Annotated[float, Field(ge=0, le=0.2)] = PARAMETERS["feather"].default
+    face: Share = 1.0
+    segmenter: Line = PARAMETERS["segmenter"].default
     # what the sinks think of these, they say themselves
     quality: int | None = None
     crf: int | None = None
@@ -95,6 +103,7 @@ class Recipe(BaseModel):
     shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
     embedding: bytes
     embedding_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    room: bytes = b""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -103,6 +112,11 @@ class Recipe(BaseModel):
                 raise ValueError("the embedding has another length than its shape says")
             if not np.isfinite(np.frombuffer(self.embedding, "<f4")).all():
                 raise ValueError("the embedding is not made of finite numbers")
+        if self.room:
+            if len(self.room) != 4 * math.prod(self.shape):
+                raise ValueError("the background's embedding has another length than the style's")
+            if not np.isfinite(np.frombuffer(self.room, "<f4")).all():
+                raise ValueError("the background's embedding is not made of finite numbers")
         return self
 
     @computed_field  # type: ignore[prop-decorator]
@@ -114,6 +128,9 @@ class Recipe(BaseModel):
         words += ["--strength", f"{self.strength:g}", "--stability", f"{self.stability:g}"]
         if self.keep_colors:
             words.append("--keep-colors")
+        for name in ("area", "background", "feather", "face", "segmenter"):
+            value = getattr(self, name)
+            words += [] if value == PARAMETERS[name].default else [f"--{name}", f"{value}"]
         for name in ("size", "quality", "crf", "codec"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name}", str(value)]
@@ -124,18 +141,26 @@ class Recipe(BaseModel):
         """The recipe of what `settings` make with the model of this `fingerprint`; of the sink's `options`,
         those that change the picture are noted."""
         carried = len(settings.embedding) <= MAX_EMBEDDING
+        fits = len(settings.embedding) + len(settings.room) <= MAX_EMBEDDING
+        carries_room = fits and settings.room_shape == settings.shape
         return cls(
             version=version("nstfilter"),
-            style="+".join(_name(part) for part in settings.style.split("+"))[:1000],
+            style=_mix_name(settings.style),
             model=_without_secrets(settings.model) if "://" in settings.model else _name(settings.model),
             fingerprint=fingerprint,
             strength=settings.strength,
             keep_colors=settings.keep_colors,
             stability=settings.stability,
             size=settings.size,
+            area=settings.area,
+            background=_mix_name(settings.background) if settings.background else None,
+            feather=settings.feather,
+            face=settings.face,
+            segmenter=settings.segmenter,
             shape=settings.shape,
             embedding=settings.embedding if carried else b"",
             embedding_hash="" if carried else hashlib.sha256(settings.embedding).hexdigest(),
+            room=settings.room if carries_room else b"",
             quality=options.get("quality"),
             crf=options.get("crf"),
             codec=_name(options["codec"]) if options.get("codec") else None,
@@ -201,6 +226,13 @@ class Recipe(BaseModel):
             keep_colors=self.keep_colors,
             size=self.size,
             stability=self.stability,
+            area=self.area,
+            background=self.background,
+            room=np.frombuffer(self.room, "<f4").astype(np.float32).tobytes(),
+            room_shape=self.shape if self.room else (),
+            feather=self.feather,
+            face=self.face,
+            segmenter=self.segmenter,
             threads=threads,
         )
 
@@ -248,6 +280,11 @@ def _unweighed(part: str) -> str:
 def _without_secrets(address: str) -> str:
     """An address on the network without user, password and whatever else may let somebody in."""
     return _printable(re.sub(r"(?<=//)[^/]*@|[?#].*", "", address))
+
+
+def _mix_name(text: str) -> str:
+    """The names of a style's or mix's parts, without folders."""
+    return "+".join(_name(part) for part in text.split("+"))[:1000]
 
 
 def _name(text: str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nstfilter.errors import UsageError
-from nstfilter.files import file_hash
-from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash
+from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash, file_hash
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import MAX_EMBEDDING
 from nstfilter.jobs.task import Segment, Settings, Task
@@ -176,11 +175,12 @@ CALLED = {
     "embedding": "what the style's picture shows",
     "fingerprint": "the model's weights",
     "keep_colors": "keep-colors",
+    "room": "what the background shows",
     "borders": "where segments begin",
     "version": "nstfilter's version",
 }
-STANDS_FOR = {"style": "embedding", "model": "fingerprint"}
-UNREADABLE = ("input", "embedding", "fingerprint", "borders")
+STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room"}
+UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
 
 
 def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: list[int]) -> dict[str, Any]:
@@ -196,6 +196,12 @@ def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: 
         "keep_colors": settings.keep_colors,
         "size": settings.size,
         "stability": settings.stability,
+        "area": settings.area,
+        "background": settings.background,
+        "room": hashlib.sha256(settings.room).hexdigest() if settings.room else settings.background,
+        "feather": settings.feather,
+        "face": settings.face,
+        "segmenter": settings.segmenter,
         **{name: value for name, value in options.items() if name != "overwrite"},
         "borders": f"{len(borders)} from {borders[0]} by {borders[1] - borders[0]}",
         "version": version("nstfilter"),

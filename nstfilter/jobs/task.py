@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nstfilter.parameters import PARAMETERS
+
 if TYPE_CHECKING:
     from nstfilter.pipeline import Report
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a `StyleFilter` is made of, as plain values. `embedding` is the mixed style's (float32, as bytes)
-    and `shape` its shape, so that whoever works needs no style pictures; `style` is its name, for people."""
+    and `shape` its shape, so that whoever works needs no style pictures; `style` is its name, for people. In
+    the same way `background` is a word or a name, and `room` the embedding (float32) or picture (HxWx3 BGR
+    uint8, where `room_shape` has three sides) that it stands for; empty for "plain" and "blur"."""
 
     style: str
     embedding: bytes
@@ -27,6 +31,13 @@ class Settings:
     keep_colors: bool = False
     size: int | None = None
     stability: float = 0.0
+    area: str = "all"
+    background: str | None = None
+    room: bytes = b""
+    room_shape: tuple[int, ...] = ()
+    feather: float = PARAMETERS["feather"].default
+    face: float = 1.0
+    segmenter: str = PARAMETERS["segmenter"].default
     threads: int | None = None
 
 

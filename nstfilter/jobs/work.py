@@ -6,6 +6,7 @@ import pickle
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -113,5 +114,23 @@ def _make(settings: Settings) -> StyleFilter:
         model=settings.model,
         size=settings.size,
         stability=settings.stability,
+        area=settings.area,
+        background=_background(settings),
+        feather=settings.feather,
+        face=settings.face,
+        segmenter=settings.segmenter,
         threads=settings.threads,
     )
+
+
+def room_of(paint: StyleFilter) -> dict[str, Any]:
+    """What `Settings` carry of the background that `paint` has, by the names of their fields."""
+    room = paint.background_data
+    return {} if room is None else {"room": room.tobytes(), "room_shape": room.shape}
+
+
+def _background(settings: Settings) -> str | np.ndarray | None:
+    if not settings.room:
+        return settings.background
+    kind = np.uint8 if len(settings.room_shape) == 3 else np.float32
+    return np.frombuffer(settings.room, kind).reshape(settings.room_shape)

@@ -52,6 +52,8 @@ ACTIONS = (
     Action("weaker", "-_", "strength down"),
     Action("plain", " ", "plain video, and back"),
     Action("card", "c", "privacy card, and back"),
+    Action("area", "a", "paint all, people, or background"),
+    Action("background", "b", "next background"),
     Action("mirror", "m", "mirror"),
     Action("overlay", "o", "overlay, on and off"),
     Action("snapshot", "s", "snapshot"),
@@ -96,7 +98,8 @@ class Controls:
     `handlers`  do the actions that take more than a filter (snapshot, record, quit); what one returns is said
     `say`       is told what a key did, where that is worth a line
 
-    `plain_frame` is the latest frame before painting, mirrored as the painted one is; None before the first.
+    `plain_frame` is the latest frame before painting, mirrored as the painted one is, its room replaced where
+    the filter's `background` does that; None before the first.
     """
 
     def __init__(
@@ -135,23 +138,29 @@ class Controls:
         self._strength = paint.strength
         self._afresh = False
         self._message, self._message_ends = "", 0.0
+        # the room itself is among them only where the run began with it: no slip of a finger shows it
+        words = [word for word in ("blur", "plain") if word != str(paint.background)]
+        self._backgrounds, self._at_background = [paint.background, *words], 0
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         if self.card_shown:
             return self._privacy(frame)
         if self.mirrored:
             frame = cv2.flip(frame, 1)
-        self.plain_frame = frame
         if self.plain:
-            return frame
+            self.plain_frame = self.paint.unpainted(frame)
+            return self.plain_frame
         if self._afresh:
             self._afresh = False
             self.paint.reset()
         self.paint.style = self._glide.at(self._clock.now())
         self.paint.strength = self._strength
         painted = self.paint(frame)
+        self.plain_frame = self.paint.plain_frame
         # pressed while it was painted: at once is at once
-        return self._privacy(frame) if self.card_shown else frame if self.plain else painted
+        if self.card_shown:
+            return self._privacy(frame)
+        return self.plain_frame if self.plain and self.plain_frame is not None else painted
 
     @property
     def size(self) -> int | None:
@@ -249,6 +258,16 @@ class Controls:
                 self._afresh, self.plain = True, not self.plain
             case "card":
                 self._afresh, self.card_shown = True, not self.card_shown
+            case "area":
+                choices = PARAMETERS["area"].choices
+                self.paint.area = choices[(choices.index(self.paint.area) + 1) % len(choices)]
+                return f"painting {self.paint.area}"
+            case "background":
+                self._at_background = (self._at_background + 1) % len(self._backgrounds)
+                background = self._backgrounds[self._at_background]
+                self.paint.background = background
+                name = "the room" if background is None else "your picture"
+                return f"background: {background if isinstance(background, str) else name}"
             case "mirror":
                 self._afresh, self.mirrored = True, not self.mirrored
             case "overlay":

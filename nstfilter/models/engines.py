@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -18,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nstfilter.errors import UsageError
-from nstfilter.files import write_file
 from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.openvino import ov
 
@@ -186,7 +187,10 @@ class Engine:
         # a cache that cannot be written costs time, not the picture
         with contextlib.suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
-            write_file(kept, precision.encode())
+            handle, temporary = tempfile.mkstemp(dir=kept.parent)
+            with os.fdopen(handle, "w") as file:
+                file.write(precision)
+            os.replace(temporary, kept)
         return precision
 
     def _picture(self, build: Callable[[], Any], target: Target, *inputs: np.ndarray) -> np.ndarray:

@@ -8,16 +8,15 @@ The network itself is in network.py; pocket_openvino.py and pocket_tensorflow.py
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nstfilter.errors import ModelError
 from nstfilter.models import allowed_threads, chosen_engine, network, taught
 from nstfilter.models.network import EPSILON, Statistics, Weights
+from nstfilter.models.weights import read_weights
 
 if TYPE_CHECKING:
     from nstfilter.models.pocket_openvino import PocketInOpenVINO
@@ -31,28 +30,7 @@ SMALLEST = 16  # frames smaller than this are mirrored up to it
 def load(path: Path) -> Weights:
     """The weights as float32, with colors turned from RGB, as trained, to BGR, as frames are. Raises
     `ModelError` when they are not what the network needs."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            weights = {key: file[key].astype(np.float32) for key in file.files}
-            for key in [key for key in weights if key.endswith(".step")]:  # of weights that are whole numbers
-                step, name = weights.pop(key), key.removesuffix(".step")
-                weights[name] = weights[name] * step.reshape(-1, *(1,) * (weights[name].ndim - 1))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"cannot read the pocket model's weights {path}: {error}; reinstall nstfilter"
-        ) from error
-    for key, shape in network.shapes().items():
-        if key not in weights:
-            raise ModelError(f"the pocket model's weights {path} lack {key!r}; reinstall nstfilter")
-        if weights[key].shape != shape:
-            raise ModelError(
-                f"the pocket model's weights {path}: {key!r} has shape {weights[key].shape}, expected "
-                f"{shape}; reinstall nstfilter"
-            )
-        if not np.isfinite(weights[key]).all():
-            raise ModelError(
-                f"the pocket model's weights {path}: {key!r} holds NaN or infinity; reinstall nstfilter"
-            )
+    weights = read_weights(path, network.shapes(), "pocket")
     kernel = weights["stage0.0.weight"]
     weights["stage0.0.weight"] = kernel.reshape(len(kernel), 16, 3, 3, 3)[:, :, ::-1].reshape(kernel.shape)
     return weights | taught.for_frames(weights)

@@ -110,7 +110,8 @@ def _map(vector: np.ndarray) -> np.ndarray:
 
 
 class OpenVINOOps:
-    """Operations of OpenVINO on [n, channels, h, w]; sizes are fixed when a graph is built."""
+    """Operations of OpenVINO on [n, channels, h, w]; sizes are fixed when a graph is built. The network that
+    finds people is built of them too."""
 
     def __init__(self) -> None:
         self.set = ov.opset13
@@ -141,6 +142,10 @@ class OpenVINOOps:
     def conv(self, x: Any, kernel: Any, bias: Any, stride: int = 1, pad: int = 0) -> Any:
         y = self.set.convolution(x, kernel, [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
         return y if bias is None else y + self.set.reshape(bias, self.ints(1, -1, 1, 1), False)
+
+    def depthwise(self, x: Any, kernel: np.ndarray, bias: np.ndarray, stride: int = 1, pad: int = 0) -> Any:
+        y = self.set.group_convolution(x, kernel[:, None], [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+        return y + bias.reshape(1, -1, 1, 1)
 
     def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
         flat = self.set.reshape(x, self.ints(1, matrix.shape[1]), False)
@@ -182,3 +187,24 @@ class OpenVINOOps:
         x = self.set.reshape(x, self.ints(n, 2, 2, 2, 2, 3, h, w), False)
         x = self.set.transpose(x, self.ints(0, 6, 1, 3, 7, 2, 4, 5))
         return self.set.reshape(x, self.ints(n, 4 * h, 4 * w, 3), False)
+
+    def as_map(self, x: Any) -> Any:
+        return self.set.reshape(x, self.ints(1, -1, 1, 1), False)
+
+    def double(self, x: Any) -> Any:
+        size = self.ints(2 * x.shape[2], 2 * x.shape[3])
+        return self.set.interpolate(
+            x,
+            size,
+            "nearest",
+            "sizes",
+            axes=self.ints(2, 3),
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def mask(self, x: Any) -> Any:
+        n, _, h, w = x.shape
+        x = self.set.convert(self.set.round(self.set.sigmoid(x) * network.number(255), "half_to_even"), "u8")
+        x = self.set.transpose(self.set.reshape(x, self.ints(n, 2, 2, h, w), False), self.ints(0, 3, 1, 4, 2))
+        return self.set.reshape(x, self.ints(n, 2 * h, 2 * w), False)

@@ -104,6 +104,11 @@ class TensorFlowOps:
         y = tf.nn.conv2d(x, tf.transpose(kernel, (2, 3, 1, 0)), stride, "VALID")
         return y if bias is None else y + bias
 
+    def depthwise(self, x: Any, kernel: np.ndarray, bias: np.ndarray, stride: int = 1, pad: int = 0) -> Any:
+        x = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
+        strides = (1, stride, stride, 1)
+        return tf.nn.depthwise_conv2d(x, kernel.transpose(2, 3, 0, 1), strides, "VALID") + bias
+
     def linear(self, x: Any, matrix: np.ndarray, bias: np.ndarray) -> Any:
         return tf.reshape(x, (1, -1)) @ matrix.T + bias
 
@@ -128,3 +133,12 @@ class TensorFlowOps:
     def picture(self, x: Any) -> Any:
         x = self.shuffle(self.shuffle(tf.sigmoid(x), 2), 2)
         return tf.cast(tf.round(x * 255), tf.uint8)
+
+    def as_map(self, x: Any) -> Any:
+        return tf.reshape(x, (1, 1, 1, -1))
+
+    def double(self, x: Any) -> Any:
+        return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+
+    def mask(self, x: Any) -> Any:
+        return tf.cast(tf.round(tf.nn.depth_to_space(tf.sigmoid(x), 2) * 255), tf.uint8)[..., 0]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nstfilter.models import StyleModel
+from nstfilter.people import Segmenter
 from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
 
 
@@ -39,6 +41,28 @@ class FakeModel:
             return painted
         np.copyto(out, painted)
         return out
+
+
+class FakeSegmenter:
+    """Finds a person in the left `share` of every frame, in a mask a quarter of its size. `instead`, where
+    set, is called with the frame in place of that. `found` counts the calls."""
+
+    name = "fake"
+
+    def __init__(self, share: float = 0.5) -> None:
+        self.share = share
+        self.instead: Callable[[np.ndarray], Any] | None = None
+        self.found = 0
+
+    def find(self, frame: np.ndarray) -> np.ndarray:
+        self.found += 1
+        if self.instead:
+            answer: np.ndarray = self.instead(frame)
+            return answer
+        height, width = (max(1, side // 4) for side in frame.shape[:2])
+        mask = np.zeros((height, width), np.uint8)
+        mask[:, : round(self.share * width)] = 255
+        return mask
 
 
 class MemorySource(Source):
@@ -118,6 +142,19 @@ def check_model(model: StyleModel) -> None:
         _expect(model.stylize(frame, first, out=out) is out, "stylize returns the `out` it was given")
         # threads may add up in another order
         _expect(np.allclose(out, painted, atol=1), "the same frame is painted the same, into `out` too")
+
+
+def check_segmenter(segmenter: Segmenter) -> None:
+    """Assert that `segmenter` keeps the contract of `Segmenter`."""
+    _expect(isinstance(segmenter, Segmenter), "a segmenter has a `name` and `find`")
+    for shape in ((1, 1), (3, 200), (37, 53), (480, 270), (270, 480)):
+        frame = _noise(*shape)
+        before = frame.copy()
+        mask = segmenter.find(frame)
+        _expect(isinstance(mask, np.ndarray) and mask.dtype == np.uint8, "a mask is an array of uint8")
+        _expect(mask.ndim == 2 and mask.size > 0, f"a mask has height and width, not the shape {mask.shape}")
+        _expect(np.array_equal(frame, before), "the frame given is not written to")
+        _expect(np.array_equal(segmenter.find(frame), mask), "the same frame has the same mask")
 
 
 def check_source(source: Source) -> None:

@@ -1,4 +1,4 @@
-"""A source, a sink, a model and a command for nstfilter.
+"""A source, a sink, a model, a segmenter and a command for nstfilter.
 
 This module is imported by every `nstfilter` command, so it only says what there is. The work, and the
 libraries it needs, are imported when something is opened.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nstfilter.hookspecs import Register
     from nstfilter_example.gpl import GplSink
     from nstfilter_example.gradient import GradientModel
+    from nstfilter_example.greenscreen import GreenScreen
     from nstfilter_example.plasma import PlasmaSource
 
 
@@ -37,6 +38,11 @@ def register_sinks(register: Register) -> None:
 @hookimpl
 def register_models(register: Register) -> None:
     register("gradient", open_gradient, help="dark to light in the style's colors; no network, very fast")
+
+
+@hookimpl
+def register_segmenters(register: Register) -> None:
+    register("greenscreen", open_greenscreen, help="people before a green screen")
 
 
 @hookimpl
@@ -62,6 +68,12 @@ def open_gradient(target: str) -> GradientModel:
     from nstfilter_example.gradient import GradientModel
 
     return GradientModel()
+
+
+def open_greenscreen(target: str) -> GreenScreen:
+    from nstfilter_example.greenscreen import GreenScreen
+
+    return GreenScreen()
 
 
 def colors(picture: str) -> None:

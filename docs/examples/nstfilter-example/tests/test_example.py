@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nstfilter import Frame, StreamInfo, StyleFilter, UsageError, open_model, open_sink, open_source
-from nstfilter.testing import check_model, check_sink, check_source
+from nstfilter import (
+    Frame,
+    StreamInfo,
+    StyleFilter,
+    UsageError,
+    open_model,
+    open_segmenter,
+    open_sink,
+    open_source,
+)
+from nstfilter.testing import check_model, check_segmenter, check_sink, check_source
 
 
 def test_the_plasma_moves_and_keeps_the_contract():
@@ -43,3 +52,16 @@ def test_the_gradient_keeps_the_contract_and_paints_in_the_styles_colors():
     paint = StyleFilter(style, model="gradient")
     painted = paint(np.array([[0, 255]], np.uint8).repeat(3).reshape(1, 2, 3))
     assert painted.tolist() == [[[0, 0, 0], [40, 200, 250]]]
+
+
+def test_who_stands_before_a_green_screen_is_found():
+    segmenter = open_segmenter("greenscreen")
+    check_segmenter(segmenter)
+    frame = np.full((90, 160, 3), (60, 200, 70), np.uint8)
+    frame[30:, 60:100] = (120, 150, 210)
+    mask = segmenter.find(frame)
+    assert mask[60, 80] == 255
+    assert mask[60, 20] == 0
+    out = StyleFilter("mosaic", model="gradient", area="background", segmenter="greenscreen")(frame)
+    assert np.array_equal(out[70, 80], frame[70, 80])
+    assert not np.array_equal(out[60, 20], frame[60, 20])

@@ -1,0 +1,34 @@
+"""Where the people are in a frame, so that they, or everything but them, can be painted.
+
+A `Segmenter` gives a small mask, `Calm` carries it from frame to frame, `refine` fits it to the frame's own
+edges at the frame's size, and `Parts` paints with it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+DEFAULT_SEGMENTER = "people"
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """The contract of everything that finds people, registered with the hook `register_segmenters`.
+
+    `name`    what the user called it
+    """
+
+    name: str
+
+    def find(self, frame: np.ndarray) -> np.ndarray:
+        """How likely each place of `frame` belongs to a person: hxw uint8, 0 for certainly not, 255 for
+        certainly.
+
+        `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up. The mask may be smaller than the
+        frame: it covers all of it, and is fitted to the edges of the frame afterwards. A frame with nobody in
+        it has a mask of zeros. Called by one thread at a time, by the thread that paints; every frame by
+        itself, as a new video may begin with any. An exception is shown as a failure to paint.
+        """
+        ...

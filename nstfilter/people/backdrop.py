@@ -1,0 +1,65 @@
+"""What stands behind people in place of the room: an even wall, the room out of focus, or a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nstfilter.graphics.opencv import cv2
+
+# the even wall, BGR: a warm gray that flatters skin and gives every style something to paint on
+WALL = (150, 158, 164)
+# of a blurred room no more is left than a picture this many pixels high
+BLURRED = 24
+# pixels of the longer side that are kept of a picture: it travels with every task of a render
+LARGEST = 2560
+# what the mask is pulled in by before people are put before another room: the outermost pixels are part room
+TIGHTER = 0.35
+
+
+class Backdrop:
+    """`picture` is HxWx3 BGR uint8, cropped to the frame's shape; without one the room is blurred."""
+
+    def __init__(self, picture: np.ndarray | None) -> None:
+        if picture is not None and max(picture.shape[:2]) > LARGEST:
+            scale = LARGEST / max(picture.shape[:2])
+            size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        self.picture = picture
+        self._fitted: np.ndarray | None = None
+
+    @classmethod
+    def wall(cls) -> Backdrop:
+        return cls(np.full((8, 8, 3), WALL, np.uint8))
+
+    def behind(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW float32, 0 to 1) is, before this."""
+        room = _blurred(image, mask) if self.picture is None else self._fit(image.shape[:2])
+        tight = np.clip((mask - TIGHTER) * np.float32(1 / (1 - TIGHTER)), 0, 1)
+        return cv2.blendLinear(image, room, tight, 1 - tight)
+
+    def _fit(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The picture's middle at the frame's size."""
+        if self._fitted is None or self._fitted.shape[:2] != shape:
+            assert self.picture is not None
+            height, width = shape
+            scale = max(height / self.picture.shape[0], width / self.picture.shape[1])
+            h, w = (max(1, round(side / scale)) for side in shape)
+            h, w = min(h, self.picture.shape[0]), min(w, self.picture.shape[1])
+            top, left = (self.picture.shape[0] - h) // 2, (self.picture.shape[1] - w) // 2
+            middle = self.picture[top : top + h, left : left + w]
+            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+            self._fitted = cv2.resize(middle, (width, height), interpolation=way)
+        return self._fitted
+
+
+def _blurred(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The room out of focus. People do not count, so that no shine of them stands around their edge."""
+    height, width = image.shape[:2]
+    scale = min(1.0, 4 * BLURRED / min(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # a pixel that is part person has their color in it
+    weight = np.clip(1 - 4 * cv2.resize(mask, size, interpolation=cv2.INTER_AREA), 0, 1) + np.float32(0.001)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) * weight[..., None]
+    small, weight = cv2.GaussianBlur(small, (0, 0), 3), cv2.GaussianBlur(weight, (0, 0), 3)
+    small = np.clip(small / weight[..., None], 0, 255).astype(np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

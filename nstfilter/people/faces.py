@@ -1,0 +1,63 @@
+"""Where faces are, from the shape of the mask alone: a soft oval in the head of each person."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nstfilter.graphics.opencv import cv2
+
+# the smallest head that has a face, its radius as a share of the mask's shorter side
+SMALLEST = 0.025
+# how far the center of a head may lie below the outline above it, in its radii: the trunk lies deeper
+BELOW_OUTLINE = 1.4
+# the smallest head beside a larger one of the same people
+BESIDE = 0.55
+# the oval's half axes in radii of the circle in a head, and how far below its center it lies
+ACROSS, DOWN, LOWER = 0.85, 1.1, 0.2
+
+
+def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """HxW float32 of `shape`, 1 on faces and softly falling to 0 around them. `mask` is hxw uint8."""
+    found = np.zeros(mask.shape, np.float32)
+    # people are cut off by the frame's sides and lower edge, which are no outline of theirs
+    people = cv2.copyMakeBorder((mask > 127).astype(np.uint8), 0, 1, 1, 1, cv2.BORDER_REPLICATE)
+    people = cv2.copyMakeBorder(people, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
+    room = cv2.distanceTransform(people, cv2.DIST_L2, 5)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(people, connectivity=4)
+    smallest = max(3.0, SMALLEST * min(mask.shape))
+    for label in range(1, count):
+        left, top, width, height, _ = stats[label]
+        window = np.s_[top : top + height, left : left + width]
+        inside = labels[window] == label
+        for x, y, radius in _heads(inside, np.where(inside, room[window], 0), smallest):
+            middle = (int(left + x - 1), int(top + y - 1 + LOWER * radius))
+            axes = (max(1, int(ACROSS * radius)), max(1, int(DOWN * radius)))
+            oval = cv2.ellipse(np.zeros(mask.shape, np.float32), middle, axes, 0, 0, 360, 1.0, -1)
+            found = cv2.max(found, cv2.GaussianBlur(oval, (0, 0), max(0.8, 0.2 * radius)))
+    return cv2.resize(found, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def _heads(inside: np.ndarray, room: np.ndarray, smallest: float) -> list[tuple[int, int, float]]:
+    """Heads in a group of people as circles (x, y, radius). `room` is how far each place inside is from the
+    outline. A head is the largest circle with only outline above it: above the trunk there are shoulders."""
+    height = len(inside)
+    first = np.where(inside.any(axis=0), inside.argmax(axis=0), height).astype(np.float32)[None]
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    heads: list[tuple[int, int, float]] = []
+    radius = float(room.max())
+    while radius >= max(smallest, BESIDE * heads[0][2] if heads else 0.0):
+        # the outline above all of a circle, not only above its center
+        span = np.ones((1, 2 * int(0.9 * radius) + 1), np.uint8)
+        outline = cv2.erode(first, span, borderValue=float(height))
+        fits = (room >= radius) & (rows - outline <= BELOW_OUTLINE * radius)
+        for x, y, other in heads:
+            cv2.circle(mask := fits.astype(np.uint8), (x, y), round(1.2 * (radius + other)), 0, -1)
+            fits = mask > 0
+        if fits.any():
+            # in the middle of the topmost place where it fits
+            _, labels = cv2.connectedComponents(fits.astype(np.uint8))
+            y, x = np.argwhere(labels == labels[tuple(np.argwhere(fits)[0])]).mean(axis=0).round().astype(int)
+            heads.append((int(x), int(y), radius))
+        else:
+            radius *= 0.9
+    return heads

@@ -1,0 +1,111 @@
+"""Which part of a frame is painted, and what stands behind the people.
+
+Painting happens after the room was replaced, so the strokes along the edge are made of what is seen there,
+and the real room never reaches a painting, a memory of one, or a detail of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nstfilter.errors import FrameError
+from nstfilter.graphics.opencv import cv2
+from nstfilter.people import Segmenter
+from nstfilter.people.backdrop import Backdrop
+from nstfilter.people.calm import Calm
+from nstfilter.people.edge import refine
+from nstfilter.people.faces import faces
+from nstfilter.people.segmenter import shrunk
+
+Paint = Callable[[np.ndarray], np.ndarray]
+
+
+class Parts:
+    """Paints parts of frames. `area`, `backdrop`, `feather` and `face` can be set between two frames.
+
+    `area`      "all", "people" or "background"
+    `backdrop`  what replaces the room; None leaves it
+    `feather`   how wide the edge is, as a share of the frame's shorter side, beyond that of the mask itself
+    `face`      the share of the strength that faces are painted with
+    `base`      the latest frame before painting: with its room replaced, where it is
+    `segmenter` gives what finds people; called by `load`, or with the first frame that needs it
+    """
+
+    def __init__(self, segmenter: Callable[[], Segmenter]) -> None:
+        self.area = "all"
+        self.backdrop: Backdrop | None = None
+        self.feather = 0.0
+        self.face = 1.0
+        self._open = segmenter
+        self._segmenter: Segmenter | None = None
+        self._calm = Calm()
+        self.base: np.ndarray | None = None
+
+    def load(self) -> None:
+        """Have the segmenter ready, so that no frame waits for it."""
+        self._segmenter = self._segmenter or self._open()
+
+    @property
+    def segmenter(self) -> Segmenter:
+        self.load()
+        assert self._segmenter
+        return self._segmenter
+
+    @property
+    def whole(self) -> bool:
+        """Whether frames are painted as a whole, without knowing who is in them."""
+        return self.area == "all" and self.backdrop is None and self.face == 1
+
+    def reset(self) -> None:
+        """Forget the frame before: the next one begins a new stream."""
+        self._calm.reset()
+
+    def __call__(
+        self, image: np.ndarray, paint: Paint, calm: float, paint_room: Paint | None = None
+    ) -> np.ndarray:
+        """`image` (HxWx3 BGR uint8) with its part painted by `paint`; `paint_room`, where given, paints the
+        room in another way. `calm`, 0 to 1, is how much of the mask before is carried on.
+
+        Raises `FrameError` where the segmenter gives something else than a mask.
+        """
+        small, mask = self._masks(image, calm)
+        base = self.base = image if self.backdrop is None else self.backdrop.behind(image, mask)
+        room = paint_room(base) if paint_room else None
+        if self.area == "background":
+            return _blended(base, paint(base) if room is None else room, mask)
+        painted = paint(base)
+        if self.face < 1:
+            painted = _blended(base, painted, faces(small, image.shape[:2]) * np.float32(1 - self.face))
+        if room is None:
+            if self.area == "all":
+                return painted
+            room = base
+        return _blended(painted, room, mask)
+
+    def unpainted(self, image: np.ndarray, calm: float) -> np.ndarray:
+        """`image` as filmed, but for a room that is replaced."""
+        if self.backdrop is None:
+            return image
+        return self.backdrop.behind(image, self._masks(image, calm)[1])
+
+    def _masks(self, image: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
+        """The segmenter's mask, calmed, hxw uint8; and fitted to `image`, HxW float32 in 0 to 1."""
+        small = self.segmenter.find(image)
+        if not isinstance(small, np.ndarray) or small.dtype != np.uint8 or small.ndim != 2 or not small.size:
+            got = f"{small.dtype} {small.shape}" if isinstance(small, np.ndarray) else type(small).__name__
+            raise FrameError(f"segmenter {self.segmenter.name!r} gave {got}; expected a mask, uint8 of HxW")
+        height, width = small.shape
+        if calm:
+            small = self._calm(shrunk(image, (height, width)), small, calm)
+        mask = refine(image, small).astype(np.float32)
+        mask *= 1 / 255
+        side = round(self.feather * min(image.shape[:2]))
+        if side > 1:
+            mask = cv2.blur(mask, (side, side))
+        return small, mask
+
+
+def _blended(front: np.ndarray, back: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return cv2.blendLinear(front, back, mask, 1 - mask)

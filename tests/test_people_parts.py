@@ -1,0 +1,244 @@
+"""Painting parts of a frame, with a person that fills its left half and a model that mixes a color in."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from nstfilter.errors import FrameError, NstfilterError, StyleError, UsageError
+from nstfilter.filter import StyleFilter
+from nstfilter.live.controls import Controls
+from nstfilter.live.live import Live
+from nstfilter.models.embeddings import EmbeddingCache
+from nstfilter.people.segmenter import PersonSegmenter
+from nstfilter.pipeline import run
+from nstfilter.testing import FakeModel, FakeSegmenter, MemorySink, MemorySource
+from nstfilter.testing.live import FakeCamera, FakeClock, FakeDevice
+
+FRAME = np.full((40, 80, 3), 100, np.uint8)
+BLACK, WHITE = np.zeros(3, np.float32), np.full(3, 255, np.float32)
+PERSON, ROOM = np.s_[:, 5:30], np.s_[:, 50:75]
+PICTURE = np.full((40, 80, 3), 20, np.uint8)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(style=BLACK, **options):
+        options = {"segmenter": FakeSegmenter(), "feather": 0.0} | options
+        return StyleFilter(style, model=FakeModel(), cache=EmbeddingCache(tmp_path / "cache"), **options)
+
+    return make
+
+
+def values(image):
+    """What the person and the room look like: one value each."""
+    for part in (PERSON, ROOM):
+        assert np.ptp(image[part]) <= 1, "an even part"
+    return round(float(image[PERSON].mean())), round(float(image[ROOM].mean()))
+
+
+@pytest.mark.parametrize(
+    ("options", "person", "room"),
+    [
+        ({}, 50, 50),
+        ({"area": "people"}, 50, 100),
+        ({"area": "background"}, 100, 50),
+        ({"background": WHITE}, 50, 178),
+        ({"background": WHITE, "area": "people"}, 50, 178),
+        ({"background": WHITE, "area": "background"}, 100, 178),
+        ({"background": PICTURE}, 50, 10),
+        ({"background": PICTURE, "area": "people"}, 50, 20),
+        ({"background": PICTURE, "area": "background"}, 100, 10),
+        ({"background": "blur", "area": "people"}, 50, 100),
+        ({"strength": 0.5, "area": "people"}, 75, 100),
+        ({"strength": 0.0, "background": PICTURE}, 100, 20),
+        ({"strength": 0.0, "area": "people"}, 100, 100),
+    ],
+)
+def test_what_is_painted_and_what_stands_behind(make, options, person, room):
+    assert values(make(**options)(FRAME)) == (person, room)
+
+
+def test_all_of_it_can_change_between_two_frames(make):
+    paint = make()
+    assert values(paint(FRAME)) == (50, 50)
+    assert paint._parts._segmenter is None, "what is painted as a whole needs no segmenter"
+    paint.area = "people"
+    assert values(paint(FRAME)) == (50, 100)
+    paint.background = PICTURE
+    assert values(paint(FRAME)) == (50, 20)
+    paint.area, paint.background = "all", None
+    assert values(paint(FRAME)) == (50, 50)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (40, 80), (37, 61, 1), (64, 48, 4), (721, 1279, 3)])
+def test_every_kind_of_frame_keeps_its_shape(make, shape):
+    frame = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for options in ({"area": "people"}, {"background": PICTURE}, {"background": WHITE, "stability": 0.5}):
+        result = make(**options)(frame)
+        assert result.shape == frame.shape
+        if frame.shape[2:] == (4,):
+            assert np.array_equal(result[..., 3], frame[..., 3])
+
+
+def test_the_feather_is_as_wide_as_it_is_set(make):
+    widths = []
+    for feather in (0.0, 0.2):
+        row = make(area="people", feather=feather)(np.full((200, 400, 3), 100, np.uint8))[100, :, 0]
+        widths.append(np.count_nonzero((row > 52) & (row < 98)))
+    assert widths[1] > widths[0] + 20
+
+
+def test_a_face_gets_its_share_of_the_strength(make):
+    def standing(frame):
+        y, x = np.mgrid[:40, :60]
+        head, neck = np.hypot(x - 30, y - 12) < 7, (y > 12) & (abs(x - 30) < 3)
+        body = (y > 22) & (abs(x - 30) < 16)
+        return np.where(head | neck | body, 255, 0).astype(np.uint8)
+
+    segmenter = FakeSegmenter()
+    segmenter.instead = standing
+    frame = np.full((160, 240, 3), 100, np.uint8)
+    painted = make(face=0.2, segmenter=segmenter)(frame)
+    assert abs(int(painted[50, 120, 0]) - 90) <= 2
+    assert painted[140, 120, 0] == painted[20, 20, 0] == 50
+
+
+def test_a_calm_filter_carries_the_mask_on(make):
+    segmenter = FakeSegmenter()
+    scene = np.random.default_rng(0).integers(60, 160, (10, 20, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    paint = make(area="people", segmenter=segmenter, stability=0.8)
+    for _ in range(3):
+        paint(scene)
+    segmenter.share = 0.0  # for one frame it finds nobody
+    kept = paint(scene)[20:60, 10:60].astype(int) - scene[20:60, 10:60]
+    assert np.abs(kept).mean() > 10, "the person is still painted"
+    paint.reset()
+    assert np.array_equal(paint(scene), scene), "a new stream has no memory"
+
+
+def test_the_names_are_checked(make, tmp_path):
+    for name, value in (("area", "face"), ("feather", 3), ("face", -1), ("area", None)):
+        with pytest.raises(UsageError, match=f"{name} is"):
+            make(**{name: value})
+    paint = make(background="blur")
+    for background in ("no-such-style", str(tmp_path / "no-such.jpg")):
+        with pytest.raises((StyleError, UsageError)):
+            paint.background = background
+        assert paint.background == "blur", "the one before stays"
+    (tmp_path / "text.jpg").write_text("no picture")
+    with pytest.raises(NstfilterError, match=r"text.jpg"):
+        paint.background = tmp_path / "text.jpg"
+    assert values(paint(FRAME))[1] == 50
+
+
+def test_a_picture_on_disk_stands_behind(make, tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "beach.png"), PICTURE)
+    assert values(make(area="people", background=tmp_path / "beach.png")(FRAME)) == (50, 20)
+    assert values(make(area="people", background=str(tmp_path / "beach.png"))(FRAME)) == (50, 20)
+
+
+# The room is 200 and brighter than anything else that is ever shown
+
+
+def fault(_):
+    raise RuntimeError("the segmenter broke")
+
+
+FAULTS = (
+    fault,
+    lambda _: None,
+    lambda _: np.zeros((0, 0), np.uint8),
+    lambda _: np.zeros((4, 4), np.float32),
+    lambda _: np.zeros((4, 4, 1), np.uint8),
+)
+SECRET = np.full((48, 64, 3), 200, np.uint8)
+
+
+@pytest.mark.parametrize("wrong", FAULTS)
+def test_without_a_mask_a_render_fails_and_nothing_is_shown(make, wrong):
+    segmenter, sink = FakeSegmenter(), MemorySink()
+    paint = make(background=PICTURE, area="people", segmenter=segmenter)
+    numbers = itertools.count()
+
+    def failing(image):
+        segmenter.instead = wrong if next(numbers) == 3 else None
+        return paint(image)
+
+    with pytest.raises((FrameError, RuntimeError)):
+        run(MemorySource([SECRET] * 6), failing, sink)
+    assert not sink.finished
+    assert len(sink.frames) <= 3
+    for frame in sink.frames:
+        assert frame.image[:, 40:].max() <= 22
+
+
+def test_the_room_is_not_seen_at_any_size_after_any_cut(make):
+    paint = make(background=PICTURE, area="people", stability=1.0)
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        height, width = rng.integers(20, 200, 2)
+        frame = np.full((height, width, 3), 200, np.uint8)
+        frame[:, : width // 2] = rng.integers(0, 256)
+        for _ in range(2):
+            out = paint(frame)
+            assert out[:, round(0.75 * width) :].max(initial=0) <= 22
+
+
+def test_a_live_run_shows_the_card_for_each_of_fifty_faults(make, caplog):
+    clock, segmenter = FakeClock(), FakeSegmenter()
+    paint = make(background=PICTURE, area="people", segmenter=segmenter, stability=0.8)
+    controls, sink = Controls(paint, [], clock=clock), FakeDevice(clock)
+    live = Live(FakeCamera(clock, rate=Fraction(10)), controls, [sink], clock=clock, rate=Fraction(10))
+
+    def instead(answer):
+        segmenter.instead = answer
+
+    for number in range(50):
+        clock.at(1.5 + 3 * number, lambda number=number: instead(FAULTS[number % len(FAULTS)]))
+        clock.at(3 + 3 * number, lambda: instead(None))
+    for press in (20.3, 21.3, 80.2, 80.9):
+        clock.at(press, lambda: controls.do("plain"))
+    clock.at(151, live.stop)
+    live.run()
+    cards = 0
+    for before, frame in zip([None, *sink.frames], sink.frames, strict=False):
+        card = len(np.unique(frame.image[::4])) > 60
+        if not card:
+            assert frame.image[:, 40:].max() <= 22, "the room was shown"
+        cards += card and before is not None and not np.array_equal(before.image, frame.image)
+    assert cards >= 50
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("nstfilter")]
+
+
+def test_plain_video_shows_the_picture_and_not_the_room(make):
+    controls = Controls(make(background=PICTURE, stability=0.8), [])
+    controls.do("plain")
+    assert values(controls(FRAME)) == (100, 20)
+
+
+def test_keys_change_area_and_background_and_never_take_a_background_away(make):
+    controls = Controls(make(background=PICTURE), [])
+    shown = []
+    for _ in range(4):
+        controls.do("background")
+        shown.append(controls.paint.background)
+    assert [s if isinstance(s, str) else "picture" for s in shown] == ["blur", "plain", "picture", "blur"]
+    controls.do("area")
+    assert controls.paint.area == "people"
+    bare = Controls(make(), [])
+    bare.do("background")
+    assert bare.paint.background == "blur"
+
+
+def test_the_network_in_the_package_hides_an_empty_room(make):
+    paint = make(background=PICTURE, area="people", segmenter=PersonSegmenter(threads=1))
+    room = np.full((90, 160, 3), 180, np.uint8)
+    room[30:60, 100:120] = (20, 60, 120)
+    assert np.mean(paint(room).max(axis=2) > 22) < 0.02
