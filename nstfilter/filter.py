@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
+from nstfilter.files import file_hash
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import manager, open_model, open_segmenter, open_source
 from nstfilter.models import (
@@ -20,7 +21,7 @@ from nstfilter.models import (
     TilingModel,
     mix_embeddings,
 )
-from nstfilter.models.embeddings import EmbeddingCache, file_hash, picture_hash
+from nstfilter.models.embeddings import EmbeddingCache, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
 from nstfilter.packs.reading import parse_style
 from nstfilter.packs.style import Style, StyleMix
@@ -324,7 +325,11 @@ class StyleFilter:
     def _embed_one(self, style: Style) -> np.ndarray:
         if style.taught and isinstance(self.model, TeachableModel):
             return self.model.taught(style.taught)
-        return self.cache.get(self.model, file_hash(style.path), partial(read_picture, style))
+        try:
+            picture = file_hash(style.path)
+        except OSError as error:
+            raise StyleError(f"{style.path} cannot be read: {error.strerror}") from None
+        return self.cache.get(self.model, picture, partial(read_picture, style))
 
 
 def network_size(height: int, width: int, size: int | None = None) -> tuple[int, int]:

@@ -221,6 +221,12 @@ def test_a_model_that_cannot_tile_says_what_to_choose_for_a_huge_picture(cache):
         paint(np.zeros((side, side, 3), np.uint8))
 
 
+def test_a_style_picture_that_is_gone_is_named(tmp_path, cache):
+    gone = Style("gone", tmp_path / "gone.png")
+    with pytest.raises(StyleError, match=r"gone\.png cannot be read: No such file"):
+        StyleFilter(gone, model=FakeModel(), cache=cache)
+
+
 def test_an_embedding_is_a_style(paint):
     again = StyleFilter(paint.embedding, model=(model := FakeModel()))
     assert np.array_equal(again(photo()), paint(photo()))

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 # from the foundations up; a module may import what stands before it, and its own room
 ROOMS = [
     "errors",
+    "files",
     "streams",
     "parameters",
     "graphics",

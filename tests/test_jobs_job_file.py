@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nstfilter.errors import SinkError, SourceError
-from nstfilter.jobs.job_file import SAMPLE, SAMPLES, JobFile, JobFolder, SegmentState, content_hash, file_hash
+from nstfilter.files import file_hash
+from nstfilter.jobs.job_file import SAMPLE, SAMPLES, JobFile, JobFolder, SegmentState, content_hash
 
 
 def job(**changes) -> JobFile:
@@ -59,6 +61,19 @@ def test_long_names_that_begin_alike_have_folders_of_their_own(tmp_path):
     assert folders[0].path != folders[1].path
     for folder in folders:
         folder.release()
+
+
+def test_a_job_file_that_cannot_be_replaced_stays_as_it_was(folder, monkeypatch):
+    folder.write(job(warnings=["before"]))
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SinkError, match="the disk is full; make room"):
+        folder.write(job(warnings=["after"]))
+    assert folder.read() == job(warnings=["before"])
+    assert {path.name for path in folder.path.iterdir()} == {"job.json", "lock"}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff\xfe\x00", b"null"])

@@ -100,6 +100,7 @@ def test_single_tensors_of_a_graph_drawn_by_hand() -> None:
     assert found == ["first:0", "both:0", "again:0"]
 
 
+@pytest.mark.slow
 def test_a_network_is_frozen_once(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = tmp_path / "graphs" / "one.npz"
     first = load(published, cached)
@@ -159,6 +160,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     def broken(weights: savedmodels.Weights, content: object, style: object) -> object:
         painted = savedmodels.published(weights, content, style)

@@ -113,6 +113,7 @@ def test_there_is_one_trace_for_all_sizes(folder: Path) -> None:
     assert len(painting.inputs) == 2
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_sizes_are_compiled_ahead(folder: Path) -> None:
     model = HubModel(folder, engine="openvino", precision="f32")
@@ -138,6 +139,7 @@ def test_another_models_embedding_is_refused(model: HubModel) -> None:
         model.stylize(picture(40, 40), np.zeros(100, np.float32))
 
 
+@pytest.mark.slow
 def test_a_model_without_a_bottleneck_works_whole_and_does_not_mix(tmp_path: Path) -> None:
     model = HubModel(export(tmp_path / "uncut", savedmodels.uncut), name="uncut", precision="f32")
     assert not model.mixes
@@ -169,6 +171,7 @@ def test_opened_again_it_paints_the_same(folder: Path, model: HubModel) -> None:
         )
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_opened_again_it_needs_no_tensorflow(folder: Path) -> None:
     HubModel(folder)
@@ -184,6 +187,7 @@ print(model.stylize(picture, model.embed(picture)).shape, model.engine, "tensorf
     assert done.stdout == "(40, 50, 3) openvino False\n", done.stderr
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_a_damaged_conversion_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     HubModel(folder)
@@ -201,6 +205,7 @@ def test_a_damaged_conversion_is_made_again(folder: Path, monkeypatch: pytest.Mo
     assert len(calls) == 3
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("wrong", ["refused", "another picture"])
 def test_a_network_that_openvino_does_not_take_runs_in_tensorflow(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_nothing_half_written_is_left(folder: Path, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(making.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(StyleError, match=r"pack\.toml cannot be written: No space left on device"):
         create_pack(folder)
     assert [path.name for path in folder.iterdir()] == ["Starry Night.png"]

@@ -46,6 +46,7 @@ def test_the_scene_is_the_same_every_time(scene: Scene) -> None:
         assert np.array_equal(scene.draw(t), again.draw(t)), t
 
 
+@pytest.mark.slow
 def test_the_scene_is_the_same_at_every_size(scene: Scene) -> None:
     large = Scene(960, 540)
     for t in (0.0, 3.0):
@@ -88,6 +89,7 @@ def test_skin_is_warm_in_bgr(scene: Scene) -> None:
     assert red > 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (321, 181), (800, 200), (64, 512)])
 def test_any_size_can_be_drawn(width: int, height: int) -> None:
     scene = Scene(width, height)

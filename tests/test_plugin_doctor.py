@@ -312,6 +312,7 @@ def test_a_container_that_is_allowed_less_than_it_sees(monkeypatch, tmp_path):
     assert doctor_speed.threads(tmp_path).state == "ok"
 
 
+@pytest.mark.slow
 def test_the_speed_is_that_of_as_many_threads_as_live_uses(monkeypatch):
     asked = []
 
@@ -346,6 +347,7 @@ def test_a_number_of_threads_that_is_none(monkeypatch):
     assert "NSTFILTER_THREADS" in check.remedy
 
 
+@pytest.mark.slow
 def test_where_it_is_too_slow_the_largest_size_that_is_not_is_named(monkeypatch):
     times = iter([0.02, 0.04, 0.2])
     monkeypatch.setattr(doctor_speed, "_time", lambda paint, frames, seconds: next(times))

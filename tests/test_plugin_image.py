@@ -615,7 +615,7 @@ def test_ctrl_c_while_encoding_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     sink = opened(tmp_path / "a.bmp")
     full = pytest.raises(SinkError, match=r"the disk that holds .* is full; a\.bmp needs 0\.1 MB")
-    with sink._file, Path("/dev/full").open("wb", buffering=0) as sink._file, full:
+    with sink._new.file, Path("/dev/full").open("wb", buffering=0) as sink._new.file, full:
         sink.write(Frame(np.zeros((200, 200, 3), np.uint8)))
     sink.abort()
     assert list(tmp_path.iterdir()) == []

@@ -40,6 +40,7 @@ print(sorted(heavy & sys.modules.keys()))
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@pytest.mark.slow
 def test_a_folder_or_an_archive_is_a_model(folder: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
         tar.add(folder, ".")
@@ -54,6 +55,7 @@ def test_a_folder_or_an_archive_is_a_model(folder: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(painted[0], painted[2])
 
 
+@pytest.mark.slow
 def test_magenta_alone_is_the_published_model(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

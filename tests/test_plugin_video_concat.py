@@ -138,6 +138,21 @@ def test_pieces_of_another_kind_are_refused_and_nothing_is_left(tmp_path):
         assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_result_that_appears_while_segments_are_joined_is_not_replaced(tmp_path, monkeypatch):
+    write(film(tmp_path / "in.mp4", images=[picture(0), picture(1)]), tmp_path / "1.mp4", {}, segment=True)
+    sink = video.open_sink(str(tmp_path / "out.mp4"))
+    finish = sink._finish_file
+
+    def slowly():
+        finish()
+        (tmp_path / "out.mp4").write_text("somebody's")
+
+    monkeypatch.setattr(sink, "_finish_file", slowly)
+    with pytest.raises(SinkError, match="has appeared meanwhile"):
+        sink.join(StreamInfo(96, 64, Fraction(1, 12800), Fraction(25)), [tmp_path / "1.mp4"])
+    assert (tmp_path / "out.mp4").read_text() == "somebody's"
+
+
 def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
     write(film(tmp_path / "in.mp4", images=[picture(0), picture(1)]), tmp_path / "1.mp4", {}, segment=True)
     sink = video.open_sink(str(tmp_path / "out.mp4"))

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nstfilter.errors import SinkError, SourceError
+from nstfilter.files import file_hash, write_file
 
 FORMAT = 1
 ENDING = ".nstfilter"
@@ -134,18 +135,8 @@ class JobFolder:
 
     def write(self, job: JobFile) -> None:
         """Put `job` in the place of what was there, whole or not at all, and for good."""
-        temporary = self.file.with_suffix(".new")
         with self._explained():
-            try:
-                with temporary.open("wb") as file:
-                    file.write(job.model_dump_json(indent=1).encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.file)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
-            _sync_folder(self.path)
+            write_file(self.file, job.model_dump_json(indent=1).encode())
 
     # -- the segments --
 
@@ -185,11 +176,6 @@ class JobFolder:
             raise SinkError(f"{self.output} could not be worked on: {reason}") from error
 
 
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def content_hash(path: Path) -> str:
     """Tells one input from another: its size, and 64 samples of a megabyte, the first and the last among
     them; of a file that is no larger than that, all of it. Raises `SourceError`.
@@ -219,13 +205,3 @@ def _hash_or_none(path: Path) -> str | None:
         return file_hash(path)
     except OSError:
         return None
-
-
-def _sync_folder(path: Path) -> None:
-    """A new name in a folder survives a power cut only so; Windows does not know this."""
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nstfilter.errors import UsageError
-from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash, file_hash
+from nstfilter.files import file_hash
+from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import MAX_EMBEDDING
 from nstfilter.jobs.task import Segment, Settings, Task

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import platformdirs
 
+from nstfilter.files import write_file
 from nstfilter.packs.style import StyleMix
 
 
@@ -31,15 +31,7 @@ def remember(mix: StyleMix) -> None:
     file = _file()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as text:
-                text.write(spelled(mix) + "\n")
-            os.replace(temporary, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_file(file, f"{spelled(mix)}\n".encode(errors="surrogateescape"))
 
 
 def spelled(mix: StyleMix) -> str:

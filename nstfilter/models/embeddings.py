@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from nstfilter.errors import StyleError
+from nstfilter.files import NewFile
 from nstfilter.models import StyleModel
 
 
@@ -25,15 +24,6 @@ def cache_folder() -> Path:
     return Path(
         os.environ.get("NSTFILTER_CACHE_DIR") or platformdirs.user_cache_dir("nstfilter", appauthor=False)
     )
-
-
-def file_hash(path: Path) -> str:
-    """Raises `StyleError` when the file cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except OSError as error:
-        raise StyleError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def picture_hash(picture: np.ndarray) -> str:
@@ -77,12 +67,5 @@ def _save(path: Path, embedding: np.ndarray) -> None:
     # a cache that cannot be written (full disk, read-only home) costs time, not the picture
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, embedding, allow_pickle=False)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with NewFile(path) as file:
+            np.save(file, embedding, allow_pickle=False)

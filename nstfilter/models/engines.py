@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nstfilter.errors import UsageError
+from nstfilter.files import write_file
 from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.openvino import ov
 
@@ -187,10 +186,7 @@ class Engine:
         # a cache that cannot be written costs time, not the picture
         with contextlib.suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=kept.parent)
-            with os.fdopen(handle, "w") as file:
-                file.write(precision)
-            os.replace(temporary, kept)
+            write_file(kept, precision.encode())
         return precision
 
     def _picture(self, build: Callable[[], Any], target: Target, *inputs: np.ndarray) -> np.ndarray:

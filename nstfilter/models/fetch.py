@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nstfilter.errors import ModelError
-from nstfilter.models.embeddings import cache_folder, file_hash
+from nstfilter.files import file_hash
+from nstfilter.models.embeddings import cache_folder
 
 MAGENTA = "google/magenta/arbitrary-image-stylization-v1-256/2"
 TFHUB = "https://tfhub.dev/"
@@ -152,7 +153,10 @@ def _from_kaggle(handle: str, final: Path) -> Path:
 
 def _unpack(archive: Path) -> Path:
     """The SavedModel in `archive`, unpacked into the cache; once for every archive of the same bytes."""
-    final = cache_folder() / "models" / f"archive-{file_hash(archive)}"
+    try:
+        final = cache_folder() / "models" / f"archive-{file_hash(archive)}"
+    except OSError as error:
+        raise ModelError(f"{archive} cannot be read: {error.strerror}") from None
     if is_model(final):
         return final
     with _scratch(final) as scratch:

@@ -12,8 +12,6 @@ describe the network of the published model; its bottleneck is 100 numbers.
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import zipfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from nstfilter.errors import ModelError
+from nstfilter.files import NewFile
 from nstfilter.models.tensorflow import tf
 
 STYLE_SIZE = 256
@@ -74,16 +73,10 @@ def load(folder: Path, cached: Path) -> Network:
     # a cache that cannot be written costs time, not the picture
     with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cached.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                graph = np.frombuffer(network.graph.SerializeToString(), np.uint8)
-                names = [network.content, network.style, network.output, network.bottleneck]
-                np.savez(file, graph=graph, names=names, shape=network.shape)
-            os.replace(temporary, cached)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with NewFile(cached) as file:
+            graph = np.frombuffer(network.graph.SerializeToString(), np.uint8)
+            names = [network.content, network.style, network.output, network.bottleneck]
+            np.savez(file, graph=graph, names=names, shape=network.shape)
     return network
 
 

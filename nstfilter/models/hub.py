@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nstfilter.errors import ModelError
+from nstfilter.files import file_hash
 from nstfilter.graphics.opencv import cv2
 from nstfilter.models import allowed_threads, chosen_engine
 from nstfilter.models.embeddings import cache_folder
@@ -130,8 +131,7 @@ def fingerprint(folder: Path) -> str:
     """A short hash of everything that decides what the SavedModel in `folder` computes."""
     total = hashlib.sha256(f"preparation {_PREPARATION}".encode())
     for path in [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]:
-        with path.open("rb") as file:
-            total.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+        total.update(path.name.encode() + bytes.fromhex(file_hash(path)))
     return total.hexdigest()[:16]
 
 

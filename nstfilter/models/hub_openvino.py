@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nstfilter.files import NewFile
 from nstfilter.models.engines import Engine, Graph, core
 from nstfilter.models.openvino import ov
 
@@ -117,11 +117,5 @@ def _write(cached: Path, graphs: _Graphs) -> None:
             for suffix in ("xml", "bin"):
                 contents[f"{name}.{suffix}"] = np.fromfile(Path(folder) / f"{name}.{suffix}", np.uint8)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cached.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **contents)  # type: ignore[arg-type]
-            os.replace(temporary, cached)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with NewFile(cached) as file:
+            np.savez(file, **contents)  # type: ignore[arg-type]

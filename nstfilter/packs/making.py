@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import tempfile
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from nstfilter.errors import StyleError, UsageError
+from nstfilter.files import write_file
 from nstfilter.packs.adding import MAX_PICTURE, check_picture
 from nstfilter.packs.archive import TEXT_FILE
 from nstfilter.packs.manifest import MAX_STYLES, NAME_PATTERN, inside_the_pack, parse
@@ -83,7 +82,7 @@ def create_pack(
         ]
     text = "\n".join(sections) + "\n"
     parse(text.encode(), manifest)
-    _write_whole(manifest, text)
+    _write(manifest, text)
     ending = f'= "{UNKNOWN}"'
     unknown = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.endswith(ending)]
     return Draft(manifest, list(pictures), left_out, unknown)
@@ -115,18 +114,9 @@ def _check_file(path: Path) -> None:
         raise StyleError(str(error).replace(f"{path.parent.resolve()}{os.sep}", "")) from None
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_file(path, text.encode(), overwrite=False)
     except OSError as error:
         raise StyleError(f"{path} cannot be written: {error.strerror}") from error
 

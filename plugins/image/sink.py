@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +15,7 @@ from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
 from nstfilter.errors import SinkError, UsageError
+from nstfilter.files import NewFile
 from nstfilter.jobs.xmp import packet
 from nstfilter.plugins.image.formats import FORMATS
 from nstfilter.streams import Frame, Sink, StreamInfo
@@ -59,7 +59,6 @@ class ImageSink(Sink):
                 self._encoding["quality"] = quality
             else:
                 self.warnings.append(f"{suffix} files have no quality setting; they are as good as it gets")
-        self._file: BinaryIO | None = None
         self._written = False
 
     def _open(self, info: StreamInfo) -> None:
@@ -78,9 +77,7 @@ class ImageSink(Sink):
             self._add_xmp(packet(self.recipe))
         with _writing(self.path):
             self._refuse_existing(info.origin)
-            # short enough to be a legal name even where the target's is as long as a name may be
-            self._partial = self.path.with_name(f".{self.path.name[:40]}.{os.urandom(4).hex()}.partial")
-            self._file = self._partial.open("xb")
+            self._new = NewFile(self.path, overwrite=self.overwrite)
 
     def _add_xmp(self, xmp: bytes) -> None:
         if self.format == "PNG":
@@ -94,13 +91,11 @@ class ImageSink(Sink):
     def _write(self, frame: Frame) -> None:
         if self._written:
             raise SinkError(f"{self.path} holds one picture and a second one came; write to a video file")
-        assert self._file is not None
         encoded = io.BytesIO()
         self._picture(frame.image).save(encoded, self.format, **self._encoding)
-        with _writing(self.path, size=encoded.tell()), self._file:
-            self._file.write(encoded.getbuffer())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        with _writing(self.path, size=encoded.tell()):
+            self._new.file.write(encoded.getbuffer())
+            self._new.file.flush()
         self._written = True
 
     def _close(self) -> None:
@@ -109,16 +104,13 @@ class ImageSink(Sink):
                 raise SinkError(f"no picture came for {self.path}; nothing was written")
             with _writing(self.path):
                 self._refuse_existing()
-                self._partial.replace(self.path)
+                self._new.commit()
         except BaseException:
             self._abort()
             raise
 
     def _abort(self) -> None:
-        assert self._file is not None
-        with suppress(OSError):  # closing flushes, and the disk may be full
-            self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self._new.discard()
 
     def _refuse_existing(self, origin: Path | None = None) -> None:
         try:

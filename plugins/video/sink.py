@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.files import put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.concat import Concat
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf
@@ -143,9 +144,12 @@ class VideoSink(JoiningSink):
             self._take_its_name()
 
     def _take_its_name(self) -> None:
-        if not self.overwrite and self.path.exists():
-            raise SinkError(f"{self.path} has appeared meanwhile; the finished video is {self.partial}")
-        os.replace(self.partial, self.path)
+        try:
+            put_in_place(self.partial, self.path, overwrite=self.overwrite)
+        except FileExistsError:
+            raise SinkError(
+                f"{self.path} has appeared meanwhile; the finished video is {self.partial}"
+            ) from None
 
     def _complete(self, whole: bool = True) -> None:
         for packet in self._encoder.finish():
