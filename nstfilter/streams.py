@@ -37,6 +37,11 @@ class Frame:
     overlay: tuple[str, ...] = ()
 
 
+class Change(str):
+    """A warning that says what of the input the output lacks, or has otherwise. `apply --strict` ends with an
+    error where there is one; all else about it is like any line in `warnings`."""
+
+
 class Closed(Exception):  # noqa: N818  (not an error)
     """Raised by a sink's `write` when its user has closed it, as a window is closed: that is no failure."""
 
@@ -78,7 +83,8 @@ class Source(ABC):
 
     `info`      what is known of the stream; set before `__init__` returns, and not changed afterwards
     `warnings`  one line for each thing the user should know, such as frames that could not be decoded; the
-                source appends while it is read, the program prints them at the end
+                source appends while it is read, the program prints them at the end; a `Change` where
+                something of the input is lost
     `closed`    whether `close` was called
     `reopen`    opens the same place again after a live source failed, as when a camera was unplugged;
                 `open_source` sets it unless the source has set its own

@@ -190,6 +190,7 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "wraps": (".ts", _plain("-output_ts_offset", "95441")),
     "back": (".ts", _joined(0)),
     "ahead": (".ts", _joined(3600)),
+    "hevc": (".mp4", _clip(*HEVC, *AAC, *INDEX_FIRST)),
     "hevc10": (".mp4", _clip(*HEVC, "-pix_fmt", "yuv420p10le", *AAC)),
     "av1_10": (".mkv", _clip(*["-c:v", "libsvtav1", "-preset", "12", "-pix_fmt", "yuv420p10le"], *AAC)),
     "prores": (".mov", _clip(*["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"], *AAC)),

@@ -344,3 +344,14 @@ def test_the_bar_counts_frames_and_files():
     assert (task.completed, task.total, task.description) == (100, 400, "painting")
     bar.show(Progress(250, 400, files=30, done=4, failed=1, skipped=2))
     assert (task.completed, task.description) == (250, "4 of 30 files, 2 skipped, 1 failed")
+
+
+def test_strict_ends_with_an_error_where_a_result_lacks_something(apply, tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((40, 60), 30_000, np.uint16))
+    result = apply(str(tmp_path / "deep.png"), "-o", str(tmp_path / "out.png"), "--strict", "--json")
+    assert result.exit_code == 1
+    assert (tmp_path / "out.png").exists()
+    assert "--strict: 1 of 1 results differ from their inputs" in result.stderr
+    (listed,) = json.loads(result.stdout)["results"]
+    assert listed["changes"] == ["its 16 bits a channel were reduced to 8"]
+    assert not apply(str(tmp_path / "deep.png"), "-o", str(tmp_path / "out.png"), "--overwrite").exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import corpus
@@ -10,6 +11,8 @@ import pytest
 
 from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
+from nstfilter.plugins.video.muxer import Muxer
+from nstfilter.streams import Change
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 
@@ -143,3 +146,85 @@ def _steps(path: Path) -> list[float]:
 def _sync(path: Path) -> float:
     """How much later the picture begins than the sound."""
     return float(corpus.times(path)[0]) - corpus.packets(path, "a:0")[0][0]
+
+
+# -- the audit --
+
+
+def changes(source: Path, target: Path, **options: object) -> list[str]:
+    return [line for line in carry(source, target, **options).warnings if isinstance(line, Change)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "plain_mkv",
+        "plain_mov",
+        "vfr",
+        "ntsc",
+        "open_gop",
+        "edit_list",
+        "late_sound",
+        "offset",
+        "far_ts",
+        "wraps",
+        "back",
+        "subtitles",
+        "subtitles_mp4",
+        "surround",
+        "surround71",
+        "cover",
+        "full_range",
+        "ts",
+        "avi",
+        "y4m",
+        "gif",
+    ],
+)
+def test_nothing_is_said_where_all_is_kept(clips: Path, tmp_path: Path, name: str) -> None:
+    source = corpus.make(name, clips)
+    suffix = source.suffix if source.suffix in (*CONTAINERS, ".gif") else ".mkv"
+    assert changes(source, tmp_path / f"result{suffix}") == []
+
+
+def test_a_file_that_was_cut_short_says_so(clips: Path, tmp_path: Path) -> None:
+    assert changes(corpus.make("truncated_gif", clips), tmp_path / "result.gif")
+    lines = changes(corpus.make("truncated", clips), tmp_path / "result.mp4")
+    written = len(corpus.times(tmp_path / "result.mp4"))
+    assert f"picture: {written} of 50 frames are in the result" in lines
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_frames_that_do_not_decode_are_counted(tmp_path: Path, seed: int) -> None:
+    source, target = corpus.make("hevc", tmp_path), tmp_path / "result.mp4"
+    corpus.damage(source, 6, seed)
+    lines = changes(source, target)
+    written = len(corpus.times(target))
+    missing = [line for line in lines if f"{written} of 50 frames are in the result" in line]
+    assert bool(missing) == (written < 50)
+
+
+def test_what_is_lost_is_named(clips: Path, tmp_path: Path) -> None:
+    lines = changes(corpus.make("subtitles", clips), tmp_path / "result.gif")
+    assert any("sound track 1 (fra) (aac) is left out" in line for line in lines)
+    assert any("subtitle track 2 (deu) (srt) is left out" in line for line in lines)
+    lines = changes(corpus.make("hevc10", clips), tmp_path / "result.mp4")
+    assert "picture: 10 bits a channel are 8 in the result" in lines
+
+
+def test_the_audit_sees_what_a_muxer_does_wrong(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mux = Muxer._copy_until
+
+    def lose_some(muxer: Muxer, limit: Fraction | None) -> None:
+        packets = muxer._next_packet()
+        if packets is not None and packets.stream.type == "audio" and (packets.pts or 0) > 1:
+            muxer._pending = None
+        mux(muxer, limit)
+
+    monkeypatch.setattr(Muxer, "_copy_until", lose_some)
+    lines = changes(corpus.make("plain", clips), tmp_path / "result.mp4")
+    assert len(lines) == 1
+    assert "packets are in the result" in lines[0]

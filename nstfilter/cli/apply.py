@@ -76,6 +76,10 @@ def apply(
         str,
         typer.Option("--on", help="Who does the work: local, ray or ray:ADDRESS.", metavar="NAME[:ADDRESS]"),
     ] = "local",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 1 where a result lacks or changes something of its input."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -169,6 +173,10 @@ def apply(
         _end_of_one(results[0], quiet=as_json)
     else:
         _end_of_many(results, quiet=as_json)
+    changed = sum(bool(result.changes) for result in results)
+    if strict and changed:
+        print(f"--strict: {changed} of {len(results)} results differ from their inputs", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -276,5 +284,6 @@ def _figures(result: Result) -> dict[str, Any]:
             "seconds": round(result.seconds, 3),
             "frames_per_second": round(_speed(result), 2),
             "warnings": result.warnings,
+            "changes": result.changes,
         }
     return told

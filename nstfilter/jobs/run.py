@@ -25,6 +25,7 @@ from nstfilter.jobs.segments import Segmented, segmented
 from nstfilter.jobs.task import Executor, Settings, Stopped, Task
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
+from nstfilter.streams import Change
 
 
 @dataclass
@@ -60,6 +61,11 @@ class Result:
     warnings: list[str] = field(default_factory=list)
     kept: Path | None = None
     cause: Exception | None = None
+
+    @property
+    def changes(self) -> list[str]:
+        """Those of `warnings` that say what of the input the output lacks, or has otherwise."""
+        return [line for line in self.warnings if isinstance(line, Change)]
 
 
 def render_all(

@@ -18,7 +18,7 @@ from nstfilter.errors import SinkError, UsageError
 from nstfilter.files import NewFile
 from nstfilter.jobs.xmp import packet
 from nstfilter.plugins.image.formats import FORMATS
-from nstfilter.streams import Frame, Sink, StreamInfo
+from nstfilter.streams import Change, Frame, Sink, StreamInfo
 
 # The strokes of a painting are as sharp in color as in lightness, hence 4:4:4. PNG's level 1 takes half the
 # time of its default for a file a seventh larger.
@@ -132,7 +132,7 @@ class ImageSink(Sink):
             return picture
         alpha = picture.getchannel("A")
         if alpha.getextrema()[0] != 255:
-            self.warnings.append(f"{self.format} has no transparency; the picture was put on white")
+            self.warnings.append(Change(f"{self.format} has no transparency; the picture was put on white"))
         flat = Image.new("RGB", size, "white")
         flat.paste(picture, mask=alpha)
         return flat

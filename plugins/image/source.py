@@ -20,7 +20,7 @@ from nstfilter.errors import SourceError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.jobs.xmp import recipe_in
 from nstfilter.plugins.image.formats import FORMATS
-from nstfilter.streams import Frame, Source, StreamInfo
+from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 MAX_PIXELS = 300_000_000
 SIGNATURES = (b"BM", b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"RIFF")
@@ -101,7 +101,7 @@ def _load(path: Path, remarks: list[str]) -> tuple[Image.Image, dict[str, object
         # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
         pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
         if pages > 1:
-            remarks.append(f"only the first of its {pages} pictures is used")
+            remarks.append(Change(f"only the first of its {pages} pictures is used"))
         deep = ";16" in str(picture.tile)
         tiff = getattr(picture, "tag_v2", {})
         bits, inverted = tiff.get(Base.BitsPerSample, (16,))[0], tiff.get(Base.PhotometricInterpretation) == 0
@@ -112,9 +112,9 @@ def _load(path: Path, remarks: list[str]) -> tuple[Image.Image, dict[str, object
             ImageOps.exif_transpose(picture, in_place=True)
         details = _details(picture)
     if deep:
-        remarks.append("its 16 bits a channel were reduced to 8")
+        remarks.append(Change("its 16 bits a channel were reduced to 8"))
         if picture.info.pop("transparency", None) is not None:
-            remarks.append("its one transparent color is painted like the others")
+            remarks.append(Change("its one transparent color is painted like the others"))
     if picture.mode.startswith("I;16"):
         return _gray_to_8_bits(picture, 2**bits - 1, inverted), details
     if picture.mode not in MODES:
@@ -219,9 +219,9 @@ def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
                 assert converted is not None
                 return converted
         except (ImageCms.PyCMSError, OSError, KeyError, ValueError) as error:
-            remarks.append(f"its color profile is not used ({error}); colors may be off")
+            remarks.append(Change(f"its color profile is not used ({error}); colors may be off"))
     elif picture.mode == "CMYK":
-        remarks.append("its CMYK colors have no profile; they are matched roughly")
+        remarks.append(Change("its CMYK colors have no profile; they are matched roughly"))
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 

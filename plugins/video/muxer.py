@@ -26,13 +26,15 @@ from nstfilter.plugins.video.container import open_container, warn_once
 from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
 from nstfilter.plugins.video.tracks import (
     QUICKTIME_LANGUAGES,
-    STALE_TAGS,
     MovText,
     Sound,
     Subtitles,
     Track,
+    called,
     carry_tags,
+    is_stale,
 )
+from nstfilter.streams import Change
 
 # an MP4 is written in fragments, and turned into an ordinary one at the end; delay_moov keeps sound in step
 FRAGMENTS = {
@@ -135,10 +137,7 @@ class Muxer:
         source = self._origin
         self._clock = Clock(timeline_of(origin, source))
         if self.kind.chapters:
-            stale = (*STALE_TAGS, "major_brand", "minor_version", "compatible_brands")
-            self.container.metadata.update(
-                {k: v for k, v in source.metadata.items() if not k.startswith(stale)}
-            )
+            self.container.metadata.update({k: v for k, v in source.metadata.items() if not is_stale(k)})
             if chapters := source.chapters():
                 self.container.set_chapters([self._shifted(chapter) for chapter in chapters])
         if replaced is None:
@@ -221,12 +220,17 @@ class Muxer:
             self._covers.append((packet, out))
 
     def _converted(self, stream: Stream, codec: str, target: str) -> None:
-        self.warnings.append(f"{_called(stream)} is converted from {codec} to {target.removeprefix('lib')}")
+        line = f"{called(stream)} is converted from {codec} to {target.removeprefix('lib')}"
+        self.warnings.append(Change(line))
 
     def _left_out(self, stream: Stream, codec: str) -> None:
-        self.warnings.append(
-            f"{_called(stream)} ({codec}) is left out: it does not go into {self.kind.format}"
-        )
+        line = f"{called(stream)} ({codec}) is left out: it does not go into {self.kind.format}"
+        self.warnings.append(Change(line))
+
+    @property
+    def carried(self) -> dict[int, int]:
+        """Which stream of the origin is which of the result, but for the video and the cover."""
+        return {index: track.out.index for index, track in self._tracks.items()}
 
     # -- writing --
 
@@ -301,7 +305,8 @@ class Muxer:
         except OSError:
             raise
         except av.FFmpegError:
-            warn_once(self.warnings, f"{_called(track.source)} has damaged places, which are left out")
+            line = f"{called(track.source)} has damaged places, which are left out"
+            warn_once(self.warnings, Change(line))
 
     def _next_packet(self) -> av.Packet[Any] | None:
         """The origin's next packet, which stays next until it is taken."""
@@ -309,7 +314,7 @@ class Muxer:
             try:
                 packet = next(self._rest, None)
             except av.FFmpegError:
-                self.warnings.append("the sound and subtitles could not be read to their end")
+                self.warnings.append(Change("the sound and subtitles could not be read to their end"))
                 self._rest, packet = iter(()), None
             if packet is None:
                 return None
@@ -323,9 +328,3 @@ def _seconds(packet: av.Packet[Any]) -> Fraction:
     """When a packet's turn is; at once where it does not say."""
     time = packet.dts if packet.dts is not None else packet.pts
     return (Fraction(time) * packet.time_base) if time is not None else Fraction(-1)
-
-
-def _called(stream: Stream) -> str:
-    language = stream.language
-    name = {"audio": "sound", "subtitle": "subtitle"}.get(stream.type, stream.type)
-    return f"{name} track {stream.index}" + (f" ({language})" if language and language != "und" else "")

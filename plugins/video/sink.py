@@ -14,11 +14,12 @@ import av
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.files import put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
+from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.source import VideoSource
-from nstfilter.streams import Frame, JoiningSink, StreamInfo
+from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
 
 LONGEST_NAME = 255  # bytes, on every file system in common use
 
@@ -96,6 +97,7 @@ class VideoSink(JoiningSink):
         if info.origin is not None and self.path.exists() and self.path.samefile(info.origin):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
         self.partial, self._file = self._create_partial()
+        self._from = info.origin, info.details.get("video_index")
         try:
             with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
                 self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
@@ -139,9 +141,11 @@ class VideoSink(JoiningSink):
         if not self._written:
             self._discard()
             raise SinkError(f"{self.path} was not written: there was no frame to put into it")
+        self._carried = self._muxer.carried
         with self._explained():
             self._complete()
             self._take_its_name()
+        self._audit(*self._from)
 
     def _take_its_name(self) -> None:
         try:
@@ -150,6 +154,16 @@ class VideoSink(JoiningSink):
             raise SinkError(
                 f"{self.path} has appeared meanwhile; the finished video is {self.partial}"
             ) from None
+
+    def _audit(self, origin: Path | None, replaced: object) -> None:
+        """Look into the finished file for what the input has and it has not."""
+        if origin is None or self.segment or not isinstance(replaced, int) or not origin.is_file():
+            return
+        try:
+            self.warnings += audit(origin, self.path, replaced, self._carried)
+        except (OSError, av.FFmpegError) as error:
+            line = f"{self.path} could not be compared with {origin}: {_reason(error)}"
+            self.warnings.append(Change(line))
 
     def _complete(self, whole: bool = True) -> None:
         for packet in self._encoder.finish():
@@ -194,11 +208,13 @@ class VideoSink(JoiningSink):
                 for packet in joint.packets():
                     with interrupted_later():
                         self._muxer.write(packet)
+                self._carried = self._muxer.carried
                 self._finish_file()
                 self._take_its_name()
         except BaseException:
             self._discard()
             raise
+        self._audit(*self._from)
 
     def _discard(self) -> None:
         self._let_go()

@@ -20,7 +20,7 @@ from nstfilter.plugins.video import recipe as video_recipe
 from nstfilter.plugins.video.container import file_end, find_end, find_span, open_container, warn_once
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
 from nstfilter.plugins.video.timeline import Clock, timeline_of
-from nstfilter.streams import Frame, Source, StreamInfo
+from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 # swscale's default rounds by up to five levels; this stays within three
 CONVERSION = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
@@ -133,7 +133,7 @@ class VideoSource(Source):
                 f'ffmpeg -i "{self.path}" -vf {TONE_MAP} -c:a copy "{self.path.stem}-sdr.mp4"'
             )
         if max(component.bits for component in first.format.components) > 8:
-            self.warnings.append("colors are brought down to 8 bits a channel")
+            self.warnings.append(Change("colors are brought down to 8 bits a channel"))
         if first.interlaced_frame:
             self.warnings.append("the video is interlaced; its fields are kept woven together")
         if len(self._container.streams.video) > 1:
@@ -144,7 +144,9 @@ class VideoSource(Source):
         self._size = first.width, first.height
         orient = orientation(first)
         if orient is None:
-            self.warnings.append("the file asks for a rotation that is no quarter turn; it is not applied")
+            self.warnings.append(
+                Change("it asks for a rotation that is no quarter turn; that is not applied")
+            )
         self._orientation = orient or UPRIGHT
         transposed = self._orientation[0]
         width, height = reversed(self._size) if transposed else self._size
@@ -222,7 +224,7 @@ class VideoSource(Source):
                 return
             except av.FFmpegError:
                 failures += 1
-        self.warnings.append("the end of the file could not be read")
+        self.warnings.append(Change("the end of the file could not be read"))
         yield None
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
@@ -265,7 +267,7 @@ class VideoSource(Source):
             self._compare_with_header(last)
         finally:
             if skipped:
-                self.warnings.append(f"{_count(skipped, 'damaged frame')} skipped")
+                self.warnings.append(Change(f"{_count(skipped, 'damaged frame')} skipped"))
             if repaired:
                 self.warnings.append(f"{_count(repaired, 'damaged frame')} kept, repaired as far as possible")
             if filled:
@@ -274,7 +276,13 @@ class VideoSource(Source):
                 )
 
     def _compare_with_header(self, last: int | None) -> None:
-        """Matroska and its like do not count their frames: only the clock tells that the end is missing."""
+        """Matroska and its like do not count their frames: only the clock tells that the end is missing. A
+        GIF has neither, and ends with a semicolon."""
+        if self._container.format.name == "gif" and self.path.is_file():
+            with self.path.open("rb") as file:
+                file.seek(-min(64, self.path.stat().st_size), os.SEEK_END)
+                if not file.read().rstrip(b"\0").endswith(b";"):
+                    self.warnings.append(Change("the file is cut short: its last frames are missing"))
         promised = file_end(self._container)
         if self._stream.duration or not promised or last is None:
             return

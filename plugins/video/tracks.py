@@ -22,6 +22,7 @@ STALE_TAGS = (
     "_STATISTICS_",
     "encoder",
     "rotate",
+    "software",
     "ENCODER",
     "vendor_id",
 )
@@ -52,6 +53,18 @@ QUICKTIME_LANGUAGES = {
     "swe": "sve",
     "zho": "chi",
 }
+
+
+def is_stale(tag: str) -> bool:
+    """Whether a tag is about the old file, and not about what it shows."""
+    return tag.startswith((*STALE_TAGS, "major_brand", "minor_version", "compatible_brands"))
+
+
+def called(stream: Stream) -> str:
+    """What messages call a track."""
+    language = stream.language
+    name = {"audio": "sound", "subtitle": "subtitle"}.get(stream.type, stream.type)
+    return f"{name} track {stream.index}" + (f" ({language})" if language and language != "und" else "")
 
 
 class Track:
