@@ -38,10 +38,10 @@ CUT = 0.35
 # detail is raised by (r - 1) * RAISED of itself, at most to its double.
 CELL = 8
 RAISED = 1.3
-# What a frame long past still weighs when it may be forgotten. Measured on three clips as the difference
-# between a filter that has seen all of the clip and one that was warmed up, at the first frame that is shown:
-# at stability 0.8, 5 to 7 gray levels without warming up and 0.3 to 0.6 after the 10 frames that this asks
-# for (the frame before differs by 4 to 26, for things move); at 0.4, 3.0 and 0.2; at 1, 10 and 2.
+# What a frame long past still weighs when it may be forgotten. Measured on three clips in two styles as the
+# difference between a filter that has seen all of the clip and one that was warmed up, at the first frame
+# shown: at stability 0.8, 5 to 12 gray levels without warming up and 0.5 to 0.7 after the 13 frames that this
+# asks for (the frame before differs by 4 to 27, for things move); at 0.4, 2 to 6 and 0.1 to 0.3.
 FORGOTTEN = 0.07
 # the shorter side, in pixels, below which there is too little to find motion in
 SMALLEST = 32
