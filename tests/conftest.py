@@ -25,6 +25,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """Caches and the user's packs live under `tmp_path`: nothing of this computer is read or written."""
     monkeypatch.setenv("NSTFILTER_CACHE_DIR", str(tmp_path / "user-cache"))
     monkeypatch.setenv("NSTFILTER_DATA_DIR", str(tmp_path / "user-data"))
+    monkeypatch.setenv("NSTFILTER_CONFIG_DIR", str(tmp_path / "user-config"))
     monkeypatch.setenv("NSTFILTER_STATE_DIR", str(tmp_path / "user-state"))
     packs.cache_clear()
     yield

@@ -24,6 +24,7 @@ from nstfilter.errors import SinkError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_sink
 from nstfilter.plugins.studio.access import is_own_name, load_token
+from nstfilter.plugins.studio.presets import PresetError, Presets
 from nstfilter.plugins.studio.preview import Preview, Viewer
 from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
 
@@ -232,6 +233,7 @@ def test_the_plain_picture_is_never_sent_while_the_card_is_up(run):
         wait_for(lambda: run.session.controls.card_shown)
         shown = run.out.count
         wait_for(lambda: run.out.count > shown + 3)
+        wait_for(lambda: run.out.latest.mean() < 90)
         page.send(json.dumps({"type": "view", "width": 320, "show": "plain"}))
         data = until(page, "frame")
         image = cv2.imdecode(np.frombuffer(data[8:], np.uint8), cv2.IMREAD_COLOR)
@@ -429,6 +431,74 @@ def test_only_so_many_uploads_are_kept(tmp_path, monkeypatch):
     assert len(uploads.list()) <= 4
     with pytest.raises(StyleError):
         uploads.add(Path(__file__), "test.py")
+
+
+# presets
+
+
+def test_a_look_is_kept_applied_exported_imported_and_deleted(run, tmp_path):
+    with run.client() as client:
+        client.patch("/api/values", json={"style": "ruby:1+coal:1", "strength": 0.4, "size": 320})
+        made = client.post("/api/presets", json={"name": "Evening \u00e9 \U0001f3a8", "slot": 2})
+        assert (made.status_code, made.json()["key"]) == (201, "evening-e")
+        text = (tmp_path / "user-config/presets/evening-e.toml").read_text("utf-8")
+        assert 'style = "mine/ruby:0.5+mine/coal:0.5"' in text
+        assert client.get("/api/presets/evening-e.toml").text == text
+        client.patch("/api/values", json={"style": "jade", "strength": 1.0, "size": None})
+        values = client.post("/api/presets/evening-e/apply").json()["values"]
+        assert (values["strength"], values["size"]) == (0.4, 320)
+        assert values["style"] == "mine/ruby:0.5+mine/coal:0.5"
+        again = client.post("/api/presets/import", content=text.encode()).json()
+        assert (again["name"], again["slot"]) == ("Evening \u00e9 \U0001f3a8", 1)  # slot 2 is taken
+        client.patch(f"/api/presets/{again['key']}", json={"name": "Later"})
+        assert [one["name"] for one in client.get("/api/presets").json()["presets"]] == [
+            "Later",
+            "Evening \u00e9 \U0001f3a8",
+        ]
+        client.post("/api/presets", json={"name": "New", "slot": 2})  # the old one stays, without a slot
+        assert {one["slot"] for one in client.get("/api/presets").json()["presets"]} == {1, 2, None}
+        assert client.delete("/api/presets/evening-e").status_code == 200
+        assert client.post("/api/presets/evening-e/apply").status_code == 400
+    assert [preset["name"] for preset in Presets().facts()] == ["Later", "New"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[values]",
+        b"values = 3",
+        b"slot = 12\n[values]\nstrength = 1",
+        b"[values]\nstrength = [1]",
+        b"extra = 1\n[values]\nstrength = 1",
+        b"name = 3\n[values]\nstrength = 1",
+        b"a" * 30_000,
+    ],
+)
+def test_what_is_no_preset_is_refused(tmp_path, text):
+    presets = Presets(tmp_path / "presets")
+    with pytest.raises(PresetError):
+        presets.add(text)
+    assert not list(tmp_path.glob("presets/*"))
+
+
+def test_a_preset_of_somebody_else_cannot_name_a_file(run):
+    with run.client() as client:
+        text = b'[values]\nstyle = "/etc/hostname"\nstrength = 0.5'
+        key = client.post("/api/presets/import", content=text).json()["key"]
+        answer = client.post(f"/api/presets/{key}/apply")
+        assert answer.status_code == 400
+        assert run.session.controls.get("strength") == 1.0  # all or none
+
+
+def test_a_broken_file_costs_only_itself(tmp_path):
+    folder = tmp_path / "presets"
+    Presets(folder).save("Good", 1, {"strength": 0.5})
+    (folder / "bad.toml").write_text("nothing")
+    presets = Presets(folder)
+    assert [one["name"] for one in presets.facts()] == ["Good"]
+    assert presets.broken == ["bad.toml: this is no preset: it is not TOML"]
 
 
 # the preview

@@ -173,8 +173,7 @@ def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
             continue
         before = controls.get(name)
         control.focus()
-        page.keyboard.press("ArrowLeft")
-        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowRight" if before == parameter["minimum"] else "ArrowLeft")
         wait_for(lambda name=name, before=before: controls.get(name) != before)
         number = page.get_by_test_id(f"{name}-number")
         number.fill("400" if name == "size" else "0.3" if parameter["unit"] else "30 %")
@@ -229,6 +228,44 @@ def test_a_picture_is_a_style_at_once_whether_chosen_or_dropped_or_pasted(open_p
         [{"name": "bad.png", "mimeType": "image/png", "buffer": b"nothing"}]
     )
     page.get_by_text("bad.png: this is not a picture").wait_for()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_looks_are_kept_under_keys(open_page, run, size):
+    page, controls = open_page(size), run.session.controls
+    if size == "phone":
+        page.get_by_test_id("tab-dials").click()
+    page.get_by_test_id("preset-1").click()
+    page.get_by_text("Kept as preset 1: Ruby").wait_for()
+    controls.set("style", "coal")
+    controls.set("strength", 0.5)
+    page.get_by_label("Keep this look as preset 2").click()
+    page.get_by_label("Preset 2: Coal").wait_for()
+    page.get_by_label("Preset 1: Ruby").click()
+    wait_for(lambda: (controls.get("style"), controls.get("strength")) == ("mine/ruby", 1.0))
+    page.keyboard.press("2")
+    wait_for(lambda: (controls.get("style"), controls.get("strength")) == ("mine/coal", 0.5))
+    page.get_by_label("Preset 2: Coal").hover()
+    page.get_by_test_id("preset-2-more").click()
+    page.get_by_test_id("preset-name").fill("Night")
+    page.get_by_test_id("preset-done").click()
+    page.get_by_label("Preset 2: Night").wait_for()
+    page.get_by_test_id("import-preset").set_input_files(
+        [
+            {
+                "name": "x.toml",
+                "mimeType": "text/plain",
+                "buffer": b'name = "Mine"\n[values]\nstrength = 0.25\n',
+            }
+        ]
+    )
+    page.get_by_label("Preset 3: Mine").click()
+    wait_for(lambda: controls.get("strength") == 0.25)
+    page.get_by_label("Preset 3: Mine").hover()
+    page.get_by_test_id("preset-3-more").click()
+    page.get_by_test_id("preset-delete").click()
+    page.get_by_label("Keep this look as preset 3").wait_for()
 
 
 @pytest.mark.slow

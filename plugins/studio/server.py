@@ -177,6 +177,12 @@ class Server:
             Route("/api/do/{action}", self._do, methods=["POST"]),
             Route("/api/styles", self._get_styles, methods=["GET"]),
             Route("/api/styles", self._add_style, methods=["POST"]),
+            Route("/api/presets", self._get_presets, methods=["GET"]),
+            Route("/api/presets", self._save_preset, methods=["POST"]),
+            Route("/api/presets/import", self._import_preset, methods=["POST"]),
+            Route("/api/presets/{key}.toml", self._export_preset, methods=["GET"]),
+            Route("/api/presets/{key}/apply", self._apply_preset, methods=["POST"]),
+            Route("/api/presets/{key}", self._change_preset, methods=["PATCH", "DELETE"]),
         ]
         starlette = Starlette(
             routes=routes,
@@ -337,9 +343,7 @@ class Server:
         return JSONResponse({"parameters": self.studio.parameters()})
 
     async def _set_values(self, request: Request) -> Response:
-        values = await _json(request)
-        if not isinstance(values, dict):
-            raise UsageError('expected an object such as {"strength": 0.6}')
+        values = await _object(request)
         await run_in_threadpool(self.studio.set, values)
         self._update()
         return JSONResponse({"values": self.studio.values()})
@@ -359,6 +363,43 @@ class Server:
         self._update()
         key = f"upload/{style.path.parent.name}"
         return JSONResponse(self.studio.gallery.thumbnails[key].facts(), 201)
+
+    async def _get_presets(self, request: Request) -> Response:
+        return JSONResponse({"presets": self.studio.presets.facts()})
+
+    async def _save_preset(self, request: Request) -> Response:
+        wish = await _object(request)
+        saved = await run_in_threadpool(self.studio.save_preset, wish.get("name", ""), wish.get("slot"))
+        self._update()
+        return JSONResponse(saved.facts(), 201)
+
+    async def _import_preset(self, request: Request) -> Response:
+        saved = await run_in_threadpool(self.studio.presets.add, await _body(request))
+        self._update()
+        return JSONResponse(saved.facts(), 201)
+
+    async def _export_preset(self, request: Request) -> Response:
+        preset = self.studio.presets.get(request.path_params["key"])
+        headers = {"content-disposition": f'attachment; filename="{preset.key}.toml"'}
+        return Response(preset.toml(), media_type="application/toml", headers=headers)
+
+    async def _apply_preset(self, request: Request) -> Response:
+        preset = self.studio.presets.get(request.path_params["key"])
+        await run_in_threadpool(self.studio.set, preset.values)
+        self._update()
+        return JSONResponse({"values": self.studio.values()})
+
+    async def _change_preset(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if request.method == "DELETE":
+            await run_in_threadpool(self.studio.presets.remove, key)
+        else:
+            wish = await _object(request)
+            values = self.studio.portable_values() if wish.get("current") else None
+            change = partial(self.studio.presets.change, key, name=wish.get("name"), values=values)
+            await run_in_threadpool(change)
+        self._update()
+        return JSONResponse({"presets": self.studio.presets.facts()})
 
     async def _with_upload(self, request: Request, limit: int, use: Callable[[Path], Any]) -> Any:
         """What `use` makes of the request's body, a file."""
@@ -385,16 +426,23 @@ def _refuse(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error_line(error)}, 413 if isinstance(error, TooLargeError) else 400)
 
 
-async def _json(request: Request) -> Any:
+async def _body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_MESSAGE:
             raise TooLargeError("the request is larger than 64 kB")
+    return body
+
+
+async def _object(request: Request) -> dict[str, Any]:
     try:
-        return json.loads(body)
+        read = json.loads(await _body(request))
     except (ValueError, RecursionError):
         raise UsageError("the request's body is not JSON") from None
+    if not isinstance(read, dict):
+        raise UsageError('the request\'s body is no object; expected something like {"strength": 0.6}')
+    return read
 
 
 def _number(text: str, low: int, high: int) -> int:

@@ -19,6 +19,7 @@ from nstfilter.live.last_style import spelled
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS, Parameter
 from nstfilter.plugins.studio.gallery import Gallery
+from nstfilter.plugins.studio.presets import Preset, Presets
 from nstfilter.plugins.studio.preview import Preview
 from nstfilter.plugins.studio.uploads import UploadedStyles
 
@@ -40,6 +41,7 @@ class Studio:
         self.session = session
         self.preview = Preview()
         self.uploads = uploads or UploadedStyles()
+        self.presets = Presets()
         self.gallery = Gallery(self._plain_picture, session.model, self.uploads)
         self._began_with = session.controls.style
         self._recording_since: float | None = None
@@ -70,7 +72,7 @@ class Studio:
             self._recording_since = time.time() if recording else None
         return {
             "values": self.values(),
-            "parts": [self._part(part, weight) for part, weight in (style.parts if style else ())],
+            "parts": self._parts(style),
             "plain": controls.plain,
             "card": controls.card_shown,
             "recording": recording,
@@ -84,6 +86,7 @@ class Studio:
             ],
             "files": [self._file(path) for path in reversed(self.session.recordings.files)],
             "gallery": self.gallery.version,
+            "presets": self.presets.facts(),
         }
 
     def stats(self) -> dict[str, Any]:
@@ -152,6 +155,25 @@ class Studio:
         """Do an action of `controls.ACTIONS`, as its key does. Raises `UsageError` for an unknown one."""
         self.session.controls.do(action)
 
+    # presets
+
+    def portable_values(self) -> dict[str, Any]:
+        """As `values`, with styles called as they are on any computer."""
+        keys = {one.text: one.key for one in self.gallery.thumbnails.values()}
+        style = self.session.controls.style
+        names = [(keys.get(part["text"], part["text"]), part["weight"]) for part in self._parts(style)]
+        text = names[0][0] if len(names) == 1 else "+".join(f"{name}:{weight:g}" for name, weight in names)
+        return {**self.values(), "style": text}
+
+    def save_preset(self, name: Any, slot: Any) -> Preset:
+        """The look of the moment as a preset, called like its styles where `name` is empty. Raises
+        `UsageError`, `PresetError`."""
+        if not isinstance(name, str) or not (slot is None or isinstance(slot, int)):
+            raise UsageError('expected something like {"name": "Evening", "slot": 1}')
+        parts = self._parts(self.session.controls.style)
+        named = name.strip() or " + ".join(part["name"] for part in parts)
+        return self.presets.save(named, slot, self.portable_values())
+
     # pictures and files
 
     def show(self, painted: np.ndarray) -> None:
@@ -165,11 +187,14 @@ class Studio:
                 return path
         raise UsageError("there is no such file")
 
-    def _part(self, style: Style, weight: float) -> dict[str, Any]:
-        text = spelled(StyleMix(((style, 1.0),)))
-        known = next((one for one in self.gallery.thumbnails.values() if one.text == text), None)
-        name = known.style.title if known else style.title
-        return {"text": text, "name": name or style.name, "weight": weight}
+    def _parts(self, mix: StyleMix | None) -> list[dict[str, Any]]:
+        known = {one.text: one.style for one in self.gallery.thumbnails.values()}
+        parts = []
+        for part, weight in mix.parts if mix else ():
+            text = spelled(StyleMix(((part, 1.0),)))
+            style = known.get(text, part)  # an upload has a title there
+            parts.append({"text": text, "name": style.title or style.name, "weight": weight})
+        return parts
 
     def _file(self, path: Path) -> dict[str, Any]:
         try:

@@ -6,6 +6,7 @@ import "./preview.js";
 import "./dials.js";
 import "./gallery.js";
 import "./mixpad.js";
+import "./presets.js";
 
 // the token came in the address, and is a cookie now: it need not stay in the history
 if (location.search.includes("token=")) history.replaceState(null, "", location.pathname);
@@ -36,6 +37,7 @@ const preview = document.createElement("nst-preview");
 const dials = document.createElement("nst-dials");
 const gallery = document.createElement("nst-gallery");
 const mixpad = document.createElement("nst-mix-pad");
+const presets = document.createElement("nst-presets");
 
 const card = h(
   "button.button.card",
@@ -55,7 +57,8 @@ const plain = h(
   { type: "button", "aria-pressed": "false", "data-testid": "plain", title: "Send the camera as it is (space)", onclick: () => link.do("plain") },
   h("span", {}, "Plain video"),
 );
-const transport = h("div.transport", { role: "toolbar", "aria-label": "What goes out" }, card, h("div.group", {}, record, snapshot, plain));
+const now = h("p.look", { "data-testid": "look" });
+const transport = h("div.transport", { role: "toolbar", "aria-label": "What goes out" }, card, now, h("div.group", {}, record, snapshot, plain));
 
 const PANELS = [
   ["styles", "Styles", gallery],
@@ -66,7 +69,7 @@ const tabs = h("div.tabs", { role: "tablist", "aria-label": "Panels" });
 const panels = h("div.panels", { id: "panels" });
 const side = h("section.side", { "aria-label": "Panels" }, tabs, panels);
 const stage = h("section.stage", { "aria-label": "Live picture" }, preview, transport);
-const look = h("section.look-panel", { "aria-label": "Look" }, dials);
+const look = h("section.look-panel", { "aria-label": "Look" }, dials, presets);
 
 function choose(name) {
   document.body.dataset.panel = name;
@@ -161,6 +164,8 @@ link.on("state", () => {
   record.setAttribute("aria-pressed", String(recording));
   record.lastChild.textContent = recording ? "Stop" : "Record";
   plain.setAttribute("aria-pressed", String(asIs));
+  const { parts } = link.state;
+  now.textContent = parts.map(({ name, weight }) => (parts.length > 1 ? `${name} ${Math.round(100 * weight)} %` : name)).join(" + ");
 });
 
 // the mix, from anywhere
@@ -208,6 +213,7 @@ document.addEventListener("keydown", (event) => {
     gallery.search.focus();
   } else if (key === "?") help.showModal();
   else if (key === "f") preview.full();
+  else if (/^[1-9]$/.test(key)) presets.press(Number(key));
   else if (ACTIONS[key.toLowerCase()]) link.do(ACTIONS[key.toLowerCase()]);
   else return;
   event.preventDefault();

@@ -5,7 +5,7 @@ import { link } from "./link.js";
 
 // where the whole range is no use on a slider; any value of it can still be typed
 const USUAL = { size: [160, 720] };
-const LABELS = { keep_colors: "Keep colors", size: "Working size" };
+const LABELS = { keep_colors: "Keep colors", size: "Size" };
 
 export const label = (name) => LABELS[name] ?? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
@@ -152,8 +152,8 @@ customElements.define("nst-choice", Choice);
 class Dials extends HTMLElement {
   connectedCallback() {
     this.controls = new Map();
-    this.reset = button("refresh", "All dials to their defaults", { onclick: () => this.#reset(), "data-testid": "reset" });
-    this.append(h("header", {}, h("h2", {}, "Look"), h("p.look", { "data-testid": "look" }), this.reset), h("div.grid"));
+    this.reset = button("refresh", "All dials to their defaults", { onclick: () => this.defaults(), "data-testid": "reset" });
+    this.append(h("header", {}, h("h2", {}, "Look"), this.reset), h("div.grid"));
     link.on("hello", () => this.#build());
     link.on("state", () => this.#update());
     link.on("stats", () => this.controls.get("size")?.update(link.state.values.size));
@@ -161,25 +161,23 @@ class Dials extends HTMLElement {
 
   #build() {
     const grid = this.querySelector(".grid");
-    grid.replaceChildren();
+    const switches = h("div.switches");
+    grid.replaceChildren(switches);
     this.controls.clear();
     for (const parameter of link.parameters) {
       const kind = parameter.choices.length ? "nst-choice" : { bool: "nst-switch", float: "nst-dial", int: "nst-dial" }[parameter.type];
       if (!kind) continue;
       const control = document.createElement(kind).setup(parameter);
       this.controls.set(parameter.name, control);
-      grid.append(control);
+      (kind === "nst-switch" ? switches : grid).append(control);
     }
   }
 
   #update() {
     for (const [name, control] of this.controls) control.update(link.state.values[name]);
-    const { parts } = link.state;
-    const words = parts.map(({ name, weight }) => (parts.length > 1 ? `${name} ${Math.round(100 * weight)} %` : name));
-    this.querySelector(".look").textContent = words.join(" + ") || "Your picture";
   }
 
-  #reset() {
+  defaults() {
     const values = {};
     for (const [name, { parameter }] of this.controls) values[name] = parameter.default;
     for (const [name, control] of this.controls) control.show ? control.show(values[name]) : control.update(values[name]);
