@@ -23,9 +23,8 @@ import pytest
 from nstfilter import open_sink, run
 from nstfilter.errors import MissingLibraryError, SinkError
 from nstfilter.graphics import display as preview_display
-from nstfilter.plugins.preview import overlay as preview_overlay
+from nstfilter.graphics.text import draw_overlay
 from nstfilter.plugins.preview import window as preview_window
-from nstfilter.plugins.preview.overlay import draw_overlay
 from nstfilter.streams import Closed, Frame, StreamInfo
 from nstfilter.testing import MemorySource
 
@@ -208,30 +207,6 @@ def test_elsewhere_there_always_is_a_display(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.delenv("DISPLAY", raising=False)
     assert preview_display.why_no_window() is None
-
-
-def test_the_overlay_is_light_on_dark_whatever_lies_below():
-    for level in (0, 128, 255):
-        image = np.full((360, 640, 3), level, np.uint8)
-        draw_overlay(image, ("wave   strength 100 %",))
-        changed = image != level if level else image > 0
-        rows, columns = np.nonzero(changed.any(axis=2))
-        plate = image[rows.min() : rows.max(), columns.min() : columns.max()]
-        assert plate.max() == 255
-        assert np.median(plate) <= 255 * preview_overlay.DIMMED + 1
-        assert rows.max() < 60
-        assert columns.max() < 320
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (16, 9, 3), (90, 20, 3)])
-def test_an_overlay_that_does_not_fit_is_cut_off(shape):
-    draw_overlay(np.zeros(shape, np.uint8), ("a long line of text",) * 20)
-
-
-def test_no_lines_are_no_plate():
-    image = IMAGE.copy()
-    draw_overlay(image, ())
-    assert np.array_equal(image, IMAGE)
 
 
 # a run of its own: a display that goes away takes the process with it

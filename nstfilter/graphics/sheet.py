@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nstfilter.graphics.opencv import cv2
+from nstfilter.graphics.text import CAPITAL, draw_text, text_width
 
 BACKGROUND = 34
 INK = (214, 214, 214)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def contact_sheet(
@@ -53,14 +53,9 @@ def _fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _write(area: np.ndarray, name: str) -> None:
-    """Center `name` in `area`, smaller where it would not fit. OpenCV's letters are ASCII only."""
-    text = name.encode("ascii", "replace").decode()
+    """Center `name` in `area`, smaller where it would not fit."""
     height, width = area.shape[:2]
-    scale = 0.5 * height / cv2.getTextSize("H", _FONT, 1, 1)[0][1]
-    wide = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
-    if wide > width - 4:
-        scale *= (width - 4) / wide
-    wide = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
-    capital = cv2.getTextSize("H", _FONT, scale, 1)[0][1]
-    at = ((width - wide) // 2, (height + capital) // 2)
-    cv2.putText(area, text, at, _FONT, scale, INK, 1, cv2.LINE_AA)
+    size = round(0.6 * height)
+    size = min(size, int(size * (width - 4) / text_width(name, size)))
+    at = ((width - text_width(name, size)) // 2, round((height + CAPITAL * size) / 2))
+    draw_text(area, name, at, size, INK)

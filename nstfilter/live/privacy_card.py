@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nstfilter.graphics.opencv import cv2
+from nstfilter.graphics.text import draw_text, text_width
 
 TEXT = "Back in a moment"
 # BGR, of the card's middle and corners, and of its writing
@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 0.075, 0.86
 def draw(width: int, height: int, text: str = TEXT) -> np.ndarray:
     """A calm dark card with `text` in its middle, HxWx3 BGR uint8; several lines where the text has them.
 
-    OpenCV 5 writes any script; before it there are only the letters of ASCII.
+    A letter that cannot be drawn here is a question mark: `nstfilter.graphics.text.missing` tells which.
     """
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     edge = np.clip((x * x + y * y) / 2, 0, 1)[..., None] ** 0.8
@@ -33,31 +33,9 @@ def draw(width: int, height: int, text: str = TEXT) -> np.ndarray:
 def _write(card: np.ndarray, lines: list[str]) -> None:
     height, width = card.shape[:2]
     tall = HEIGHT * height
-    widest = max(_measured(line, tall) for line in lines)
+    widest = max(text_width(line, round(tall)) for line in lines)
     tall *= min(1.0, WIDTH * width / widest, 0.9 * height / (1.5 * tall * len(lines)))
     for number, line in enumerate(lines):
-        x = (width - _measured(line, tall)) / 2
+        x = (width - text_width(line, round(tall))) / 2
         baseline = height / 2 + tall * (1.5 * (number - (len(lines) - 1) / 2) + 0.35)
-        _put(card, line, (round(x), round(baseline)), tall)
-
-
-if hasattr(cv2, "FontFace"):
-
-    def _measured(line: str, tall: float) -> float:
-        """How wide the line is, in pixels, in letters so many pixels tall."""
-        size = max(4, round(tall))
-        _, _, width, _ = cv2.getTextSize((0, 0), line, (0, 0), cv2.FontFace("sans"), size)
-        return max(1.0, float(width))
-
-    def _put(card: np.ndarray, line: str, at: tuple[int, int], tall: float) -> None:
-        cv2.putText(card, line, at, INK, cv2.FontFace("sans"), max(4, round(tall)))
-
-else:
-    _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-    def _measured(line: str, tall: float) -> float:
-        (width, _), _ = cv2.getTextSize(line, _FONT, tall / 30, max(1, round(tall / 18)))
-        return max(1.0, float(width))
-
-    def _put(card: np.ndarray, line: str, at: tuple[int, int], tall: float) -> None:
-        cv2.putText(card, line, at, _FONT, tall / 30, INK, max(1, round(tall / 18)), cv2.LINE_AA)
+        draw_text(card, line, (round(x), round(baseline)), round(tall), INK)

@@ -10,8 +10,8 @@ import numpy as np
 
 from nstfilter.errors import SinkError, StyleError
 from nstfilter.filter import StyleFilter
-from nstfilter.graphics.opencv import cv2
 from nstfilter.graphics.sheet import contact_sheet
+from nstfilter.graphics.text import draw_overlay
 from nstfilter.manager import open_sink
 from nstfilter.packs.reading import packs
 from nstfilter.packs.style import Style, StyleMix
@@ -88,22 +88,9 @@ class Tour:
         self.paint.style = StyleMix(((style, 1 - glide), (after, glide))) if glide else style
         self.paint.strength = 1.0 if which else float(np.interp(part, (UNPAINTED, PAINTED), (0, 1)))
         title = (style if glide < 0.5 else after).title
-        return _caption(self.paint(frame), title if self.paint.strength else "unpainted")
-
-
-def _caption(frame: np.ndarray, text: str) -> np.ndarray:
-    """Write `text` on a dark plate in the upper left of `frame`, in place. OpenCV's letters are ASCII."""
-    text = text.encode("ascii", "replace").decode()
-    unit = frame.shape[0] / 360
-    font, scale, weight = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * unit, max(1, round(unit))
-    wide = cv2.getTextSize(text, font, scale, weight)[0][0]
-    tall = cv2.getTextSize("H", font, scale, weight)[0][1]
-    edge, inset = round(10 * unit), round(7 * unit)
-    plate = frame[edge : edge + tall + 2 * inset, edge : edge + wide + 2 * inset]
-    plate[:] = plate * 0.35
-    at = (edge + inset, edge + inset + tall)
-    cv2.putText(frame, text, at, font, scale, (255, 255, 255), weight, cv2.LINE_AA)
-    return frame
+        painted = self.paint(frame)
+        draw_overlay(painted, (title if self.paint.strength else "unpainted",))
+        return painted
 
 
 def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:

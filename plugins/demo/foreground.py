@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nstfilter.graphics.opencv import cv2
+from nstfilter.graphics.text import BASELINE, CAPITAL, LINE, line_mask
 from nstfilter.plugins.demo.canvas import UNITS, Canvas, Color, Point, ellipse, noise, shaded
 
 TOP = 20  # of the picture, in units from the top of the frame
@@ -212,14 +212,7 @@ def _sign(canvas: Canvas, rng: np.random.Generator, foot: Point) -> None:
 
 def _write(canvas: Canvas, text: str, center: Point, size: float) -> None:
     """`text` centered on `center`'s x, standing on its y, with capitals about `size` units tall."""
-    font = cv2.FONT_HERSHEY_DUPLEX
-    pixels = size * canvas.scale
-    scale = pixels / cv2.getTextSize("H", font, 1, 1)[0][1]
-    thickness = max(1, round(pixels / 9))
-    (wide, tall), below = cv2.getTextSize(text, font, scale, thickness)
-    # OpenCV blends letters with three channels only, so they are drawn as a mask
-    mask = np.zeros((tall + 2 * below, wide), np.uint8)
-    cv2.putText(mask, text, (0, tall + below // 2), font, scale, 255, thickness, cv2.LINE_AA)
+    mask = line_mask(text, round(size * canvas.scale / CAPITAL))
     x, y = (np.add(center, canvas.origin) * canvas.scale).round().astype(int)
-    corner = (int(x) - wide // 2, int(y) - tall - below // 2)
+    corner = (int(x) - mask.shape[1] // 2, int(y) - round(mask.shape[0] * BASELINE / LINE))
     canvas.tint(mask.astype(np.float32) / 255, (40, 44, 70), corner)

@@ -11,7 +11,7 @@ from typing import Any
 from nstfilter.errors import MissingLibraryError
 from nstfilter.filter import as_bgr
 from nstfilter.graphics.opencv import cv2
-from nstfilter.plugins.preview.overlay import draw_overlay
+from nstfilter.graphics.text import draw_overlay
 from nstfilter.streams import Closed, Frame, Sink, StreamInfo
 
 # the longer side of a new window, in pixels; its user makes it larger
