@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from functools import cache, lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -130,8 +130,9 @@ class _PillowFont:
     def __init__(self, name: str | None) -> None:
         from PIL import ImageFont, features
 
-        # Any: without FreeType, which Pillow's wheels have, the default would be of another class
-        self._font: Any = ImageFont.truetype(name, 24) if name else ImageFont.load_default(24)
+        font = ImageFont.truetype(name, 24) if name else ImageFont.load_default(24)
+        assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
+        self._font = font
         # one glyph for each letter, as the font has it: Raqm would put accents on a dotted circle
         self._glyphs = self._font.font_variant(layout_engine=ImageFont.Layout.BASIC)
         # without FriBidi Pillow writes from left to right
