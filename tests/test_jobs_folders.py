@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nstfilter.errors import UsageError
 from nstfilter.jobs.folders import matcher, walk
 
 links = pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make links")
@@ -37,7 +38,15 @@ def found(folder, wanted=lambda path: True, **choice):
         ("drafts/", ["drafts", "drafts/a", "b/drafts/a"], ["drafts2/a"]),
         ("b/drafts", ["b/drafts/a"], ["drafts/a", "c/b/drafts/a"]),
         ("take?.png", ["take1.png"], ["take12.png", "take/.png"]),
-        ("[a]+(b).png", ["[a]+(b).png"], ["a+(b).png", "aab.png"]),
+        ("[ab].jpg", ["a.jpg", "b.JPG", "x/a.jpg"], ["c.jpg", "[ab].jpg", "ab.jpg"]),
+        ("[!ab].jpg", ["c.jpg"], ["a.jpg", "b.jpg"]),
+        ("take[0-9]*.[Pp]NG", ["take12.png", "TAKE1.PNG"], ["take.png"]),
+        ("a+(b).{png}$", ["a+(b).{png}$"], ["aab.png", "a+(b).png"]),
+        ("#1.jpg", ["#1.jpg"], ["1.jpg"]),
+        ("!.jpg", ["!.jpg"], [".jpg", "a.jpg"]),
+        ("/a.jpg", ["a.jpg"], ["b/a.jpg"]),
+        ("name with space ", ["name with space ", "b/name with space "], ["name with space"]),
+        ("[ab.jpg", [], ["a.jpg"]),
         ("ÄRGER.png", ["ärger.png"], []),
         ("", [], ["a"]),
     ],
@@ -54,9 +63,30 @@ def test_no_pattern_matches_nothing_and_several_match_what_one_of_them_does():
 
 
 def test_files_come_by_folder_and_name_without_hidden_and_unfinished_ones(tree):
-    folder = tree("b", "a", "z/x", "d/e/f", ".git/x", ".hidden", "film.partial.mp4", "out/old")
+    unfinished = ("film.partial.mp4", "film.partial2.mp4")
+    folder = tree("b", "a", "z/x", "d/e/f", ".git/x", ".hidden", *unfinished, "out/old")
     assert found(folder, skip=folder / "out") == ["a", "b", "d/e/f", "z/x"]
     assert found(folder, lambda path: path.name == "f") == ["d/e/f"]
+
+
+def test_a_name_that_only_looks_unfinished_is_not_skipped(tree):
+    names = ["my.partial.eclipse.jpg", "partial.jpg", "x.partial"]
+    assert found(tree(*names)) == names
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", " ", "/", "//", ".", "..", "*", "**", "***", "!", "#", "[", "]", "[]", "[!]", r"\a", "a/**/**/b"],
+)
+def test_no_pattern_breaks_it(tree, pattern):
+    found(tree("a", "b/c"), include=[pattern], exclude=[pattern])
+
+
+@pytest.mark.parametrize("pattern", ["a\\", "[z-a]"])
+def test_what_is_no_pattern_is_one_clear_line(pattern):
+    with pytest.raises(UsageError, match="is no pattern for file names; expected one as in") as caught:
+        matcher([pattern])
+    assert str(caught.value).startswith(pattern)
 
 
 def test_include_and_exclude(tree):

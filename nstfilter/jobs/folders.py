@@ -7,6 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pathspec import GitIgnoreSpec
+
+from nstfilter.errors import UsageError
+
+# as the video sink calls a file until it is complete
+UNFINISHED = re.compile(r"\.partial\d*\.[^.]+$")
+
 
 def walk(
     folder: Path,
@@ -47,25 +54,29 @@ def walk(
             for name in sorted(names):
                 path = Path(parent, name)
                 below = path.relative_to(folder)
-                hidden = name.startswith(".") or ".partial." in name
+                hidden = name.startswith(".") or UNFINISHED.search(name)
                 if not hidden and included(below) and not excluded(below) and wanted(path):
                     yield path
 
 
 def matcher(patterns: Sequence[str]) -> Callable[[Path], bool]:
-    """Whether a path below a folder, or a folder it is in, matches one of `patterns`; capitals or not.
+    """Whether a path below a folder, or a folder it is in, matches one of `patterns`, in any case.
 
-    `*` stands for any part of a name, `?` for a letter, `**/` for any folders or none. A pattern with a slash
-    counts from the folder on; one without is for names, in whatever folder.
+    Patterns are those of .gitignore: `*` stands for any part of a name, `?` for a letter, `[ab]` for one of
+    those, `**/` for any folders or none. A pattern with a slash counts from the folder on; one without is for
+    names, in whatever folder. What means something else there is a name here: `#1.jpg`, `!.jpg`.
+    Raises `UsageError` for what is no pattern, such as `[z-a]`.
     """
-    whole = re.compile("|".join(_expression(pattern) for pattern in patterns) or r"(?!)", re.IGNORECASE)
-    return lambda path: any(whole.fullmatch(part.as_posix()) for part in (path, *path.parents))
+    try:
+        spec = GitIgnoreSpec.from_lines(pattern for pattern in map(_git_pattern, patterns) if pattern)
+    except (ValueError, re.error):  # pathspec leaves a range such as [z-a] to re
+        said = " or ".join(patterns)
+        raise UsageError(
+            f"{said} is no pattern for file names; expected one as in .gitignore, such as *.jpg"
+        ) from None
+    return lambda path: spec.match_file(path.as_posix().lower())
 
 
-def _expression(pattern: str) -> str:
-    pattern = pattern.replace(os.sep, "/").removeprefix("./").rstrip("/")
-    if "/" not in pattern:
-        pattern = f"**/{pattern}"
-    tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("/"))
-    return "".join(tokens.get(part) or re.escape(part) for part in parts)
+def _git_pattern(pattern: str) -> str:
+    pattern = pattern.replace(os.sep, "/").removeprefix("./").rstrip("/").lower()
+    return re.sub(r"^(?=[#!])|(?= $)", r"\\", pattern)
