@@ -18,7 +18,7 @@ def main() -> None:
         from nstfilter.cli.app import build_app
 
         try:
-            build_app()()
+            build_app()(prog_name="nstfilter")
         finally:
             sys.stdout.flush()
     except NstfilterError as error:

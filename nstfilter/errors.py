@@ -20,10 +20,19 @@ import difflib
 from collections.abc import Iterable
 
 
+def one_line(text: str) -> str:
+    """`text` fit to be printed in one line: names of files may hold newlines and whatever else moves a
+    terminal's cursor."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class NstfilterError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line ends with."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UsageError(NstfilterError, ValueError):

@@ -12,7 +12,7 @@ import numpy as np
 from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
 from nstfilter.files import file_hash
 from nstfilter.graphics.opencv import cv2
-from nstfilter.manager import manager, open_model, open_segmenter, open_source
+from nstfilter.manager import manager, open_model, open_segmenter
 from nstfilter.models import (
     DEFAULT_MODEL,
     PreparingModel,
@@ -23,7 +23,7 @@ from nstfilter.models import (
 )
 from nstfilter.models.embeddings import EmbeddingCache, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
-from nstfilter.packs.reading import parse_style
+from nstfilter.packs.reading import open_picture, parse_style
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS
 from nstfilter.people import DEFAULT_SEGMENTER, Segmenter
@@ -242,8 +242,8 @@ class StyleFilter:
         may be `frame` itself. Raises `FrameError` for anything else.
         """
         image, alpha = as_bgr(frame)
-        if out is not None and (out.shape != frame.shape or out.dtype != np.uint8):
-            raise FrameError(f"out is {out.dtype} {out.shape}; expected uint8 {frame.shape}, like the frame")
+        if out is not None:
+            _check_out(out, frame)
         if self._strength == 0:
             result = self.unpainted(frame).copy()
         else:
@@ -383,7 +383,7 @@ def _with_light_of(painted: np.ndarray, image: np.ndarray) -> np.ndarray:
 def read_picture(style: Style) -> np.ndarray:
     """The style's picture, HxWx3 BGR uint8. Raises `StyleError` when it cannot be read."""
     try:
-        with open_source(style.path) as source:
+        with open_picture(style.path) as source:
             for frame in source:
                 return as_bgr(frame.image)[0]
     except (SourceError, UsageError) as error:
@@ -412,6 +412,15 @@ def as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if channels == 4:
         return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR), frame[:, :, 3]
     return frame, None
+
+
+def _check_out(out: np.ndarray, frame: np.ndarray) -> None:
+    """Raise `FrameError` for an `out` that the painted `frame` cannot be written into."""
+    if not isinstance(out, np.ndarray) or out.shape != frame.shape or out.dtype != np.uint8:
+        what = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+        raise FrameError(f"out is {what}; expected uint8 {frame.shape}, like the frame")
+    if not out.flags.writeable:
+        raise FrameError("out is read-only; expected an array that can be written to, such as a copy of it")
 
 
 def check_painted(painted: np.ndarray, image: np.ndarray) -> None:

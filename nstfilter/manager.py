@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from nstfilter import hookspecs
-from nstfilter.errors import PluginError, UnknownNameError, UsageError
+from nstfilter.errors import PluginError, SourceError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import typer
@@ -101,7 +101,7 @@ class Registry:
 
         An explicit prefix (`webcam:0`) wins; otherwise the one registration that accepts the target.
         Raises `UnknownNameError` when no plugin claims it, `UsageError` when several do or the file is of
-        no known kind.
+        no known kind, `SourceError` for a path that leads nowhere.
         """
         if named := self.named(target):
             return named, target.partition(":")[2]
@@ -113,7 +113,15 @@ class Registry:
                 f"{min(r.name for r in claims)}:{target}"
             )
         if not claims:
-            hint = "(the folder or .tar.gz of a SavedModel works too)" if self.kind == "model" else ""
+            hint = ""
+            if self.kind == "model":
+                hint = "(the folder or .tar.gz of a SavedModel works too)"
+            elif self.kind == "source":
+                if os.path.isdir(target):
+                    raise UsageError(f"{target} is a folder; expected a file")
+                if os.path.dirname(target) and not os.path.splitext(target)[1] and not os.path.exists(target):
+                    raise SourceError(f"there is no {target}")
+                hint = "(there is no file or folder of that name either)"
             unknown: UsageError = UnknownNameError(self.kind, target, self.names(), hint)
             suffix = os.path.splitext(target)[1]
             if not failures and (suffix or os.path.isfile(target)):

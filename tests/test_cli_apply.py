@@ -189,6 +189,12 @@ def test_a_picture_file_is_a_style(apply):
         (["folder.png"], 1, "folder.png"),
         (["a.png", "-s", "renamed.jpg"], 1, "renamed.jpg"),
         (["a.png", "-s", "gone.jpg"], 1, "there is no style picture at gone.jpg"),
+        (["nothere/"], 1, "there is no folder nothere/"),
+        (["nothere"], 2, "no source is called 'nothere'; known: demo"),
+        (["no\nthere.png"], 1, "there is no file no\\nthere.png"),
+        (["a.png", "-s", "no\nthere.jpg"], 1, "there is no style picture at no\\nthere.jpg"),
+        (["a.png", "-s", "no\0there"], 2, "no style is called 'no\\x00there'"),
+        (["a.png", "-o", "no\nthere/b.png"], 1, "there is no folder no\\nthere; make it first"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_leaves_nothing(apply, tmp_path, words, code, says):

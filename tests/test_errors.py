@@ -14,6 +14,12 @@ def test_the_tree_at_the_top_names_every_error():
     assert drawn == {c.__name__ for c in CLASSES}
 
 
+def test_a_message_is_one_line_whatever_a_file_is_called():
+    assert str(NstfilterError("there is no file a\nb\x1b[31m\udcff ä.png")) == (
+        r"there is no file a\nb\x1b[31m\udcff ä.png"
+    )
+
+
 def test_usage_ends_with_2_and_everything_else_with_1():
     for c in CLASSES:
         assert c.exit_code == (2 if issubclass(c, UsageError) else 1)

@@ -171,6 +171,15 @@ def test_out_of_another_shape_is_refused(paint):
         paint(photo(), out=np.zeros((36, 64), np.uint8))
 
 
+def test_out_that_cannot_be_written_to_is_refused(paint):
+    out = np.zeros_like(photo())
+    out.flags.writeable = False
+    with pytest.raises(FrameError, match="out is read-only"):
+        paint(photo(), out=out)
+    with pytest.raises(FrameError, match="out is a list; expected uint8"):
+        paint(photo(), out=[0])
+
+
 @pytest.mark.parametrize(
     ("frame", "what"),
     [

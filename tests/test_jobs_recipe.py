@@ -14,6 +14,7 @@ from nstfilter.jobs.recipe import MAX_EMBEDDING, MAX_RECIPE, Recipe
 from nstfilter.jobs.task import Settings
 from nstfilter.jobs.work import filter_for
 from nstfilter.jobs.xmp import packet
+from nstfilter.manager import open_model
 from nstfilter.packs.reading import find_style
 from nstfilter.testing import FakeModel
 
@@ -138,9 +139,25 @@ def test_a_recipe_chooses_only_among_models_that_have_a_name():
 
 def test_another_model_is_noticed():
     model = FakeModel()
-    Recipe.of(SETTINGS, model.fingerprint).check_model(model)
+    Recipe.of(settings(embedding=bytes(12), shape=(3,)), model.fingerprint).check_model(model)
     with pytest.raises(ModelError, match=r"abc123.*fa4e.*nstfilter apply INPUT"):
         RECIPE.check_model(model)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "says"),
+    [
+        (np.ones(4, np.float32), r"shape \(4,\) was not made by pocket; expected \(100,\)"),
+        (np.ones((1, 100), np.float32), r"shape \(1, 100\)"),
+        (np.full(100, 3e38, np.float32), "numbers beyond 10000"),
+        (np.full(100, -3e38, np.float32), "numbers beyond 10000"),
+    ],
+)
+def test_an_embedding_that_the_model_cannot_have_made_is_noticed(embedding, says):
+    model = open_model("pocket")
+    made = settings(embedding=embedding.tobytes(), shape=embedding.shape)
+    with pytest.raises(ModelError, match=f"the recipe is damaged: an embedding .*{says}"):
+        Recipe.of(made, model.fingerprint).check_model(model)
 
 
 def test_the_longest_recipe_fits_into_a_jpeg(tmp_path):

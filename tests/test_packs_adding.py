@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from nstfilter.errors import StyleError, UnknownNameError, UsageError
+from nstfilter.filter import read_picture
 from nstfilter.hookspecs import Register, hookimpl
 from nstfilter.manager import manager
 from nstfilter.packs.adding import add_pack, check_picture, remove_pack
@@ -194,6 +196,15 @@ def test_a_style_must_be_a_picture(folder: Path, name: str, said: str) -> None:
     with pytest.raises(StyleError, match=said):
         add_pack(folder)
     assert everything() == []
+
+
+def test_a_picture_far_larger_than_any_style_needs_is_refused_before_it_is_decoded(folder: Path) -> None:
+    Image.new("1", (10_000, 8_000)).save(folder / "dots.png")  # 10 kB
+    with pytest.raises(StyleError, match=r"dots.png has 10000x8000 pixels.*at most 64 million"):
+        add_pack(folder)
+    assert everything() == []
+    with pytest.raises(StyleError, match="at most 64 million"):
+        read_picture(find_style(folder / "dots.png"))
 
 
 def test_a_video_is_no_picture(shared: Path) -> None:

@@ -19,7 +19,6 @@ def build_app() -> typer.Typer:
         name="nstfilter",
         help="Neural style transfer as a filter: on pictures, on recordings, on a camera as it runs.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -13,7 +13,7 @@ import typer
 from nstfilter.cli.options import option
 from nstfilter.cli.output import INTERRUPTED, progress, table, warn
 from nstfilter.cli.show import by_recipe
-from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.errors import NstfilterError, UsageError, one_line
 from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -223,10 +223,11 @@ def _end_of_one(result: Result, *, quiet: bool) -> None:
         raise error
     if quiet:
         return
+    output = one_line(str(result.job.output))
     if result.frames == 1:
-        print(f"{result.job.output}  ({result.seconds:.1f} s)")
+        print(f"{output}  ({result.seconds:.1f} s)")
     else:
-        print(f"{result.job.output}  ({result.frames} frames, {_speed(result):.1f} a second)")
+        print(f"{output}  ({result.frames} frames, {_speed(result):.1f} a second)")
 
 
 def _end_of_many(results: list[Result], *, quiet: bool) -> None:
@@ -242,7 +243,7 @@ def _end_of_many(results: list[Result], *, quiet: bool) -> None:
     if skipped:
         print(
             f"{len(skipped)} of {len(results)} results exist and were left as they are, such as "
-            f"{skipped[0].job.output}; --overwrite replaces them",
+            f"{one_line(str(skipped[0].job.output))}; --overwrite replaces them",
             file=sys.stderr,
         )
     if failed:
@@ -261,7 +262,8 @@ def _row(result: Result) -> list[str]:
 
 def _about(result: Result) -> str:
     error = result.error or ""
-    return error if str(result.job.input) in error else f"{result.job.input}: {error}"
+    name = one_line(str(result.job.input))
+    return error if name in error else f"{name}: {error}"
 
 
 def _speed(result: Result) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstfilter.cli.options import option
+from nstfilter.cli.options import complete_style, option
 from nstfilter.cli.output import warn
 from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.parameters import PARAMETERS
@@ -37,7 +37,12 @@ COUNTS = ("captured", "painted", "shown", "dropped", "ticks", "repeated", "skipp
 def live(
     style: Annotated[
         str | None,
-        typer.Option("-s", "--style", help="A style, a picture, or a mix; by default the one last used."),
+        typer.Option(
+            "-s",
+            "--style",
+            help="A style, a picture, or a mix; by default the one last used.",
+            autocompletion=complete_style,
+        ),
     ] = None,
     source: Annotated[
         str,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from nstfilter.errors import one_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -19,7 +21,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence
     those of each row's first cell."""
     if not sys.stdout.isatty():
         for row in rows:
-            print("\t".join(row))
+            print("\t".join(map(one_line, row)))
         return
     from rich import box
     from rich.console import Console
@@ -30,14 +32,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence
     for title in header:
         drawn.add_column(title, overflow="fold")
     for row, color in zip_longest(rows, colors, fillvalue=""):
-        first, *others = map(Text, row)
+        first, *others = (Text(one_line(cell)) for cell in row)
         first.stylize(color)
         drawn.add_row(first, *others)
     Console().print(drawn)
 
 
 def warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {one_line(message)}", file=sys.stderr)
 
 
 @contextmanager

@@ -61,6 +61,8 @@ def plan(
                 chosen = " that --include and --exclude let through" if include or exclude else ""
                 raise SourceError(f"there is no picture or video in {text}{chosen}")
             jobs += found
+        elif text.endswith(("/", os.sep)):
+            raise SourceError(f"there is no folder {text}")
         elif into is None:
             if manager().sources.named(text):
                 raise UsageError(f"{text} is no file to put a result beside; say with -o where it goes")

@@ -263,13 +263,19 @@ class Recipe(BaseModel):
         return StyleMix(((Style(name[:100], Path()), 1.0),))
 
     def check_model(self, model: StyleModel) -> None:
-        """Raises `ModelError` where `model` is another than the recipe's: what it would make of the embedding
-        is anybody's guess."""
+        """Raises `ModelError` where `model` is not the recipe's, which it would paint something else with, or
+        cannot use the recipe's embedding."""
         if model.fingerprint != self.fingerprint:
             raise ModelError(
                 f"the recipe was made with another {self.model} ({self.fingerprint}; this one is "
                 f"{model.fingerprint}); for the like of it: {self.command}"
             )
+        if self.embedding:
+            embedding = np.frombuffer(self.embedding, "<f4").astype(np.float32).reshape(self.shape)
+            try:  # the file may come from anybody
+                model.stylize(np.zeros((32, 32, 3), np.uint8), embedding)
+            except ModelError as error:
+                raise ModelError(f"the recipe is damaged: {error}") from None
 
 
 def _unweighed(part: str) -> str:

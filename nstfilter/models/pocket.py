@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nstfilter.errors import ModelError
 from nstfilter.models import allowed_threads, chosen_engine, network, taught
 from nstfilter.models.network import EPSILON, Statistics, Weights
 from nstfilter.models.weights import read_weights
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).with_name("pocket.npz")
 PICTURE = 256  # the encoder looks at style pictures at this size
 SMALLEST = 16  # frames smaller than this are mirrored up to it
+LARGEST = 10_000  # no number of an embedding comes near it: those of the bundled styles are below 3
 
 
 def load(path: Path) -> Weights:
@@ -159,6 +161,7 @@ class PocketModel:
             or latest.statistics is not statistics
             or not np.array_equal(latest.embedding, embedding)
         ):
+            _check(embedding)
             if embedding.shape == (taught.SIZE,):
                 weights, both = taught.split(embedding.copy())
                 scale, shift = both[network.SPREAD]
@@ -179,6 +182,15 @@ class _Condition(NamedTuple):
     weights: Weights
     scale: np.ndarray
     shift: np.ndarray
+
+
+def _check(embedding: np.ndarray) -> None:
+    """Raises `ModelError` for an embedding that neither `embed` nor a taught style gives."""
+    own = (network.EMBEDDING,)
+    if embedding.shape not in (own, (taught.SIZE,)):
+        raise ModelError(f"an embedding of shape {embedding.shape} was not made by pocket; expected {own}")
+    if not np.abs(embedding).max() <= LARGEST:  # a NaN is not either
+        raise ModelError(f"an embedding with numbers beyond {LARGEST:g} was not made by pocket")
 
 
 def _extended_size(height: int, width: int) -> tuple[int, int]:

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from nstfilter.errors import NstfilterError, StyleError, UnknownNameError, UsageError
-from nstfilter.manager import open_source
 from nstfilter.models.taught import read as read_taught
 from nstfilter.packs.archive import PackFolder, PackZip
 from nstfilter.packs.manifest import parse
-from nstfilter.packs.reading import packs, read_packs, user_pack_folders, user_packs_folder
+from nstfilter.packs.reading import open_picture, packs, read_packs, user_pack_folders, user_packs_folder
 from nstfilter.packs.style import MANIFEST, TAUGHT, StylePack
 
 MAX_TEXT = 1_000_000
@@ -164,7 +163,7 @@ def _copy(contents: PackFolder | PackZip, name: str, folder: Path, room: int) ->
 def check_picture(path: Path) -> None:
     """Raises `StyleError` unless `path` can be read and is a still picture."""
     try:
-        with open_source(path.resolve()) as source:
+        with open_picture(path.resolve()) as source:
             if source.info.still and next(iter(source), None) is not None:
                 return
     except UsageError:

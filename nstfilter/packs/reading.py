@@ -12,8 +12,11 @@ from pathlib import Path
 import platformdirs
 
 from nstfilter.errors import StyleError, UnknownNameError, UsageError
-from nstfilter.manager import manager
+from nstfilter.manager import manager, open_source
 from nstfilter.packs.style import MANIFEST, TAUGHT, Style, StyleMix, StylePack, if_file, taught_beside
+from nstfilter.streams import Source
+
+MAX_PIXELS = 64_000_000  # of a style's picture: the largest that cameras take, and 600 MB while it is read
 
 
 def user_packs_folder() -> Path:
@@ -115,6 +118,13 @@ def find_style(text: str | os.PathLike[str]) -> Style:
         [f"{s.pack}/{s.name}" if "/" in text else s.name for s in known],
         "(nstfilter styles lists them; the path of a picture works too)",
     )
+
+
+def open_picture(path: Path) -> Source:
+    """The source of a style's picture. Raises as `open_source` does, also for more than `MAX_PIXELS`: packs
+    come from strangers, and a few kB may unfold to gigabytes."""
+    limited = "max_pixels" in manager().sources.options(str(path))
+    return open_source(path, **({"max_pixels": MAX_PIXELS} if limited else {}))
 
 
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}

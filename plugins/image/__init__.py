@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from nstfilter.plugins.image.source import ImageSource
 
 
-def open_source(target: str) -> ImageSource:
+def open_source(target: str, *, max_pixels: int = 300_000_000) -> ImageSource:
     """The picture in the file `target`, of whatever format its content is.
 
-    Raises `SourceError` for what is missing, no picture, damaged, truncated, or over 300 megapixels.
+    Raises `SourceError` for what is missing, no picture, damaged, truncated, or has more than `max_pixels`.
     """
     from nstfilter.plugins.image.source import ImageSource
 
-    return ImageSource(target)
+    return ImageSource(target, max_pixels)
 
 
 def open_sink(

@@ -22,7 +22,6 @@ from nstfilter.jobs.xmp import recipe_in
 from nstfilter.plugins.image.formats import FORMATS
 from nstfilter.streams import Change, Frame, Source, StreamInfo
 
-MAX_PIXELS = 300_000_000
 SIGNATURES = (b"BM", b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"RIFF")
 MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 OTHER_MODES = {"F": "floating-point", "I": "32-bit integer", "LAB": "CIELAB"}
@@ -57,14 +56,14 @@ class ImageSource(Source):
     and the resolution travel in `info.details` as "exif" (bytes) and "dpi" (two floats, dots per inch), and a
     painting's recipe as "recipe" (a string).
 
-    Raises `SourceError` for what is missing, no picture, damaged, truncated, or over 300 megapixels.
+    Raises `SourceError` for what is missing, no picture, damaged, truncated, or has more than `max_pixels`.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, max_pixels: int) -> None:
         super().__init__()
         path = Path(target)
         with _pillow_to_ourselves():
-            picture, details = _load(path, self.warnings)
+            picture, details = _load(path, max_pixels, self.warnings)
             self._image = _to_bgr(picture, self.warnings)
         height, width = self._image.shape[:2]
         self.info = StreamInfo(width, height, frames=1, origin=path, details=details)
@@ -89,14 +88,14 @@ def _pillow_to_ourselves() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _load(path: Path, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
+def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
     """The picture in `path`, upright and with 8 bits a channel, and what `StreamInfo.details` is to hold."""
     with _reading(path), Image.open(path, formats=sorted(set(FORMATS.values()))) as picture:
         width, height = picture.size
-        if width * height > MAX_PIXELS:
+        if width * height > max_pixels:
             raise SourceError(
                 f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million; "
-                f"at most {MAX_PIXELS / 1e6:.0f} million are taken, so make it smaller first"
+                f"at most {max_pixels / 1e6:.0f} million are taken, so make it smaller first"
             )
         # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
         pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
