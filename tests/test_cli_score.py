@@ -67,7 +67,7 @@ def test_the_table_names_every_layer(score):
     cv2.imwrite("plain.png", scene())
     lines = score("plain.png", "wave", "plain.png").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines[:2]] == ["style score", "content loss"]
-    assert "style loss\tencoder.stage1\t" in "\n".join(lines)
+    assert "style loss\trelu1_1\t" in "\n".join(lines)
 
 
 def test_a_painting_of_another_size_is_refused(score):

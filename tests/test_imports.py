@@ -31,6 +31,7 @@ ROOMS = [
     "live",
     "pipeline",
     "jobs",
+    "teaching",
     "testing",
     "cli",
     "__main__",

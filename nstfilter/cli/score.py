@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ def score(
     content: Annotated[str, typer.Argument(help="The picture or video that was painted.")],
     style: Annotated[str, typer.Argument(help="The style: a name, a picture, or a mix.")],
     output: Annotated[str, typer.Argument(help="What it became.")],
-    model: Annotated[str, typer.Option(help="Whose embeddings and layers are compared.")] = "pocket",
+    model: Annotated[str, typer.Option(help="Whose embeddings are compared.")] = "pocket",
     alpha: Annotated[float, typer.Option(help="Weight of the content loss.")] = 1.0,
     beta: Annotated[float, typer.Option(help="Weight of the style loss.")] = 1000.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -31,17 +32,19 @@ def score(
 
     from nstfilter.filter import StyleFilter, as_bgr, read_picture
     from nstfilter.manager import open_source
+    from nstfilter.models.eye import CONTENT_LAYER, Eye
     from nstfilter.packs.reading import parse_style
+    from nstfilter.packs.style import StyleMix
     from nstfilter.score import Flicker, losses, style_score
 
     mix = parse_style(style)
-    judge = StyleFilter(mix, model=model)
-    features = getattr(judge.model, "features", None)
-    if features and len(mix.parts) > 1:
+    # the score is about what the pictures show: a taught style is its picture too
+    untaught = StyleMix(tuple((replace(part, taught=None), weight) for part, weight in mix.parts))
+    judge = StyleFilter(untaught, model=model)
+    see = Eye() if len(mix.parts) == 1 else None
+    if see is None:
         warn("the losses compare with one picture and are left out for a mix")
-        features = None
-    style_layers = features(read_picture(mix.parts[0][0])) if features else {}
-    middle = list(style_layers)[len(style_layers) // 2] if style_layers else ""
+    style_layers = see(read_picture(mix.parts[0][0])) if see else {}
     flicker = Flicker()
     scores: list[float] = []
     found: list[Any] = []
@@ -57,17 +60,16 @@ def score(
             if video:
                 flicker.add(*pair)
             if index % EVERY == 0:
-                scores.append(
-                    style_score(judge.model.embed(pair[0]), judge.embedding, judge.model.embed(pair[1]))
-                )
-                if features:
-                    layers = [features(picture) for picture in pair]
+                embeddings = [judge.model.embed(picture) for picture in pair]
+                scores.append(style_score(embeddings[0], judge.embedding, embeddings[1]))
+                if see:
+                    layers = [see(picture) for picture in pair]
                     found.append(
                         losses(
                             layers[0],
                             style_layers,
                             layers[1],
-                            content_layers=[middle],
+                            content_layers=[CONTENT_LAYER],
                             alpha=alpha,
                             beta=beta,
                         )

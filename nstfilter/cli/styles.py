@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstfilter.cli.output import progress, table, warn
+from nstfilter.cli.output import INTERRUPTED, progress, table, warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,6 +156,65 @@ def remove(pack: Annotated[str, typer.Argument(help="The name of a pack that was
     from nstfilter.packs.adding import remove_pack
 
     print(f"removed {remove_pack(pack)}")
+
+
+@app.command(no_args_is_help=True)
+def teach(
+    style: Annotated[str, typer.Argument(help="A style's name, or any picture.")],
+    minutes: Annotated[float, typer.Option(help="How long the lesson lasts.", min=0.05, max=600)] = 10.0,
+    draft: Annotated[bool, typer.Option("--draft", help="A lesson of two minutes.")] = False,
+    stroke: Annotated[float, typer.Option(help="Size of the strokes, 0.5 to 2.", min=0.5, max=2)] = 1.0,
+    content: Annotated[
+        float, typer.Option(help="How much of the input's structure is kept, 0 to 1.", min=0, max=1)
+    ] = 0.5,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(help="Pictures, folders or videos to practice on; may be given several times."),
+    ] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="A picture of how it looks so far, rewritten every half minute.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="How many threads TensorFlow may use.", min=1)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Teach a taught style anew.")] = False,
+) -> None:
+    """Teach pocket one style, on this computer.
+
+    The style is painted with what was learned from then on, everywhere. Ctrl-C keeps what was learned so far,
+    and the same command goes on.
+    """
+    from nstfilter.models.embeddings import cache_folder
+    from nstfilter.models.lesson import Dials
+    from nstfilter.packs.reading import find_style, taught_file
+    from nstfilter.teaching import State
+    from nstfilter.teaching import teach as teach_style
+
+    found = find_style(style)
+    total = (2.0 if draft else minutes) * 60
+    preview = preview or cache_folder() / "teaching" / f"{found.name}.jpg"
+    print(f"how it looks so far: {preview}", file=sys.stderr)
+    try:
+        with progress() as bars:
+            bar = bars.add_task(f"teaching {found}", total=round(total), speed="")
+
+            def show(state: State) -> None:
+                bars.update(bar, completed=round(state.seconds), speed=f"s  loss {state.loss:.4f}")
+
+            file = teach_style(
+                found,
+                minutes=total / 60,
+                dials=Dials(stroke, content),
+                on=on or [],
+                preview=preview,
+                overwrite=overwrite,
+                threads=threads,
+                on_state=show,
+            )
+    except KeyboardInterrupt:
+        kept = taught_file(found)
+        said = f"; what was learned is in {kept}, and the same command goes on" if kept.exists() else ""
+        print(f"stopped{said}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    print(file)
 
 
 def _facts(style: Style) -> dict[str, Any]:

@@ -129,9 +129,8 @@ def paint(
     return ops.picture(x), means, variances
 
 
-def encode(ops: Any, weights: Weights, picture: Any) -> tuple[Any, list[Any]]:
-    """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100], and the map that each stage ends in."""
-    maps = []
+def encode(ops: Any, weights: Weights, picture: Any) -> Any:
+    """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100]."""
     x = ops.unshuffle(picture, 4) * number(1 / 255) - number(0.5)
     for s in range(len(STAGES)):
         end = len(stage_widths(s)) - 1
@@ -141,5 +140,4 @@ def encode(ops: Any, weights: Weights, picture: Any) -> tuple[Any, list[Any]]:
             x = x + y if end - RESIDUAL[s] <= k < end else y
             if k < end or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
                 x = ops.relu(x)
-        maps.append(x)
-    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"]), maps
+    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"])

@@ -106,11 +106,6 @@ class PocketModel:
         mixed = sum(z * np.float32(share) for z, share in zip(embeddings, shares, strict=True))
         return np.asarray(mixed, np.float32)
 
-    def features(self, picture: np.ndarray) -> dict[str, np.ndarray]:
-        """What the encoder's stages see in the middle square of a picture: by name, HxWxN float32 each."""
-        maps = self._network.maps(_square(picture))
-        return {f"encoder.stage{index}": found for index, found in enumerate(maps, 1)}
-
     def stylize(
         self,
         frame: np.ndarray,

@@ -69,19 +69,15 @@ class PocketInOpenVINO:
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """[1, h, w, 3] -> float32 [100]."""
-        return self._encoded(picture)[0][0]
 
-    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
-        """[1, h, w, 3] -> what each stage of the encoder ends in, [h, w, channels] each."""
-        return [found[0].transpose(1, 2, 0) for found in self._encoded(picture)[1:]]
-
-    def _encoded(self, picture: np.ndarray) -> list[np.ndarray]:
         def build() -> Any:
             parameter = self._ops.set.parameter(list(picture.shape), np.uint8)
-            answer, maps = network.encode(self._ops, self._weights, parameter)
-            return ov.Model([answer, *maps], [parameter])
+            return ov.Model([network.encode(self._ops, self._weights, parameter)], [parameter])
 
-        return self._engine.graph((self._name, "encode", picture.shape), build)(picture)
+        embedding: np.ndarray = self._engine.graph((self._name, "encode", picture.shape), build)(picture)[0][
+            0
+        ]
+        return embedding
 
     def _painting(self, shape: tuple[int, ...], measured: bool) -> Any:
         return self._graph(shape, measured, lambda picture, *_: [picture])

@@ -71,10 +71,8 @@ class PocketInTensorFlow:
         return Statistics(*(v.numpy() for v in self._statistics(frames, _kernels(weights), scale, shift)))
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
-        return self._encode(picture)[0].numpy()[0]
-
-    def maps(self, picture: np.ndarray) -> list[np.ndarray]:
-        return [found.numpy()[0] for found in self._encode(picture)[1]]
+        embedding: np.ndarray = self._encode(picture).numpy()[0]
+        return embedding
 
 
 def _kernels(weights: Weights) -> Weights:

@@ -1,0 +1,167 @@
+"""Teaching a style: where the weights go, what an interruption leaves, and what is refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nstfilter import teaching
+from nstfilter.cli.app import build_app
+from nstfilter.errors import NstfilterError, StyleError, UsageError
+from nstfilter.filter import StyleFilter
+from nstfilter.models import taught
+from nstfilter.models.lesson import Dials, Progress
+from nstfilter.packs.reading import find_style, taught_file
+from nstfilter.teaching import teach
+
+
+class FakeLesson:
+    """Moves every weight by a hundredth a step, and is done after ten seconds, one a step."""
+
+    interrupted_at = None
+
+    def __init__(self, weights, embedding, picture, contents, *, dials, seconds, progress=None, threads=None):
+        self.start = progress.vector if progress else taught.base(weights, embedding)
+        self.steps, self.spent = (progress.steps, progress.seconds) if progress else (0, 0.0)
+        self.vector, self.contents, self.seconds = self.start, contents, seconds
+        type(self).latest = self
+
+    def step(self) -> float:
+        if self.steps == self.interrupted_at:
+            raise KeyboardInterrupt
+        self.steps, self.spent = self.steps + 1, self.spent + 1
+        self.vector = self.vector * np.float32(1.001)
+        return 1 / self.steps
+
+    @property
+    def done(self) -> bool:
+        return self.spent >= self.seconds
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.vector, self.vector, self.vector, self.steps, self.spent)
+
+
+@pytest.fixture
+def lesson(monkeypatch):
+    monkeypatch.setattr(FakeLesson, "interrupted_at", None)
+    monkeypatch.setattr(teaching, "Lesson", FakeLesson)
+    return FakeLesson
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "own.png"
+    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 256, (80, 90, 3), dtype=np.uint8))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for k in range(3):
+        cv2.imwrite(str(folder / f"{k}.png"), np.full((100 + k, 1500, 3), 50 * k, np.uint8))
+    return folder
+
+
+def files(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+def test_a_picture_s_weights_lie_beside_it_and_are_painted_with(lesson, picture, photos, tmp_path) -> None:
+    states = []
+    preview = tmp_path / "preview" / "so-far.png"
+    path = teach(
+        find_style(picture), minutes=1 / 6, on=[str(photos)], preview=preview, on_state=states.append
+    )
+    assert path == tmp_path / "own.taught.npz"
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+    assert [state.steps for state in states] == list(range(1, 11))
+    recipe = taught.read(path).recipe
+    assert (recipe["steps"], recipe["finished"], recipe["stroke"]) == (10, True, 1.0)
+    assert StyleFilter(picture).embedding.shape == (taught.SIZE,)
+    assert cv2.imread(str(preview)).shape[0] == 100
+
+
+def test_a_bundled_style_is_taught_in_the_user_s_folder(lesson, photos) -> None:
+    path = teach(find_style("atelier/ember"), minutes=1 / 6, on=[str(photos)], overwrite=True)
+    assert path == taught_file(find_style("atelier/ember"))
+    assert "user-data" in str(path)
+    assert find_style("ember").taught == path
+
+
+def test_ctrl_c_keeps_what_was_learned_and_the_same_call_goes_on(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    with pytest.raises(KeyboardInterrupt):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert files(tmp_path) == ["own.png", "own.taught.npz", "own.taught.unfinished.npz"]
+    half = taught.read(tmp_path / "own.taught.npz")
+    assert (half.recipe["steps"], half.recipe["finished"]) == (4, False)
+    with pytest.raises(StyleError, match="another stroke"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)], dials=Dials(stroke=2))
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    np.testing.assert_allclose(lesson.latest.start, half.vector, rtol=2e-3, atol=1e-4)
+    assert lesson.latest.steps == 10
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+
+
+def test_what_is_taught_is_not_taught_anew_unasked(lesson, picture, photos) -> None:
+    path = teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    before = path.read_bytes()
+    with pytest.raises(StyleError, match="--overwrite teaches it anew"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert path.read_bytes() == before
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos)], overwrite=True)
+
+
+def test_it_practices_on_pictures_folders_and_videos_up_to_a_number(
+    lesson, picture, photos, monkeypatch
+) -> None:
+    monkeypatch.setattr(teaching, "PICTURES", 8)
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos), "demo:320x180@10"])
+    shapes = [content.shape for content in lesson.latest.contents]
+    assert shapes == [(100, 1500, 3), (101, 1500, 3), (102, 1500, 3), (180, 320, 3), (180, 320, 3)]
+    assert not np.array_equal(*lesson.latest.contents[-2:])
+
+
+@pytest.mark.slow
+def test_without_pictures_it_practices_on_the_demo_and_the_styles(lesson, picture) -> None:
+    teach(find_style(picture), minutes=1 / 6)
+    shapes = [content.shape for content in lesson.latest.contents]
+    assert shapes.count((360, 640, 3)) >= 40
+    assert len(shapes) >= 60
+
+
+def test_what_cannot_be_practiced_on_leaves_nothing(lesson, picture, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    for target in (str(tmp_path / "empty"), str(tmp_path / "missing.png"), "nobody reads this"):
+        with pytest.raises(NstfilterError) as raised:
+            teach(find_style(picture), on=[target])
+        assert "\n" not in str(raised.value)
+    assert files(tmp_path) == ["own.png"]
+
+
+def test_the_command_says_where_the_weights_are(lesson, picture, photos, monkeypatch) -> None:
+    words = ["styles", "teach", str(picture), "--on", str(photos), "--minutes", "0.2"]
+    result = CliRunner().invoke(build_app(), words)
+    assert result.exit_code == 0, result.exception
+    assert result.stdout.strip() == str(picture.with_suffix(".taught.npz"))
+    monkeypatch.setattr(lesson, "interrupted_at", 2)
+    result = CliRunner().invoke(build_app(), [*words, "--overwrite"])
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+
+
+def test_the_command_refuses_what_makes_no_sense(lesson, picture) -> None:
+    for words in (["--stroke", "9"], ["--content", "2"], ["--minutes", "0"]):
+        assert CliRunner().invoke(build_app(), ["styles", "teach", str(picture), *words]).exit_code == 2
+    assert isinstance(
+        CliRunner().invoke(build_app(), ["styles", "teach", "no-such-style"]).exception,
+        UsageError | NstfilterError,
+    )

@@ -1,0 +1,152 @@
+"""Teach pocket the bundled styles one after the other, through the perceptual teacher.
+
+    python training/train_styles.py --shared ../shared mosaic:1:0.12 wave:1:0.12 ...
+
+Each style is NAME:STROKE:CONTENT: the picture's shorter side is 512 times STROKE pixels, CONTENT weighs the
+content loss. The losses and the method are those of `nstfilter styles teach` (nstfilter/models/lesson.py),
+with another eye, bfloat16, and photographs, people and rooms to practice on. Writes NAME.taught.npz beside
+the style's picture.
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import cv2
+import data
+import export
+import network
+import numpy as np
+import perceptual
+import torch
+from train_base import RUNS, contents, light, shipped
+
+from nstfilter.models import taught
+from nstfilter.models.pocket import WEIGHTS, PocketModel
+from nstfilter.packs.reading import find_style
+from nstfilter.packs.style import taught_beside
+
+Tensor = torch.Tensor
+
+
+class Free(network.Transformer):
+    """The transformer with scales and shifts of its own for one style."""
+
+    def begin(self, z: Tensor) -> None:
+        with torch.no_grad():
+            self.both = torch.nn.Parameter(self.style(z[None])[0].clone())
+        del self.style
+
+    def conditions(self, z: Tensor) -> list[tuple[Tensor, Tensor]]:
+        scale, shift = self.both.chunk(2)
+        scales = scale[None, :, None, None].split(self.channels, dim=1)
+        shifts = shift[None, :, None, None].split(self.channels, dim=1)
+        return list(zip(scales, shifts, strict=True))
+
+
+def vector_of(student: Free) -> np.ndarray:
+    found = {}
+    for i, layer in enumerate(student.front):
+        found[f"front{i}.weight"], found[f"front{i}.bias"] = layer.weight, layer.bias
+    for i, layer in enumerate(student.blocks):
+        found[f"block{i}.weight"] = layer.weight
+    found["front0.weight"] = export.colours_last(found["front0.weight"], 16, 1)
+    found["up.weight"] = export.colours_last(student.up.weight, 4, 0)
+    found["paint.weight"] = student.paint.weight
+    found["out.weight"] = export.colours_last(student.out.weight, 4, 0)
+    arrays = {key: value.detach().numpy() for key, value in found.items()}
+    return taught.join(taught.for_frames(arrays), student.both.detach().numpy())
+
+
+def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: torch.nn.Module, args) -> None:
+    style = find_style(f"atelier/{name}")
+    picture = data.read(style.path)
+    student = shipped(args.weights).to(memory_format=torch.channels_last)
+    student.__class__ = Free
+    student.begin(torch.from_numpy(PocketModel(weights=args.weights).embed(picture[..., ::-1].copy())))
+    scale = 512 * stroke / min(picture.shape[:2])
+    size = tuple(round(side * scale) // 8 * 8 for side in picture.shape[1::-1])
+    whole = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    with torch.no_grad():
+        x = torch.from_numpy(whole).permute(2, 0, 1)[None].float() / 255
+        wanted = [perceptual.gram(m) for m in eye(x.contiguous(memory_format=torch.channels_last))]
+    optimizer = torch.optim.Adam(student.parameters(), lr=args.rate, betas=(0.9, 0.99))
+    random = np.random.default_rng(args.seed)
+    log = (args.runs / "styles.log").open("a", buffering=1)
+    log.write(f"{time.strftime('%H:%M:%S')} {name} stroke {stroke} content {c}: {vars(args)}\n")
+    sums: dict[str, list[float]] = {}
+    began, used = time.time(), time.process_time()
+    for step in range(args.steps):
+        for group in optimizer.param_groups:
+            warm = min(1.0, (step + 1) / 30)
+            group["lr"] = args.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * step / args.steps)) / 2)
+        which = random.integers(len(photos), size=args.batch)
+        x = np.stack([data.crop(photos[i], random, 0.6, args.crop) for i in which])
+        x = torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                own = eye(x, last=3)[2]
+            out = student(x, None)
+            maps = eye(out.contiguous(memory_format=torch.channels_last))
+        parts = {
+            "style": perceptual.style_loss([perceptual.gram(m) for m in maps], wanted).mean(),
+            "content": perceptual.content_loss(maps[2], own).mean(),
+            "light": perceptual.content_loss(light(out), light(x)).mean(),
+        }
+        loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        for key, value in parts.items():
+            sums.setdefault(key, []).append(value.item())
+        if (step + 1) % 100 == 0:
+            means = " ".join(f"{key} {np.mean(values):.4f}" for key, values in sums.items())
+            log.write(f"{time.strftime('%H:%M:%S')} {name} {step + 1} {means}\n")
+            sums = {}
+    recipe = {
+        "style": name,
+        "model": "pocket",
+        "by": "training/train_styles.py",
+        "stroke": stroke,
+        "content_weight": c,
+        "steps": args.steps,
+        "batch": args.batch,
+        "seed": args.seed,
+        "practiced_on": "photographs, people, rooms",
+    }
+    folder = args.out or taught_beside(style.path).parent
+    (folder / taught_beside(style.path).name).write_bytes(taught.dump(vector_of(student), recipe))
+    log.write(f"{name} done: {time.time() - began:.0f} s, {time.process_time() - used:.0f} s of processor\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("styles", nargs="+", metavar="NAME:STROKE:CONTENT")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    parser.add_argument("--out", type=Path, help="another folder than that of the style's picture")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the pocket.npz to begin from")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--crop", type=int, default=208)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    args.runs.mkdir(exist_ok=True, parents=True)
+    eye = perceptual.Vgg16x(args.shared / "models" / "vgg-16x" / "e4.npz")
+    eye = eye.to(memory_format=torch.channels_last)
+    photos = contents(args.shared)
+    for given in args.styles:
+        torch.manual_seed(args.seed)
+        name, stroke, content = given.split(":")
+        teach(name, float(stroke), float(content), photos, eye, args)
+
+
+if __name__ == "__main__":
+    main()
