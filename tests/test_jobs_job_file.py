@@ -6,9 +6,12 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.files import file_hash
@@ -191,3 +194,32 @@ def test_of_a_huge_input_both_ends_and_the_size_count(tmp_path):
 
     hashes = {with_byte(0), with_byte(1), with_byte(size - 1), with_byte(0, size + 1)}
     assert len(hashes) == 4
+
+
+def test_asking_whether_a_folder_is_busy_changes_nothing_and_keeps_nobody_out(folder, tmp_path):
+    other = JobFolder(tmp_path / "out.mp4")
+    folder.write(job())
+    assert other.busy
+    folder.release()
+    assert not other.busy
+    assert (other.path / "job.json").exists()
+    asking = FileLock(other.path / "lock", thread_local=False)
+    asking.acquire()
+    threading.Timer(0.05, asking.release).start()
+    folder.acquire()
+
+
+def test_two_never_hold_the_same_folder(tmp_path):
+    """One removes the folder and lets go while the other waits for its lock."""
+    first, second = JobFolder(tmp_path / "out.mp4"), JobFolder(tmp_path / "out.mp4")
+    first.acquire()
+    thread = threading.Thread(target=second.acquire)
+    thread.start()
+    time.sleep(0.05)
+    first.release()
+    thread.join()
+    assert second.path.is_dir()
+    with pytest.raises(SinkError, match="another process"):
+        JobFolder(tmp_path / "out.mp4").acquire()
+    second.release()
+    assert not second.path.exists()

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from test_plugin_video import film, picture
 
+from nstfilter.jobs import checkpoints, segments
 from nstfilter.jobs import run as rendering
-from nstfilter.jobs import segments
 from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.run import Progress, Result, render_all
@@ -124,7 +124,7 @@ def test_without_stability_segments_change_no_pixel(tmp_path, monkeypatch):
     settings = Settings("blue", COLOR.tobytes(), COLOR.shape, "plain", strength=0.7)
     lossless = {"options": {"codec": "ffv1"}}
     assert render(source, tmp_path / "segments.mkv", settings, **lossless).state == "done"
-    monkeypatch.setattr(segments, "FEWEST", 1000)
+    monkeypatch.setattr(segments, "borders", lambda source, stability: [])
     assert render(source, tmp_path / "straight.mkv", settings, **lossless).state == "done"
     assert content(tmp_path / "segments.mkv") == content(tmp_path / "straight.mkv")
 
@@ -507,3 +507,105 @@ def test_the_same_with_pocket(tmp_path, jobs):
     source = clip(tmp_path / "in.mp4", seconds=20)
     whole, out = kill_and_go_on(tmp_path, source, "pocket", embedding, kills=3, jobs=jobs)
     assert content(whole) == content(out)
+
+
+# -- checkpoints --
+
+LOSSLESS = {"options": {"codec": "ffv1"}}
+
+
+@pytest.mark.parametrize("seconds", [2, 10])
+def test_a_segment_that_was_stopped_goes_on_in_its_middle(tmp_path, monkeypatch, seconds):
+    source = clip(tmp_path / "in.mp4", seconds=seconds)
+    whole = render(source, tmp_path / "whole.mkv", **LOSSLESS)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    first = render(source, tmp_path / "out.mkv", **stop_after(13), **LOSSLESS)
+    assert first.state == "stopped"
+    assert first.kept
+    seen: list[Progress] = []
+    second = render(source, tmp_path / "out.mkv", on_progress=seen.append, **LOSSLESS)
+    assert (second.state, second.frames) == ("done", whole.frames)
+    assert painted_now(seen) < whole.frames - 2, "those still in a queue are painted again"
+    assert [pts for pts, _ in content(tmp_path / "out.mkv")[0]] == [
+        pts for pts, _ in content(tmp_path / "whole.mkv")[0]
+    ]
+    assert content(tmp_path / "out.mkv")[1] == content(tmp_path / "whole.mkv")[1]
+    assert left(tmp_path) == []
+
+
+def painted_now(seen: list[Progress]) -> int:
+    """Frames painted after the first progress that knew of earlier ones."""
+    known = next(progress.frames for progress in seen if progress.frames)
+    return seen[-1].frames - known + 1
+
+
+def test_without_stability_checkpoints_change_no_pixel(tmp_path, monkeypatch):
+    source = clip(tmp_path / "in.mp4", seconds=3)
+    settings = Settings("blue", COLOR.tobytes(), COLOR.shape, "plain", strength=0.7)
+    render(source, tmp_path / "whole.mkv", settings, **LOSSLESS)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    render(source, tmp_path / "out.mkv", settings, **stop_after(7), **LOSSLESS)
+    render(source, tmp_path / "out.mkv", settings, **LOSSLESS)
+    assert content(tmp_path / "out.mkv") == content(tmp_path / "whole.mkv")
+
+
+@pytest.mark.parametrize("what", ["cut", "gone", "note"])
+def test_a_damaged_checkpoint_is_painted_again_and_all_after_it(tmp_path, monkeypatch, what):
+    source = clip(tmp_path / "in.mp4", seconds=2)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    kept = render(source, tmp_path / "out.mp4", **stop_after(12)).kept
+    assert kept
+    spoiled = kept / "00001.0004.mp4"
+    if what == "cut":
+        spoiled.write_bytes(spoiled.read_bytes()[:-9])
+    elif what == "gone":
+        spoiled.unlink()
+    else:
+        spoiled.with_suffix(".json").write_text("{")
+    seen: list[Progress] = []
+    assert render(source, tmp_path / "out.mp4", on_progress=seen.append).state == "done"
+    assert painted_now(seen) == 20 - 4 + 1
+    assert len(content(tmp_path / "out.mp4")[0]) == 20
+
+
+def test_an_input_that_is_replaced_is_noticed(tmp_path):
+    source, other = clip(tmp_path / "in.mp4"), clip(tmp_path / "other.mp4", rate=RATE, sound=None)
+
+    def swap(progress: Progress) -> None:
+        if progress.frames >= 30 and other.exists():
+            os.replace(other, source)
+
+    result = render(source, tmp_path / "out.mp4", on_progress=swap)
+    assert result.state == "failed"
+    assert "was replaced or changed while it was rendered" in (result.error or "")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_input_that_is_only_touched_is_the_same(tmp_path):
+    source = clip(tmp_path / "in.mp4")
+    assert render(source, tmp_path / "out.mp4", on_progress=lambda _: os.utime(source)).state == "done"
+
+
+def test_a_picture_that_is_replaced_while_it_is_read_is_noticed(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "in.png"), np.zeros((20, 20, 3), np.uint8))
+    state = rendering.InputState.of(tmp_path / "in.png")
+    monkeypatch.setattr(rendering.InputState, "of", classmethod(lambda cls, path: state))
+    cv2.imwrite(str(tmp_path / "in.png"), np.ones((30, 20, 3), np.uint8))
+    result = render(tmp_path / "in.png", tmp_path / "out.png")
+    assert result.state == "failed"
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_while_segments_are_joined_nothing_strange_lies_beside_the_result(tmp_path, monkeypatch):
+    from nstfilter.plugins.video.sink import VideoSink
+
+    seen: list[str] = []
+    finish = VideoSink._finish_file
+
+    def look(sink: VideoSink, whole: bool = True) -> None:
+        seen.extend(path.name for path in tmp_path.iterdir())
+        finish(sink, whole)
+
+    monkeypatch.setattr(VideoSink, "_finish_file", look)
+    render(clip(tmp_path / "in.mp4"), tmp_path / "out.mp4")
+    assert set(seen) - {"site-packages"} == {"in.mp4", ".out.mp4.nstfilter"}

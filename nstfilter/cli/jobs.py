@@ -138,11 +138,8 @@ def _facts(folder: JobFolder) -> dict[str, Any]:
 
 
 def _state(folder: JobFolder, damage: str) -> str:
-    try:
-        folder.acquire()
-    except SinkError:
+    if folder.busy:
         return "at work"
-    folder.release()
     return "damaged" if damage else "stopped"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ FORMAT = 1
 ENDING = ".nstfilter"
 LONGEST_NAME = 255  # bytes, on every file system in common use
 SAMPLE, SAMPLES = 1 << 20, 64
+PATIENCE = 0.3  # seconds
+CHECKPOINT = re.compile(r"(\d+)\.\d{4}\.[^.]+")  # names of files in the folder: see checkpoints.py
 
 
 class SegmentState(BaseModel):
@@ -94,21 +97,48 @@ class JobFolder:
     # -- who may write --
 
     def acquire(self) -> None:
-        """Keep others out until `release`, or until this process ends, however it does."""
+        """Keep others out until `release`, or until this process ends, however it does. Waits a moment for
+        one who only asks whether the folder is `busy`."""
         with self._explained():
-            self.path.mkdir(exist_ok=True)
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise SinkError(
-                    f"{self.output} is being rendered by another process; wait for it, or name another output"
-                ) from None
+            while True:
+                self.path.mkdir(exist_ok=True)
+                try:
+                    self._lock.acquire(timeout=PATIENCE, poll_interval=0.02)
+                except Timeout:
+                    raise SinkError(
+                        f"{self.output} is being rendered by another process; wait for it, or name another "
+                        "output"
+                    ) from None
+                except FileNotFoundError:
+                    continue  # the folder was removed after it was made
+                if self._holds_what_is_there():
+                    return
+                self._lock.release()  # of a folder that its owner has removed meanwhile
+
+    def _holds_what_is_there(self) -> bool:
+        """Whether the lock is that of the folder which is at this path now."""
+        try:
+            return (self.path / "lock").exists() and _same_file(self._lock, self.path / "lock")
+        except OSError:
+            return False
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process has the folder. Asking changes nothing there."""
+        if not (self.path / "lock").exists():
+            return False
+        try:
+            with self._lock.acquire(timeout=0):
+                return False
+        except (Timeout, OSError):
+            return True
 
     def release(self) -> None:
-        self._lock.release()
+        """Let others in. A folder with nothing in it is removed before, while nobody else can have it."""
         with suppress(OSError):
-            if all(path.name == "lock" for path in self.path.iterdir()):
+            if os.name == "posix" and all(path.name == "lock" for path in self.path.iterdir()):
                 self.remove()
+        self._lock.release()
 
     # -- the job file --
 
@@ -157,10 +187,22 @@ class JobFolder:
         kept = {self.file.name, "lock"}
         if job:
             kept |= {self.segment_file(job, n).name for n, segment in enumerate(job.segments) if segment.hash}
+            kept |= {path.name for path in self._checkpoints(job)}
         with suppress(OSError):
             for path in self.path.iterdir():
                 if path.name not in kept:
                     path.unlink()
+
+    def begun(self, job: JobFile) -> bool:
+        """Whether there is work on segments that are not done."""
+        return any(path.suffix == ".json" for path in self._checkpoints(job))
+
+    def _checkpoints(self, job: JobFile) -> list[Path]:
+        """Files that belong to segments which are not done; which of them are whole is seen when the work
+        goes on."""
+        waiting = {self.segment_file(job, n).stem for n, s in enumerate(job.segments) if s.frames is None}
+        found = [(path, CHECKPOINT.fullmatch(path.name)) for path in self.path.iterdir()]
+        return [path for path, match in found if match and match[1] in waiting]
 
     def remove(self) -> None:
         """Everything. The job is over, or begins anew."""
@@ -198,6 +240,11 @@ def content_hash(path: Path) -> str:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def _same_file(lock: FileLock, path: Path) -> bool:
+    held = lock._context.lock_file_fd  # type: ignore[attr-defined]
+    return held is not None and os.path.samestat(os.fstat(held), path.stat())
 
 
 def _hash_or_none(path: Path) -> str | None:

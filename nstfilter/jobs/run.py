@@ -23,6 +23,7 @@ from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job, clear_folder, make_folder
 from nstfilter.jobs.segments import Segmented, segmented
 from nstfilter.jobs.task import Executor, Settings, Stopped, Task
+from nstfilter.jobs.unchanged import InputState
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
 from nstfilter.streams import Change
@@ -107,7 +108,8 @@ class _Whole:
     """A job that is one task."""
 
     def __init__(self, job: Job, settings: Settings, options: dict[str, Any], expected: int) -> None:
-        self.task = Task(job.input, job.output, settings, options=options)
+        state = InputState.of(job.input) if job.input.is_file() else None
+        self.task = Task(job.input, job.output, settings, options=options, state=state)
         self.expected = expected
         self.frames, self.seconds = 0, 0.0
         self.warnings: list[str] = []
@@ -256,7 +258,9 @@ class _Run:
         if state != "done":
             result.kept, note = work.leave()
         if error:
-            segment = re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+\.\w+"  # nobody named it that
+            segment = (
+                re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+(\.\d{4})?\.\w+"
+            )  # nobody named it that
             text = re.sub(segment, lambda _: str(job.output), describe(error))
             result.error = "; ".join([text, *([note] if note else [])])
         self.expected += work.frames - work.expected if state == "done" else 0

@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nstfilter.errors import UsageError
+from nstfilter.errors import SourceError, UsageError
 from nstfilter.files import file_hash
 from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import MAX_EMBEDDING
 from nstfilter.jobs.task import Segment, Settings, Task
+from nstfilter.jobs.unchanged import InputState
 from nstfilter.jobs.work import filter_for
 from nstfilter.manager import manager, open_sink
 from nstfilter.pipeline import Report
@@ -23,7 +24,6 @@ from nstfilter.streams import JoiningSink, Source, StreamInfo
 SECONDS = 10.0
 # of a segment, at most, are frames that only warm the filter up: calmer videos have longer segments
 WARMING = 1 / 40
-FEWEST = 3  # segments; a shorter video is no work to lose
 
 
 def segmented(job: Job, source: Source, settings: Settings, options: dict[str, Any]) -> Segmented | None:
@@ -32,7 +32,7 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
     begun as something else, and what opening the sink raises."""
     begins = borders(source, settings.stability)
     sinks = manager().sinks
-    if len(begins) < FEWEST or sinks.named(str(job.output)):
+    if not begins or sinks.named(str(job.output)):
         return None
     known = sinks.options(str(job.output))
     sink = open_sink(job.output, **{name: value for name, value in options.items() if name in known})
@@ -51,9 +51,8 @@ def borders(source: Source, stability: float) -> list[int]:
     seconds = max(SECONDS, warm_up(stability) / WARMING / float(info.rate))
     step = max(1, round(seconds / info.time_base))
     begin, end = span
-    return [
-        begin + step * n for n in range(round((end - begin) / step))
-    ]  # the last may be half as long again
+    count = max(1, round((end - begin) / step))  # the last may be half as long again
+    return [begin + step * n for n in range(count)]
 
 
 class Segmented:
@@ -75,10 +74,11 @@ class Segmented:
         self.expected = info.frames or 0
         self.warnings: list[str] = []
         self.folder = JobFolder(job.output)
+        self.state = InputState.of(job.input)
         fresh = JobFile(
             input=job.input.name,
             output=job.output.name,
-            made_of=_made_of(job.input, settings, options, borders),
+            made_of=_made_of(self.state, settings, options, borders),
             suffix=suffix,
             segments=[
                 SegmentState(begin=b, end=e) for b, e in zip(borders, [*borders[1:], None], strict=True)
@@ -134,6 +134,7 @@ class Segmented:
                 self.settings,
                 Segment(segment.begin, segment.end),
                 self.options,
+                self.state,
             )
             for number, segment in enumerate(self.file.segments)
             if segment.frames is None
@@ -150,6 +151,8 @@ class Segmented:
 
     def finish(self) -> None:
         """Join the segments and clear them away. Raises `SinkError`."""
+        if content_hash(self.input) != self.state.hash:
+            raise SourceError(f"{self.input} was replaced while it was rendered; start over with --overwrite")
         numbers = (n for n, segment in enumerate(self.file.segments) if segment.hash)
         self.sink.join(self.info, [self.folder.segment_file(self.file, number) for number in numbers])
         said = [*self.file.warnings, *self.sink.warnings]
@@ -161,14 +164,18 @@ class Segmented:
         """Let go, and say where what is done is kept, and how to go on."""
         self.folder.sweep(self.file)
         done, of = self.file.done, len(self.file.segments)
-        if not done:
+        begun = self.folder.begun(self.file)
+        if not done and not begun:
             self.folder.remove()
         self.folder.release()
-        if not done:
+        if not done and not begun:
             return None, None
-        return self.folder.path, (
-            f"{done} of {of} segments of {self.folder.output} are done and kept; the same command goes on"
+        what = (
+            f"{done} of {of} segments of {self.folder.output} are"
+            if done
+            else (f"the beginning of {self.folder.output} is")
         )
+        return self.folder.path, f"{what} done and kept; the same command goes on"
 
 
 CALLED = {
@@ -184,11 +191,13 @@ STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room"
 UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
 
 
-def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: list[int]) -> dict[str, Any]:
+def _made_of(
+    input: InputState, settings: Settings, options: dict[str, Any], borders: list[int]
+) -> dict[str, Any]:
     """All that the segments depend on. Not the number of threads: sums in another order differ by less than
     the eye sees, and to be refused for it would be worse."""
     return {
-        "input": content_hash(input),
+        "input": input.hash,
         "style": settings.style,
         "embedding": _written(settings.embedding),
         "model": settings.model,
@@ -204,7 +213,8 @@ def _made_of(input: Path, settings: Settings, options: dict[str, Any], borders: 
         "face": settings.face,
         "segmenter": settings.segmenter,
         **{name: value for name, value in options.items() if name != "overwrite"},
-        "borders": f"{len(borders)} from {borders[0]} by {borders[1] - borders[0]}",
+        "borders": f"{len(borders)} from {borders[0]}"
+        + (f" by {borders[1] - borders[0]}" if borders[1:] else ""),
         "version": version("nstfilter"),
     }
 

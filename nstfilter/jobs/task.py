@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
+    from nstfilter.jobs.unchanged import InputState
     from nstfilter.pipeline import Report
 
 
@@ -53,13 +54,15 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Task:
     """Paint `input`, or a `segment` of it, into `output`, which appears whole or not at all. The sink
-    gets those of `options` that it takes."""
+    gets those of `options` that it takes. `state` is that of the input when the render began; None for what
+    is no file."""
 
     input: Path
     output: Path
     settings: Settings
     segment: Segment | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    state: InputState | None = None
 
 
 class Executor(ABC):

@@ -12,7 +12,9 @@ import numpy as np
 
 from nstfilter.errors import NstfilterError
 from nstfilter.filter import StyleFilter
-from nstfilter.jobs.task import Settings, Stopped, Task
+from nstfilter.jobs.checkpoints import CheckpointSink
+from nstfilter.jobs.task import Segment, Settings, Stopped, Task
+from nstfilter.jobs.unchanged import WatchedSource
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.stability import warm_up
@@ -35,16 +37,38 @@ def perform(
     paint.reset()
     known = manager().sinks.options(str(task.output))
     options = {name: value for name, value in task.options.items() if name in known}
-    if task.segment is None:
-        source = open_source(task.input)
-    else:
-        pre_roll = warm_up(task.settings.stability)
-        source = open_source(task.input, begin=task.segment.begin, end=task.segment.end, pre_roll=pre_roll)
-        source = _WarmedUp(source, paint, task.segment.begin)
+    if task.state:
+        task.state.check(task.input)
+    if task.segment:
+        return _perform_segment(task, task.segment, paint, options, painted)
+    source = open_source(task.input)
+    if task.state:
+        source = WatchedSource(source, task.input, task.state)
     with source:
-        if task.segment and not source.info.frames:
-            return Report(warnings=source.warnings)
         return run(source, paint, open_sink(task.output, **options), on_frame=painted)
+
+
+def _perform_segment(
+    task: Task, segment: Segment, paint: StyleFilter, options: dict[str, Any], painted: Callable[[int], None]
+) -> Report:
+    """Goes on from the checkpoints that an earlier run has left."""
+    sink = CheckpointSink(task.output, lambda path: open_sink(path, **options))
+    before = Report(sink.frames, sink.seconds)
+    begin = segment.begin if sink.end is None else sink.end
+    pre_roll = warm_up(task.settings.stability)
+    with open_source(task.input, begin=begin, end=segment.end, pre_roll=pre_roll) as found:
+        if sink.complete or not found.info.frames:
+            if before.frames:
+                sink.join(found.info)
+            return before
+        source: Source = _WarmedUp(found, paint, begin)
+        if task.state:
+            source = WatchedSource(source, task.input, task.state)
+        painted(before.frames)
+        report = run(source, paint, sink, on_frame=lambda frames: painted(before.frames + frames))
+    report.frames += before.frames
+    report.seconds += before.seconds
+    return report
 
 
 class _WarmedUp(Source):

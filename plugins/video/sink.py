@@ -89,14 +89,17 @@ class VideoSink(JoiningSink):
             self._muxer.start()
 
     @contextmanager
-    def _beginning(self, info: StreamInfo) -> Iterator[None]:
-        """A file, and in it all streams; nothing is left of it when that fails."""
+    def _beginning(self, info: StreamInfo, folder: Path | None = None) -> Iterator[None]:
+        """A file, and in it all streams; nothing is left of it when that fails. It lies in `folder`, where
+        that is on the same file system, else beside its final name."""
         self._check_place()
         if info.still:
             raise SinkError(f"{self.path} is a video and the input a single picture; name a .png or .jpg")
         if info.origin is not None and self.path.exists() and self.path.samefile(info.origin):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
-        self.partial, self._file = self._create_partial()
+        here = self.path.parent
+        apart = folder is not None and folder.stat().st_dev == here.stat().st_dev
+        self.partial, self._file = self._create_partial(folder if folder and apart else here)
         self._from = info.origin, info.details.get("video_index")
         try:
             with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
@@ -115,13 +118,13 @@ class VideoSink(JoiningSink):
                 raise SinkError(f"{self.path} cannot be started as {self.codec}: {_reason(error)}") from error
             raise
 
-    def _create_partial(self) -> tuple[Path, BinaryIO]:
+    def _create_partial(self, folder: Path) -> tuple[Path, BinaryIO]:
         """A new file, by a name nobody has: an earlier partial may be all that is left of somebody's work."""
         number = 1
         while True:
             ending = f".partial{'' if number == 1 else number}{self.path.suffix}"
             stem = os.fsencode(self.path.stem)[: LONGEST_NAME - len(ending)]
-            partial = self.path.with_name(os.fsdecode(stem) + ending)
+            partial = folder / (os.fsdecode(stem) + ending)
             try:
                 # buffered so that a short write, as on a full disk, is completed or fails; but hardly at all,
                 # so that nothing is lost with the process
@@ -200,7 +203,7 @@ class VideoSink(JoiningSink):
     def _join(self, info: StreamInfo, segments: Sequence[Path]) -> None:
         if not segments:
             raise SinkError(f"{self.path} was not written: there was no frame to put into it")
-        with self._beginning(info):
+        with self._beginning(info, segments[0].parent):
             joint = Concat(self._encoder.stream, segments)
             self._muxer.start()
         try:
