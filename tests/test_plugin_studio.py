@@ -392,11 +392,11 @@ def test_what_is_no_picture_is_refused_and_leaves_nothing(run, tmp_path, name, c
         assert "Traceback" not in said
         assert str(tmp_path) not in said
         assert "/tmp" not in said
-    assert not list((tmp_path / "user-data/studio").rglob("*.*"))
+    assert not list((tmp_path / "user-data/studio/uploads").rglob("*.*"))
 
 
 def test_too_large_a_body_is_cut_off_whatever_it_claims(run, monkeypatch):
-    monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PICTURE", 1000)
+    monkeypatch.setattr("nstfilter.plugins.studio.api.MAX_PICTURE", 1000)
     with run.client() as client:
         assert client.post("/api/styles", content=b"x" * 2000).status_code == 413
         lines = (b"x" * 100 for _ in range(50))  # chunked: no length is told
@@ -540,3 +540,77 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere():
         assert "http://" not in text
         assert "https://" not in text
         assert "innerHTML" not in text
+
+
+# files to paint
+
+
+def send(client, name, content):
+    return client.post("/api/renders", params={"name": name}, content=content)
+
+
+def state_of(client, key):
+    return next(one for one in client.get("/api/renders").json()["renders"] if one["key"] == key)
+
+
+def test_a_picture_is_painted_with_the_look_of_the_moment_and_downloaded(run):
+    with run.client() as client:
+        client.patch("/api/values", json={"style": "coal", "strength": 0.5})
+        sent = send(client, "my photo.png", picture(size=(120, 80), color=(100, 100, 100)))
+        assert sent.status_code == 201
+        key = sent.json()["key"]
+        wait_for(lambda: state_of(client, key)["state"] == "done")
+        result = client.get(f"/renders/{key}/result")
+        assert "my%20photo-Coal.png" in result.headers["content-disposition"]
+        painted = cv2.imdecode(np.frombuffer(result.content, np.uint8), cv2.IMREAD_COLOR)
+        coal = np.array([80, 90, 200])
+        assert painted.shape == (80, 120, 3)
+        assert abs(painted.mean((0, 1)) - (100 * 3 + coal) / 4).max() < 2
+        for what in ("before.jpg", "after.jpg"):
+            still = client.get(f"/renders/{key}/{what}")
+            assert still.headers["content-type"] == "image/jpeg"
+        assert client.get(f"/renders/{key}/render.json").status_code == 404
+        assert client.delete(f"/api/renders/{key}").status_code == 200
+        assert client.get("/api/renders").json() == {"renders": []}
+        assert client.get(f"/renders/{key}/result").status_code == 400
+
+
+def test_files_that_cannot_be_painted_are_refused_or_fail_alone(run, tmp_path):
+    with run.client() as client:
+        for name in ("notes.txt", "page.html", "noname", "", "evil.sh"):
+            refused = send(client, name, b"something")
+            assert refused.status_code == 400, name
+            assert "no picture or video" in refused.json()["error"]
+        assert send(client, "empty.png", b"").status_code == 400
+        key = send(client, "../../broken.png", b"\x89PNG\r\n\x1a\nnothing").json()["key"]
+        wait_for(lambda: state_of(client, key)["state"] == "failed")
+        broken = state_of(client, key)
+        assert broken["name"] == "broken.png"
+        assert broken["error"]
+        assert str(tmp_path) not in broken["error"]
+        assert "Traceback" not in broken["error"]
+        good = send(client, "good.png", picture()).json()["key"]
+        wait_for(lambda: state_of(client, good)["state"] == "done")
+    assert {path.parent.name for path in tmp_path.rglob("good.png")} == {good}
+
+
+@pytest.mark.slow
+def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path):
+    from nstfilter.manager import open_source
+    from nstfilter.pipeline import run as render
+
+    film = tmp_path / "film.mp4"
+    render(open_source("demo:320x180@25", seconds=4, sound=False), lambda frame: frame, open_sink(film))
+    with studio_run() as first, first.client() as client:
+        key = send(client, "film.mp4", film.read_bytes()).json()["key"]
+        client.post(f"/api/renders/{key}/pause")
+        wait_for(lambda: state_of(client, key)["state"] == "paused")
+        assert client.get(f"/renders/{key}/result").status_code == 400
+        other = send(client, "photo.png", picture()).json()["key"]
+        wait_for(lambda: state_of(client, other)["state"] == "done")  # it does not stop the others
+        client.post(f"/api/renders/{key}/resume")
+    with studio_run() as second, second.client() as client:
+        wait_for(lambda: state_of(client, key)["state"] == "done", 60)
+        assert state_of(client, key)["frames"] == 100
+        assert client.get(f"/renders/{key}/result").content[4:8] == b"ftyp"
+        assert client.get(f"/renders/{key}/result", headers={"range": "bytes=0-99"}).status_code == 206

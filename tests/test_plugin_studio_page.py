@@ -169,16 +169,20 @@ def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
             control.click()
             wait_for(lambda name=name: controls.get(name) is True)
             continue
-        if parameter["choices"]:
+        if parameter["choices"] or kind == "str":
+            control.select_option(index=1)
+            wait_for(lambda name=name, parameter=parameter: controls.get(name) != parameter["default"])
+            control.select_option(index=0)
+            wait_for(lambda name=name, parameter=parameter: controls.get(name) == parameter["default"])
             continue
         before = controls.get(name)
         control.focus()
-        page.keyboard.press("ArrowRight" if before == parameter["minimum"] else "ArrowLeft")
+        page.keyboard.press("ArrowRight" if before in (None, parameter["minimum"]) else "ArrowLeft")
         wait_for(lambda name=name, before=before: controls.get(name) != before)
         number = page.get_by_test_id(f"{name}-number")
-        number.fill("400" if name == "size" else "0.3" if parameter["unit"] else "30 %")
+        number.fill("400" if name == "size" else "0.3" if parameter["unit"] else "15 %")
         number.press("Enter")
-        wait_for(lambda name=name: controls.get(name) in (400, 0.3))
+        wait_for(lambda name=name: controls.get(name) in (400, 0.3, 0.15))
         control.dblclick()
         wait_for(lambda name=name, parameter=parameter: controls.get(name) == parameter["default"])
 
@@ -266,6 +270,34 @@ def test_looks_are_kept_under_keys(open_page, run, size):
     page.get_by_test_id("preset-3-more").click()
     page.get_by_test_id("preset-delete").click()
     page.get_by_label("Keep this look as preset 3").wait_for()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_files_are_painted_compared_and_downloaded(open_page, run, size):
+    page = open_page(size)
+    page.get_by_test_id("tab-files").click()
+    page.get_by_test_id("paint-files").set_input_files(
+        [
+            {"name": "garden.png", "mimeType": "image/png", "buffer": photo()},
+            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"},
+        ]
+    )
+    page.get_by_text("notes.txt is no picture or video").wait_for()
+    page.get_by_test_id("compare-garden.png").click()
+    line = page.get_by_test_id("compare-line")
+    line.fill("20")
+    wait_for(
+        lambda: page.evaluate(
+            "[...document.querySelectorAll('.pair img')].every((one) => one.naturalWidth === 60)"
+        )
+    )
+    page.get_by_role("dialog", name="Before and after").get_by_text("Close").click()
+    with page.expect_download() as download:
+        page.get_by_test_id("result-garden.png").click()
+    assert download.value.suggested_filename == "garden-Ruby.png"
+    page.get_by_test_id("remove-garden.png").click()
+    page.get_by_test_id("render-garden.png").wait_for(state="detached")
 
 
 @pytest.mark.slow

@@ -284,7 +284,7 @@ class _Run:
         self.on_progress(
             Progress(
                 self.frames + painted,
-                round(self.expected * len(self.jobs) / self.begun) or None,
+                round(self.expected * len(self.jobs) / max(1, self.begun)) or None,
                 len(self.jobs),
                 states.count("done"),
                 states.count("failed"),

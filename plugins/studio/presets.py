@@ -14,12 +14,10 @@ import json
 import math
 import os
 import re
-import tempfile
 import threading
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from typing import Any
 import platformdirs
 
 from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.files import NewFile
 
 SLOTS = range(1, 10)
 # characters of a name; bytes of a file; how many there may be
@@ -147,15 +146,8 @@ class Presets:
     def _write(self, preset: Preset) -> Preset:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".", dir=self.folder)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(preset.toml())
-                os.replace(temporary, self.folder / f"{preset.key}.toml")
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            with NewFile(self.folder / f"{preset.key}.toml") as file:
+                file.write(preset.toml().encode())
         except OSError as error:
             raise PresetError(f"the preset cannot be kept in {self.folder}: {error.strerror}") from error
         self.all[preset.key] = preset

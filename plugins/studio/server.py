@@ -1,13 +1,8 @@
-"""The panel's web server: a page, a socket, an HTTP API, in a thread of its own.
+"""The panel's web server: a page and a socket, in a thread of its own; the rest is in `api`.
 
 GET    /                     the page
 WS     /socket               state and commands as JSON, frames as binary messages
 GET    /stream.mjpg          the painted picture, for OBS and others
-GET    /api/state            values, style, files, figures
-GET    /api/parameters       every value, with its type and range
-PATCH  /api/values           {"strength": 0.6}
-POST   /api/do/ACTION        card, plain, record, snapshot, next, previous, ...
-GET    /api/styles           the gallery;  POST with a picture as the body: a new style
 """
 
 from __future__ import annotations
@@ -18,11 +13,9 @@ import json
 import logging
 import os
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -38,16 +31,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nstfilter.errors import NstfilterError, SinkError, UsageError
 from nstfilter.plugins.studio.access import Guard
+from nstfilter.plugins.studio.api import Api, refuse
 from nstfilter.plugins.studio.preview import SHOWS, Viewer
 from nstfilter.plugins.studio.studio import Studio, error_line
-from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
+from nstfilter.plugins.studio.uploads import TooLargeError
 
 PAGE = Path(__file__).parent / "page"
 VERSION = 1  # of the messages on the socket
 # seconds between two looks at whether the state has changed, and between two messages of figures
 LOOK, FIGURES = 0.1, 0.5
-# bytes of a message or of a JSON body from a page; pages at once; pictures received at once
-MAX_MESSAGE, MAX_PAGES, MAX_UPLOADS = 65_536, 16, 2
+# bytes of a message from a page; pages at once
+MAX_MESSAGE, MAX_PAGES = 65_536, 16
 
 log = logging.getLogger("nstfilter")
 
@@ -103,8 +97,9 @@ class Server:
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.pages: set[Page] = set()
-        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        self._api = Api(studio, self._tell_changes)
         self._state: dict[str, Any] = {}
+        self._renders: list[dict[str, Any]] = []
         self._version = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -170,24 +165,12 @@ class Server:
             WebSocketRoute("/socket", self._serve_page),
             Route("/stream.mjpg", self._stream),
             Route("/thumbs/{key:path}", self._thumbnail),
-            Route("/files/{key}", self._file),
-            Route("/api/state", self._get_state),
-            Route("/api/parameters", self._get_parameters),
-            Route("/api/values", self._set_values, methods=["PATCH", "POST"]),
-            Route("/api/do/{action}", self._do, methods=["POST"]),
-            Route("/api/styles", self._get_styles, methods=["GET"]),
-            Route("/api/styles", self._add_style, methods=["POST"]),
-            Route("/api/presets", self._get_presets, methods=["GET"]),
-            Route("/api/presets", self._save_preset, methods=["POST"]),
-            Route("/api/presets/import", self._import_preset, methods=["POST"]),
-            Route("/api/presets/{key}.toml", self._export_preset, methods=["GET"]),
-            Route("/api/presets/{key}/apply", self._apply_preset, methods=["POST"]),
-            Route("/api/presets/{key}", self._change_preset, methods=["PATCH", "DELETE"]),
+            *self._api.routes(),
         ]
         starlette = Starlette(
             routes=routes,
             lifespan=self._lifespan,
-            exception_handlers={NstfilterError: _refuse, TooLargeError: _refuse},
+            exception_handlers={NstfilterError: refuse, TooLargeError: refuse},
         )
         return Guard(starlette, self.token, lambda: f"nstfilter-{self.port}", "/page/")
 
@@ -209,7 +192,7 @@ class Server:
             if not self.pages:
                 continue
             try:
-                self._update()
+                self._tell_changes()
                 if (now := time.monotonic()) >= due:
                     due = now + FIGURES
                     thumbs = {key: one.version for key, one in self.studio.gallery.thumbnails.items()}
@@ -217,6 +200,10 @@ class Server:
             except Exception:
                 log.exception("the panel's pages could not be updated")
                 await asyncio.sleep(5)
+
+    def _tell_changes(self) -> None:
+        self._update()
+        self._put_renders()
 
     def _update(self) -> None:
         state = self.studio.state()
@@ -231,6 +218,13 @@ class Server:
 
     async def _index(self, request: Request) -> Response:
         return FileResponse(PAGE / "index.html", headers={"cache-control": "no-store"})
+
+    def _put_renders(self) -> None:
+        """Tell every page about the queue, where it has changed."""
+        facts = self.studio.renders.facts()
+        if facts != self._renders:
+            self._renders = facts
+            self._put({"type": "renders", "renders": facts})
 
     async def _serve_page(self, websocket: WebSocket) -> None:
         if len(self.pages) >= MAX_PAGES:
@@ -250,6 +244,7 @@ class Server:
                 "number": self._version,
                 "state": self._state,
                 "stats": self.studio.stats(),
+                "renders": self.studio.renders.facts(),
             }
         )
         self.studio.preview.add(page.viewer)
@@ -330,88 +325,6 @@ class Server:
         kind = "multipart/x-mixed-replace; boundary=frame"
         return StreamingResponse(frames(), media_type=kind, headers={"cache-control": "no-store"})
 
-    async def _file(self, request: Request) -> Response:
-        path = self.studio.file(request.path_params["key"])
-        return FileResponse(path, filename=path.name)
-
-    # the API
-
-    async def _get_state(self, request: Request) -> Response:
-        return JSONResponse({"state": self.studio.state(), "stats": self.studio.stats()})
-
-    async def _get_parameters(self, request: Request) -> Response:
-        return JSONResponse({"parameters": self.studio.parameters()})
-
-    async def _set_values(self, request: Request) -> Response:
-        values = await _object(request)
-        await run_in_threadpool(self.studio.set, values)
-        self._update()
-        return JSONResponse({"values": self.studio.values()})
-
-    async def _do(self, request: Request) -> Response:
-        await run_in_threadpool(self.studio.do, request.path_params["action"])
-        self._update()
-        return JSONResponse({"state": self.studio.state()})
-
-    async def _get_styles(self, request: Request) -> Response:
-        return JSONResponse({"styles": self.studio.gallery.facts()})
-
-    async def _add_style(self, request: Request) -> Response:
-        name = plain_name(request.query_params.get("name", "picture"))
-        style = await self._with_upload(request, MAX_PICTURE, partial(self.studio.uploads.add, name=name))
-        await run_in_threadpool(self.studio.gallery.reload)
-        self._update()
-        key = f"upload/{style.path.parent.name}"
-        return JSONResponse(self.studio.gallery.thumbnails[key].facts(), 201)
-
-    async def _get_presets(self, request: Request) -> Response:
-        return JSONResponse({"presets": self.studio.presets.facts()})
-
-    async def _save_preset(self, request: Request) -> Response:
-        wish = await _object(request)
-        saved = await run_in_threadpool(self.studio.save_preset, wish.get("name", ""), wish.get("slot"))
-        self._update()
-        return JSONResponse(saved.facts(), 201)
-
-    async def _import_preset(self, request: Request) -> Response:
-        saved = await run_in_threadpool(self.studio.presets.add, await _body(request))
-        self._update()
-        return JSONResponse(saved.facts(), 201)
-
-    async def _export_preset(self, request: Request) -> Response:
-        preset = self.studio.presets.get(request.path_params["key"])
-        headers = {"content-disposition": f'attachment; filename="{preset.key}.toml"'}
-        return Response(preset.toml(), media_type="application/toml", headers=headers)
-
-    async def _apply_preset(self, request: Request) -> Response:
-        preset = self.studio.presets.get(request.path_params["key"])
-        await run_in_threadpool(self.studio.set, preset.values)
-        self._update()
-        return JSONResponse({"values": self.studio.values()})
-
-    async def _change_preset(self, request: Request) -> Response:
-        key = request.path_params["key"]
-        if request.method == "DELETE":
-            await run_in_threadpool(self.studio.presets.remove, key)
-        else:
-            wish = await _object(request)
-            values = self.studio.portable_values() if wish.get("current") else None
-            change = partial(self.studio.presets.change, key, name=wish.get("name"), values=values)
-            await run_in_threadpool(change)
-        self._update()
-        return JSONResponse({"presets": self.studio.presets.facts()})
-
-    async def _with_upload(self, request: Request, limit: int, use: Callable[[Path], Any]) -> Any:
-        """What `use` makes of the request's body, a file."""
-        if int(request.headers.get("content-length", "0") or 0) > limit:
-            raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
-        async with self._uploads:
-            with tempfile.TemporaryDirectory(prefix="nstfilter-studio-") as folder:
-                path = Path(folder, "upload")
-                if not await receive(request.stream(), path, limit):
-                    raise UsageError("the file is empty")
-                return await run_in_threadpool(use, path)
-
 
 class _Uncached(StaticFiles):
     """The page's files: always asked for again, for they change with the program and not with the address."""
@@ -420,29 +333,6 @@ class _Uncached(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = "no-cache"
         return response
-
-
-def _refuse(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": error_line(error)}, 413 if isinstance(error, TooLargeError) else 400)
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_MESSAGE:
-            raise TooLargeError("the request is larger than 64 kB")
-    return body
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        read = json.loads(await _body(request))
-    except (ValueError, RecursionError):
-        raise UsageError("the request's body is not JSON") from None
-    if not isinstance(read, dict):
-        raise UsageError('the request\'s body is no object; expected something like {"strength": 0.6}')
-    return read
 
 
 def _number(text: str, low: int, high: int) -> int:

@@ -39,7 +39,9 @@ class PanelSink(Sink):
         self.studio = Studio(self.session)
         self.server = self._serve(self.studio, load_token())
         self.studio.gallery.start()
+        self.studio.renders.start()
         self.server.start()
+        self.session.listen(self._tell)
         self.session.on_address(self.server.address)
 
     def _serve(self, studio: Studio, token: str) -> Server:
@@ -52,6 +54,11 @@ class PanelSink(Sink):
                 return Server(studio, token, self.host, port)
         return Server(studio, token, self.host, 0)
 
+    def _tell(self, message: str) -> None:
+        """What the run says is seen on every page, as the answer to a key is."""
+        if self.server:
+            self.server.tell({"type": "message", "level": "info", "text": message})
+
     def _write(self, frame: Frame) -> None:
         assert self.studio
         self.studio.show(frame.image)
@@ -60,6 +67,7 @@ class PanelSink(Sink):
         if self.server and self.studio:
             self.server.stop()
             self.studio.gallery.stop()
+            self.studio.renders.stop()
 
     def _abort(self) -> Path | None:
         self._close()

@@ -21,6 +21,7 @@ from nstfilter.parameters import PARAMETERS, Parameter
 from nstfilter.plugins.studio.gallery import Gallery
 from nstfilter.plugins.studio.presets import Preset, Presets
 from nstfilter.plugins.studio.preview import Preview
+from nstfilter.plugins.studio.renders import Renders
 from nstfilter.plugins.studio.uploads import UploadedStyles
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Studio:
         self.preview = Preview()
         self.uploads = uploads or UploadedStyles()
         self.presets = Presets()
+        self.renders = Renders(session.model)
         self.gallery = Gallery(self._plain_picture, session.model, self.uploads)
         self._began_with = session.controls.style
         self._recording_since: float | None = None
@@ -58,10 +60,19 @@ class Studio:
         values = {}
         for parameter in PARAMETERS.values():
             if parameter.between_frames and parameter.name != "style":
-                values[parameter.name] = self.session.controls.get(parameter.name)
+                value = self.session.controls.get(parameter.name)
+                # a background may also be a path, or a picture
+                plain = value is None or isinstance(value, str | bool | int | float)
+                values[parameter.name] = (
+                    value if plain else str(value) if not hasattr(value, "shape") else None
+                )
         style = self.session.controls.style
         values["style"] = spelled(style) if style else ""
         return values
+
+    def look(self) -> str:
+        """What people call the style of the moment."""
+        return " + ".join(part["name"] for part in self._parts(self.session.controls.style)) or "painted"
 
     def state(self) -> dict[str, Any]:
         """All that pages show, as JSON values, but for figures and pictures."""
@@ -114,10 +125,14 @@ class Studio:
             if parameter is None or not parameter.between_frames:
                 known = [one.name for one in PARAMETERS.values() if one.between_frames]
                 raise UnknownNameError("value", str(name), known)
-            checked[name] = self.mix(value) if name == "style" else parameter.check(value)
+            # these two could name files
+            if name == "style" or (name == "background" and value not in (None, "plain", "blur")):
+                checked[name] = spelled(self.mix(value))
+            else:
+                checked[name] = parameter.check(value)
         with self._lock:
             for name, value in checked.items():
-                self.session.controls.set(name, spelled(value) if isinstance(value, StyleMix) else value)
+                self.session.controls.set(name, value)
 
     def mix(self, text: Any) -> StyleMix:
         """The styles that `text` names, `wave` or `wave:0.7+mosaic:0.3`. Only styles of the gallery count:
@@ -170,9 +185,7 @@ class Studio:
         `UsageError`, `PresetError`."""
         if not isinstance(name, str) or not (slot is None or isinstance(slot, int)):
             raise UsageError('expected something like {"name": "Evening", "slot": 1}')
-        parts = self._parts(self.session.controls.style)
-        named = name.strip() or " + ".join(part["name"] for part in parts)
-        return self.presets.save(named, slot, self.portable_values())
+        return self.presets.save(name.strip() or self.look(), slot, self.portable_values())
 
     # pictures and files
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from nstfilter.errors import NstfilterError, StyleError, UsageError
+from nstfilter.files import NewFile
 from nstfilter.graphics.opencv import cv2
 from nstfilter.packs.style import Style
 
@@ -137,9 +138,8 @@ class UploadedStyles:
         try:
             shutil.rmtree(path.parent, ignore_errors=True)  # the same picture under another name
             path.parent.mkdir(parents=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
+            with NewFile(path) as file:
+                file.write(data)
         except OSError as error:
             raise StyleError(f"the picture cannot be kept in {self.folder}: {error.strerror}") from error
 

@@ -7,6 +7,7 @@ import "./dials.js";
 import "./gallery.js";
 import "./mixpad.js";
 import "./presets.js";
+import "./files.js";
 
 // the token came in the address, and is a cookie now: it need not stay in the history
 if (location.search.includes("token=")) history.replaceState(null, "", location.pathname);
@@ -37,6 +38,7 @@ const preview = document.createElement("nst-preview");
 const dials = document.createElement("nst-dials");
 const gallery = document.createElement("nst-gallery");
 const mixpad = document.createElement("nst-mix-pad");
+const files = document.createElement("nst-files");
 const presets = document.createElement("nst-presets");
 
 const card = h(
@@ -64,6 +66,7 @@ const PANELS = [
   ["styles", "Styles", gallery],
   ["dials", "Look", null],
   ["mix", "Mix", mixpad],
+  ["files", "Files", files],
 ];
 const tabs = h("div.tabs", { role: "tablist", "aria-label": "Panels" });
 const panels = h("div.panels", { id: "panels" });
@@ -133,7 +136,7 @@ const header = h(
   button("help", "Keys (?)", { onclick: () => help.showModal() }),
 );
 
-const drop = h("div.dropping", { hidden: true, "aria-hidden": "true" }, h("p", {}, icon("upload"), "Drop a picture: it is a style at once"));
+const drop = h("div.dropping", { hidden: true, "aria-hidden": "true" }, h("p", {}, icon("upload"), h("span")));
 document.body.append(header, h("main", {}, stage, side), help, drop);
 choose("styles");
 arrange();
@@ -180,7 +183,10 @@ document.addEventListener("mix", ({ detail }) => {
 const carries = (event) => event.dataTransfer?.types.includes("Files");
 let over = 0;
 document.addEventListener("dragenter", (event) => {
-  if (carries(event)) drop.hidden = ++over < 1;
+  if (!carries(event)) return;
+  const paints = document.body.dataset.panel === "files";
+  drop.querySelector("span").textContent = paints ? "Drop pictures and videos to paint" : "Drop a picture: it is a style at once";
+  drop.hidden = ++over < 1;
 });
 document.addEventListener("dragleave", (event) => {
   if (carries(event)) drop.hidden = --over < 1;
@@ -193,7 +199,13 @@ document.addEventListener("drop", (event) => {
   drop.hidden = true;
   if (!carries(event) || event.defaultPrevented) return;
   event.preventDefault();
-  gallery.add(event.dataTransfer.files);
+  const dropped = [...event.dataTransfer.files];
+  const toPaint = dropped.filter((file) => document.body.dataset.panel === "files" || file.type.startsWith("video/"));
+  if (toPaint.length) {
+    choose("files");
+    files.add(toPaint);
+  }
+  gallery.add(dropped.filter((file) => !toPaint.includes(file)));
 });
 document.addEventListener("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));

@@ -5,15 +5,22 @@ import { link } from "./link.js";
 
 // where the whole range is no use on a slider; any value of it can still be typed
 const USUAL = { size: [160, 720] };
-const LABELS = { keep_colors: "Keep colors", size: "Size" };
+const LABELS = { keep_colors: "Keep colors", size: "Size", area: "Painted", background: "Behind people", feather: "Edge", face: "Faces" };
+// these stand together, after the others
+const PEOPLE = ["area", "background", "feather", "face"];
+// the choices of a text that could be anything
+const CHOICES = {
+  background: () => [["", "The room"], ["plain", "Plain wall"], ["blur", "Blurred"], ...link.styles.map((style) => [style.text, style.title])],
+};
 
 export const label = (name) => LABELS[name] ?? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+
+const isShare = ({ type, unit, maximum }) => type === "float" && unit === "" && maximum <= 1;
 
 export function shown(parameter, value) {
   if (value === null || value === undefined) return "Auto";
   if (parameter.type === "bool") return value ? "On" : "Off";
-  const share = parameter.type === "float" && parameter.unit === "" && parameter.maximum === 1;
-  if (share) return `${Math.round(100 * value)} %`;
+  if (isShare(parameter)) return `${Number((100 * value).toFixed(1))} %`;
   return `${parameter.type === "float" ? Number(value.toFixed(2)) : value}${parameter.unit ? ` ${parameter.unit}` : ""}`;
 }
 
@@ -25,9 +32,9 @@ class Dial extends HTMLElement {
     this.parameter = parameter;
     const { name, minimum, maximum, type } = parameter;
     const [low, high] = USUAL[name] ?? [minimum ?? 0, maximum ?? 100];
-    this.share = type === "float" && parameter.unit === "" && maximum === 1;
+    this.share = isShare(parameter);
     this.scale = this.share ? 100 : 1;
-    const step = this.share ? 1 : type === "int" ? Math.min(parameter.step ?? 1, 16) : (parameter.step ?? 0.1);
+    const step = this.share ? Math.min(1, 100 * parameter.step) : type === "int" ? Math.min(parameter.step ?? 1, 16) : (parameter.step ?? 0.1);
     const text = label(name);
     this.range = h("input", {
       type: "range",
@@ -90,8 +97,8 @@ class Dial extends HTMLElement {
   show(value) {
     this.value = value;
     const isAuto = value === null || value === undefined;
-    if (!isAuto) this.range.value = value * this.scale;
     const now = isAuto && this.parameter.name === "size" && link.stats.size; // what was chosen for us
+    if (now || !isAuto) this.range.value = now || value * this.scale;
     this.number.value = now ? `${now} px` : shown(this.parameter, value);
     this.range.setAttribute("aria-valuetext", this.number.value);
     this.classList.toggle("automatic", isAuto);
@@ -137,13 +144,23 @@ class Choice extends HTMLElement {
   setup(parameter) {
     this.parameter = parameter;
     this.select = h("select", { id: `dial-${parameter.name}`, "data-testid": parameter.name, title: parameter.help });
-    for (const choice of parameter.choices) this.select.append(h("option", { value: choice }, label(choice)));
+    this.#fill();
+    if (CHOICES[parameter.name]) link.on("styles", () => this.#fill());
     this.append(h("label", { for: `dial-${parameter.name}` }, label(parameter.name)), this.select);
-    this.select.addEventListener("change", () => link.set({ [parameter.name]: this.select.value }));
+    this.select.addEventListener("change", () => link.set({ [parameter.name]: this.select.value || null }));
     return this;
   }
 
+  #fill() {
+    const { name, choices } = this.parameter;
+    const listed = CHOICES[name]?.() ?? choices.map((choice) => [choice, label(choice)]);
+    const { value } = this.select;
+    this.select.replaceChildren(...listed.map(([choice, text]) => h("option", { value: choice }, text)));
+    this.select.value = value;
+  }
+
   update(value) {
+    this.value = value;
     this.select.value = value ?? "";
   }
 }
@@ -165,16 +182,19 @@ class Dials extends HTMLElement {
     grid.replaceChildren(switches);
     this.controls.clear();
     for (const parameter of link.parameters) {
-      const kind = parameter.choices.length ? "nst-choice" : { bool: "nst-switch", float: "nst-dial", int: "nst-dial" }[parameter.type];
+      const kind = parameter.choices.length || CHOICES[parameter.name] ? "nst-choice" : { bool: "nst-switch", float: "nst-dial", int: "nst-dial" }[parameter.type];
       if (!kind) continue;
       const control = document.createElement(kind).setup(parameter);
       this.controls.set(parameter.name, control);
+      if (PEOPLE.includes(parameter.name)) control.classList.add("people");
       (kind === "nst-switch" ? switches : grid).append(control);
     }
   }
 
   #update() {
-    for (const [name, control] of this.controls) control.update(link.state.values[name]);
+    const { values } = link.state;
+    for (const [name, control] of this.controls) control.update(values[name]);
+    this.controls.get("feather")?.classList.toggle("idle", values.area === "all" && !values.background);
   }
 
   defaults() {

@@ -6,6 +6,7 @@ export class Link extends EventTarget {
   parameters = [];
   styles = [];
   thumbs = {};
+  renders = [];
   open = false;
   #socket = null;
   #wait = 400;
@@ -48,7 +49,7 @@ export class Link extends EventTarget {
   #receive(message) {
     const { type } = message;
     if (type === "hello") {
-      Object.assign(this, { parameters: message.parameters, styles: message.styles, state: message.state, stats: message.stats });
+      Object.assign(this, { parameters: message.parameters, styles: message.styles, state: message.state, stats: message.stats, renders: message.renders });
       for (const style of this.styles) this.thumbs[style.key] = style.version;
       this.#tell("hello");
       this.#tell("styles");
@@ -57,6 +58,9 @@ export class Link extends EventTarget {
     } else if (type === "state") {
       this.state = message.state;
       this.#tell("state");
+    } else if (type === "renders") {
+      this.renders = message.renders;
+      this.#tell("renders");
     } else if (type === "styles") {
       this.styles = message.styles;
       for (const style of this.styles) this.thumbs[style.key] = style.version;

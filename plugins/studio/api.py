@@ -1,0 +1,215 @@
+"""The panel's HTTP API: what the page does, for buttons, scripts and other programs too.
+
+GET    /api/state            values, style, files, figures
+GET    /api/parameters       every value, with its type and range
+PATCH  /api/values           {"strength": 0.6}
+POST   /api/do/ACTION        card, plain, record, snapshot, next, previous, ...
+GET    /api/styles           the gallery;  POST ?name=NAME, a picture as the body: a new style
+GET    /api/presets          the presets;  POST {"name": "Evening", "slot": 1}: the look of the moment
+POST   /api/presets/KEY/apply
+GET    /api/renders          the queue;    POST ?name=NAME, a file as the body: painted with this look
+POST   /api/renders/KEY/pause, /api/renders/KEY/resume;  GET /renders/KEY/result
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from nstfilter.errors import UsageError
+from nstfilter.plugins.studio.renders import MAX_FILE
+from nstfilter.plugins.studio.studio import Studio, error_line
+from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
+
+# bytes of a JSON body; files received at once
+MAX_BODY, MAX_UPLOADS = 65_536, 2
+
+
+class Api:
+    """The routes. `changed` is called in the server's loop when pages are to be told of a change."""
+
+    def __init__(self, studio: Studio, changed: Callable[[], None]) -> None:
+        self._studio, self._changed = studio, changed
+        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/files/{key}", self._file),
+            Route("/api/state", self._get_state),
+            Route("/api/parameters", self._get_parameters),
+            Route("/api/values", self._set_values, methods=["PATCH", "POST"]),
+            Route("/api/do/{action}", self._do, methods=["POST"]),
+            Route("/api/styles", self._get_styles, methods=["GET"]),
+            Route("/api/styles", self._add_style, methods=["POST"]),
+            Route("/api/renders", self._get_renders, methods=["GET"]),
+            Route("/api/renders", self._add_render, methods=["POST"]),
+            Route("/api/renders/{key}/{action}", self._do_render, methods=["POST"]),
+            Route("/api/renders/{key}", self._remove_render, methods=["DELETE"]),
+            Route("/renders/{key}/{what}", self._render_file),
+            Route("/api/presets", self._get_presets, methods=["GET"]),
+            Route("/api/presets", self._save_preset, methods=["POST"]),
+            Route("/api/presets/import", self._import_preset, methods=["POST"]),
+            Route("/api/presets/{key}.toml", self._export_preset, methods=["GET"]),
+            Route("/api/presets/{key}/apply", self._apply_preset, methods=["POST"]),
+            Route("/api/presets/{key}", self._change_preset, methods=["PATCH", "DELETE"]),
+        ]
+
+    async def _file(self, request: Request) -> Response:
+        path = self._studio.file(request.path_params["key"])
+        return FileResponse(path, filename=path.name)
+
+    async def _get_state(self, request: Request) -> Response:
+        return JSONResponse({"state": self._studio.state(), "stats": self._studio.stats()})
+
+    async def _get_parameters(self, request: Request) -> Response:
+        return JSONResponse({"parameters": self._studio.parameters()})
+
+    async def _set_values(self, request: Request) -> Response:
+        values = await _object(request)
+        await run_in_threadpool(self._studio.set, values)
+        self._changed()
+        return JSONResponse({"values": self._studio.values()})
+
+    async def _do(self, request: Request) -> Response:
+        await run_in_threadpool(self._studio.do, request.path_params["action"])
+        self._changed()
+        return JSONResponse({"state": self._studio.state()})
+
+    async def _get_styles(self, request: Request) -> Response:
+        return JSONResponse({"styles": self._studio.gallery.facts()})
+
+    async def _add_style(self, request: Request) -> Response:
+        name = plain_name(request.query_params.get("name", "picture"))
+        style = await self._with_upload(request, MAX_PICTURE, partial(self._studio.uploads.add, name=name))
+        await run_in_threadpool(self._studio.gallery.reload)
+        self._changed()
+        key = f"upload/{style.path.parent.name}"
+        return JSONResponse(self._studio.gallery.thumbnails[key].facts(), 201)
+
+    async def _get_presets(self, request: Request) -> Response:
+        return JSONResponse({"presets": self._studio.presets.facts()})
+
+    async def _save_preset(self, request: Request) -> Response:
+        wish = await _object(request)
+        saved = await run_in_threadpool(self._studio.save_preset, wish.get("name", ""), wish.get("slot"))
+        self._changed()
+        return JSONResponse(saved.facts(), 201)
+
+    async def _import_preset(self, request: Request) -> Response:
+        saved = await run_in_threadpool(self._studio.presets.add, await _body(request))
+        self._changed()
+        return JSONResponse(saved.facts(), 201)
+
+    async def _export_preset(self, request: Request) -> Response:
+        preset = self._studio.presets.get(request.path_params["key"])
+        headers = {"content-disposition": f'attachment; filename="{preset.key}.toml"'}
+        return Response(preset.toml(), media_type="application/toml", headers=headers)
+
+    async def _apply_preset(self, request: Request) -> Response:
+        preset = self._studio.presets.get(request.path_params["key"])
+        await run_in_threadpool(self._studio.set, preset.values)
+        self._changed()
+        return JSONResponse({"values": self._studio.values()})
+
+    async def _change_preset(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if request.method == "DELETE":
+            await run_in_threadpool(self._studio.presets.remove, key)
+        else:
+            wish = await _object(request)
+            values = self._studio.portable_values() if wish.get("current") else None
+            change = partial(self._studio.presets.change, key, name=wish.get("name"), values=values)
+            await run_in_threadpool(change)
+        self._changed()
+        return JSONResponse({"presets": self._studio.presets.facts()})
+
+    async def _get_renders(self, request: Request) -> Response:
+        return JSONResponse({"renders": self._studio.renders.facts()})
+
+    async def _add_render(self, request: Request) -> Response:
+        renders, name = self._studio.renders, plain_name(request.query_params.get("name", ""))
+        claimed = int(request.headers.get("content-length", "0") or 0)
+        if claimed > MAX_FILE:
+            raise TooLargeError(f"the file is larger than {MAX_FILE // 1_000_000_000} GB")
+        await run_in_threadpool(renders.check, name, claimed)
+        look = self._studio.values()
+        async with self._uploads:
+            folder = await run_in_threadpool(renders.new_folder)
+            try:
+                if not await receive(request.stream(), folder / "upload", MAX_FILE):
+                    raise UsageError("the file is empty")
+                render = await run_in_threadpool(renders.add, folder, name, self._studio.look(), look)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        self._changed()
+        return JSONResponse({"key": render.key}, 201)
+
+    async def _do_render(self, request: Request) -> Response:
+        acts = {"pause": self._studio.renders.pause, "resume": self._studio.renders.resume}
+        act = acts.get(request.path_params["action"])
+        if act is None:
+            raise UsageError(f"expected one of {', '.join(acts)}")
+        await run_in_threadpool(act, request.path_params["key"])
+        self._changed()
+        return JSONResponse({"renders": self._studio.renders.facts()})
+
+    async def _remove_render(self, request: Request) -> Response:
+        await run_in_threadpool(self._studio.renders.remove, request.path_params["key"])
+        self._changed()
+        return JSONResponse({"renders": self._studio.renders.facts()})
+
+    async def _render_file(self, request: Request) -> Response:
+        key, what = request.path_params["key"], request.path_params["what"]
+        if what == "result":
+            path = self._studio.renders.output(key)
+            return FileResponse(path, filename=path.name)
+        if what not in ("before.jpg", "after.jpg"):
+            return Response(status_code=404)
+        data = await run_in_threadpool(self._studio.renders.still, key, what == "after.jpg")
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
+
+    async def _with_upload(self, request: Request, limit: int, use: Callable[[Path], Any]) -> Any:
+        """What `use` makes of the request's body, a file."""
+        if int(request.headers.get("content-length", "0") or 0) > limit:
+            raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
+        async with self._uploads:
+            with tempfile.TemporaryDirectory(prefix="nstfilter-studio-") as folder:
+                path = Path(folder, "upload")
+                if not await receive(request.stream(), path, limit):
+                    raise UsageError("the file is empty")
+                return await run_in_threadpool(use, path)
+
+
+def refuse(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": error_line(error)}, 413 if isinstance(error, TooLargeError) else 400)
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLargeError("the request is larger than 64 kB")
+    return body
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        read = json.loads(await _body(request))
+    except (ValueError, RecursionError):
+        raise UsageError("the request's body is not JSON") from None
+    if not isinstance(read, dict):
+        raise UsageError('the request\'s body is no object; expected something like {"strength": 0.6}')
+    return read
