@@ -11,8 +11,8 @@ ROOM, SKIN = np.array([200, 30, 30], np.uint8), np.array([120, 150, 210], np.uin
 def frame(height=90, width=160):
     image = np.full((height, width, 3), ROOM)
     image[:, : width // 2] = SKIN
-    mask = np.zeros((height, width), np.float32)
-    mask[:, : width // 2] = 1
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, : width // 2] = 255
     return image, mask
 
 
@@ -27,16 +27,16 @@ def test_people_stand_before_an_even_wall():
 def test_a_picture_is_cropped_not_squeezed_to_the_frame():
     picture = np.zeros((100, 400, 3), np.uint8)
     picture[:, 100:300] = 255
-    out = Backdrop(picture).behind(frame()[0], np.zeros((90, 160), np.float32))
+    out = Backdrop(picture).behind(frame()[0], np.zeros((90, 160), np.uint8))
     assert out.min() == 255  # 178 of its 400 columns fit, and those are the middle ones
-    wide = Backdrop(picture).behind(np.zeros((100, 400, 3), np.uint8), np.zeros((100, 400), np.float32))
+    wide = Backdrop(picture).behind(np.zeros((100, 400, 3), np.uint8), np.zeros((100, 400), np.uint8))
     assert np.array_equal(wide, picture)
 
 
 def test_another_frame_size_has_its_own_crop():
     backdrop = Backdrop(np.full((10, 10, 3), 7, np.uint8))
     for shape in ((90, 160), (161, 33)):
-        assert (backdrop.behind(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32)) == 7).all()
+        assert (backdrop.behind(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)) == 7).all()
 
 
 def test_nothing_can_be_read_in_a_blurred_room():
@@ -55,7 +55,7 @@ def test_no_shine_of_people_stands_in_the_blurred_room():
 
 def test_a_room_full_of_people_can_be_blurred():
     image, _ = frame()
-    out = Backdrop(None).behind(image, np.ones(image.shape[:2], np.float32))
+    out = Backdrop(None).behind(image, np.full(image.shape[:2], 255, np.uint8))
     assert np.array_equal(out, image)
 
 

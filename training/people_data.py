@@ -312,11 +312,11 @@ def camera(frame: np.ndarray, rng: Rng) -> np.ndarray:
 def example(material: Material, shape: tuple[int, int], rng: Rng) -> tuple[np.ndarray, np.ndarray]:
     """A picture to learn from, HxWx3 uint8, and its mask, HxW uint8."""
     kind = rng.random()
-    if kind < 0.12:
+    if kind < 0.16:
         scene = material.picture(material.empty[rng.choice(len(material.empty), p=material.empty_weights)])
         frame = warp(scene, placed(scene.shape[:2], shape, rng), shape, cv2.BORDER_REFLECT_101)
         frame, mask = frame.astype(np.float32) / 255, np.zeros(shape, np.float32)
-    elif kind < 0.42:
+    elif kind < 0.46:
         frame, mask = composite(material, shape, rng)
     else:
         picture, truth = material.pair(
@@ -325,6 +325,6 @@ def example(material: Material, shape: tuple[int, int], rng: Rng) -> tuple[np.nd
         matrix = placed(picture.shape[:2], shape, rng)
         frame = warp(picture, matrix, shape, cv2.BORDER_REFLECT_101).astype(np.float32) / 255
         mask = warp(truth, matrix, shape, cv2.BORDER_REFLECT_101).astype(np.float32) / 255
-        if kind < 0.48:
+        if kind < 0.52:
             frame, mask = add_people(material, frame, mask, rng, 1)
     return camera(frame, rng), np.rint(mask * 255).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Where the people are in a frame, so that they, or everything but them, can be painted.
 
-A `Segmenter` gives a small mask, `Calm` carries it from frame to frame, `refine` fits it to the frame's own
-edges at the frame's size, and `Parts` paints with it.
+A `Segmenter` gives a small mask, `Calm` carries it from frame to frame, an `EdgeFilter` fits it to the edges
+of the frame, and `Parts` paints with it.
 """
 
 from __future__ import annotations

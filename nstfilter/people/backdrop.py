@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nstfilter.graphics.opencv import cv2
+from nstfilter.people.blend import Blend
 
 # the even wall, BGR: a warm gray that flatters skin and gives every style something to paint on
 WALL = (150, 158, 164)
@@ -14,6 +15,7 @@ BLURRED = 24
 LARGEST = 2560
 # what the mask is pulled in by before people are put before another room: the outermost pixels are part room
 TIGHTER = 0.35
+_TIGHTER = np.clip((np.arange(256) / 255 - TIGHTER) / (1 - TIGHTER) * 255, 0, 255).round().astype(np.uint8)
 
 
 class Backdrop:
@@ -25,6 +27,7 @@ class Backdrop:
             size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         self.picture = picture
+        self._blend = Blend()
         self._fitted: np.ndarray | None = None
 
     @classmethod
@@ -32,10 +35,9 @@ class Backdrop:
         return cls(np.full((8, 8, 3), WALL, np.uint8))
 
     def behind(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW float32, 0 to 1) is, before this."""
+        """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW uint8) is, before this."""
         room = _blurred(image, mask) if self.picture is None else self._fit(image.shape[:2])
-        tight = np.clip((mask - TIGHTER) * np.float32(1 / (1 - TIGHTER)), 0, 1)
-        return cv2.blendLinear(image, room, tight, 1 - tight)
+        return self._blend(image, room, cv2.LUT(mask, _TIGHTER))
 
     def _fit(self, shape: tuple[int, ...]) -> np.ndarray:
         """The picture's middle at the frame's size."""
@@ -58,7 +60,8 @@ def _blurred(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     scale = min(1.0, 4 * BLURRED / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # a pixel that is part person has their color in it
-    weight = np.clip(1 - 4 * cv2.resize(mask, size, interpolation=cv2.INTER_AREA), 0, 1) + np.float32(0.001)
+    inside = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    weight = np.clip(1 - 4 / 255 * inside, 0, 1) + np.float32(0.001)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) * weight[..., None]
     small, weight = cv2.GaussianBlur(small, (0, 0), 3), cv2.GaussianBlur(weight, (0, 0), 3)
     small = np.clip(small / weight[..., None], 0, 255).astype(np.uint8)

@@ -15,7 +15,11 @@ from nstfilter.graphics.opencv import cv2
 TOLERANCE = 12.0
 # the share of the carried mask where both masks agree, and where they contradict each other: noise is
 # smoothed away, and what has really changed shows within a few frames
-AGREED, CONTRADICTED = 0.9, 0.55
+AGREED, CONTRADICTED = 0.95, 0.5
+# how many levels of 255 masks that agree may differ by
+NOISE = 60.0
+# the amount from which on as much is carried as ever is: the default stability
+FULL = 0.8
 # the mean trust below which the scene has changed
 CUT = 0.35
 # the shorter side, in pixels, below which there is too little to find motion in
@@ -29,7 +33,7 @@ class Calm:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         levels = np.arange(256, dtype=np.float32)
         self._trust = np.exp(-((levels / TOLERANCE) ** 2))
-        self._share = (CONTRADICTED + (AGREED - CONTRADICTED) * np.exp(-((levels / 80) ** 2))).astype(
+        self._share = (CONTRADICTED + (AGREED - CONTRADICTED) * np.exp(-((levels / NOISE) ** 2))).astype(
             np.float32
         )
         self.reset()
@@ -41,7 +45,7 @@ class Calm:
     def __call__(self, frame: np.ndarray, mask: np.ndarray, amount: float) -> np.ndarray:
         """The calm version of `mask`, hxw uint8, of `frame` (hxwx3 BGR uint8 of the mask's size).
 
-        `amount` goes from 0 (the mask itself) to 1. A frame of another size starts a new stream.
+        `amount` goes from 0 (the mask itself) to FULL. A frame of another size starts a new stream.
         """
         gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         kept = mask.astype(np.float32)
@@ -59,7 +63,7 @@ class Calm:
             if cv2.mean(trust)[0] >= CUT:
                 apart = cv2.absdiff(kept, carried)
                 trust *= cv2.LUT(cv2.convertScaleAbs(apart), self._share)
-                trust *= amount
+                trust *= min(1.0, amount / FULL)
                 kept += trust * (carried - kept)
         self._last = gray, kept
         return cv2.convertScaleAbs(kept)

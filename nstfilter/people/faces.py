@@ -17,8 +17,8 @@ ACROSS, DOWN, LOWER = 0.85, 1.1, 0.2
 
 
 def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """HxW float32 of `shape`, 1 on faces and softly falling to 0 around them. `mask` is hxw uint8."""
-    found = np.zeros(mask.shape, np.float32)
+    """HxW uint8 of `shape`, 255 on faces and softly falling to 0 around them. `mask` is hxw uint8."""
+    found = np.zeros(mask.shape, np.uint8)
     # people are cut off by the frame's sides and lower edge, which are no outline of theirs
     people = cv2.copyMakeBorder((mask > 127).astype(np.uint8), 0, 1, 1, 1, cv2.BORDER_REPLICATE)
     people = cv2.copyMakeBorder(people, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
@@ -32,7 +32,7 @@ def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         for x, y, radius in _heads(inside, np.where(inside, room[window], 0), smallest):
             middle = (int(left + x - 1), int(top + y - 1 + LOWER * radius))
             axes = (max(1, int(ACROSS * radius)), max(1, int(DOWN * radius)))
-            oval = cv2.ellipse(np.zeros(mask.shape, np.float32), middle, axes, 0, 0, 360, 1.0, -1)
+            oval = cv2.ellipse(np.zeros(mask.shape, np.uint8), middle, axes, 0, 0, 360, 255, -1)
             found = cv2.max(found, cv2.GaussianBlur(oval, (0, 0), max(0.8, 0.2 * radius)))
     return cv2.resize(found, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
 

@@ -14,8 +14,9 @@ from nstfilter.errors import FrameError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.people import Segmenter
 from nstfilter.people.backdrop import Backdrop
+from nstfilter.people.blend import Blend
 from nstfilter.people.calm import Calm
-from nstfilter.people.edge import refine
+from nstfilter.people.edge import EdgeFilter
 from nstfilter.people.faces import faces
 from nstfilter.people.segmenter import shrunk
 
@@ -40,7 +41,7 @@ class Parts:
         self.face = 1.0
         self._open = segmenter
         self._segmenter: Segmenter | None = None
-        self._calm = Calm()
+        self._calm, self._edge, self._blend = Calm(), EdgeFilter(), Blend()
         self.base: np.ndarray | None = None
 
     def load(self) -> None:
@@ -74,15 +75,17 @@ class Parts:
         base = self.base = image if self.backdrop is None else self.backdrop.behind(image, mask)
         room = paint_room(base) if paint_room else None
         if self.area == "background":
-            return _blended(base, paint(base) if room is None else room, mask)
+            return self._blend(base, paint(base) if room is None else room, mask)
         painted = paint(base)
         if self.face < 1:
-            painted = _blended(base, painted, faces(small, image.shape[:2]) * np.float32(1 - self.face))
+            painted = self._blend(
+                base, painted, cv2.convertScaleAbs(faces(small, image.shape[:2]), alpha=1 - self.face)
+            )
         if room is None:
             if self.area == "all":
                 return painted
             room = base
-        return _blended(painted, room, mask)
+        return self._blend(painted, room, mask)
 
     def unpainted(self, image: np.ndarray, calm: float) -> np.ndarray:
         """`image` as filmed, but for a room that is replaced."""
@@ -91,7 +94,7 @@ class Parts:
         return self.backdrop.behind(image, self._masks(image, calm)[1])
 
     def _masks(self, image: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
-        """The segmenter's mask, calmed, hxw uint8; and fitted to `image`, HxW float32 in 0 to 1."""
+        """The segmenter's mask, calmed, hxw uint8; and fitted to `image`, HxW uint8."""
         small = self.segmenter.find(image)
         if not isinstance(small, np.ndarray) or small.dtype != np.uint8 or small.ndim != 2 or not small.size:
             got = f"{small.dtype} {small.shape}" if isinstance(small, np.ndarray) else type(small).__name__
@@ -99,13 +102,8 @@ class Parts:
         height, width = small.shape
         if calm:
             small = self._calm(shrunk(image, (height, width)), small, calm)
-        mask = refine(image, small).astype(np.float32)
-        mask *= 1 / 255
+        mask = self._edge(image, small)
         side = round(self.feather * min(image.shape[:2]))
         if side > 1:
             mask = cv2.blur(mask, (side, side))
         return small, mask
-
-
-def _blended(front: np.ndarray, back: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return cv2.blendLinear(front, back, mask, 1 - mask)

@@ -17,7 +17,7 @@ from nstfilter.graphics.opencv import cv2
 from nstfilter.models import allowed_threads, chosen_engine
 from nstfilter.models.weights import read_weights
 from nstfilter.people import network
-from nstfilter.people.edge import refine
+from nstfilter.people.edge import EdgeFilter
 from nstfilter.people.network import MULTIPLE
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class PersonSegmenter:
             got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
             raise FrameError(f"the frame is {got}; expected uint8 of shape HxWx3 (BGR)")
         frame = np.ascontiguousarray(frame)
-        return refine(frame, self.find(frame))
+        return EdgeFilter()(frame, self.find(frame))
 
     def prepare(self, height: int, width: int) -> None:
         """Compile ahead what frames of this size need, about a tenth of a second."""

