@@ -64,11 +64,13 @@ class StyleFilter:
     `feather`      how wide the edge between people and background is, as a share of the shorter side
     `face`         the share of the strength that faces are painted with
     `segmenter`    what finds people: a name, or a `Segmenter`; loaded where one is needed first
+    `device`       what the model computes on: "cpu", "gpu", "npu" or "auto"; None leaves it to the model
     `threads`      how many threads the model may use; None leaves it to the model
     `cache`        where embeddings are kept
 
-    All but `model`, `segmenter`, `threads` and `cache` can be set between two frames and take effect on the
-    next. Raises `UsageError`, `StyleError` or `ModelError`. One filter serves one thread at a time.
+    All but `model`, `segmenter`, `device`, `threads` and `cache` can be set between two frames and take
+    effect on the next. Raises `UsageError`, `StyleError` or `ModelError`. One filter serves one thread at a
+    time.
 
     `plain_frame` is the latest frame before painting, HxWx3 BGR uint8, its room replaced where `background`
     does that; None before the first.
@@ -88,6 +90,7 @@ class StyleFilter:
         feather: float = PARAMETERS["feather"].default,
         face: float = 1.0,
         segmenter: str | Segmenter = DEFAULT_SEGMENTER,
+        device: str | None = None,
         threads: int | None = None,
         cache: EmbeddingCache | None = None,
     ) -> None:
@@ -101,7 +104,8 @@ class StyleFilter:
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
         self.model: StyleModel
         if isinstance(model, str | os.PathLike):
-            options: dict[str, Any] = {} if threads is None else {"threads": threads}
+            options: dict[str, Any] = {"threads": threads, "device": PARAMETERS["device"].check(device)}
+            options = {name: value for name, value in options.items() if value is not None}
             self.model = open_model(model, **options)
         else:
             self.model = model

@@ -138,6 +138,14 @@ _LIST = (
         "pocket, magenta, a SavedModel's path, or a Hub handle.",
         between_frames=False,
     ),
+    Parameter(
+        "device",
+        str,
+        None,
+        "What the model computes on; auto is the gpu where there is one. By default the cpu.",
+        choices=("cpu", "gpu", "npu", "auto"),
+        between_frames=False,
+    ),
     Parameter("threads", int, None, "How many threads the model may use.", 1, between_frames=False),
 )
 

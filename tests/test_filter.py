@@ -295,3 +295,15 @@ def test_the_networks_size_is_prepared_for_the_frames_that_come(cache):
         paint(photo(50, 300))
     assert prepared == seen == [(50, 300, 3), (25, 148, 3), (16, 96, 3)]
     StyleFilter(RED, model=FakeModel(), cache=cache).prepare(50, 300)
+
+
+def test_the_model_is_told_the_device_and_the_threads(monkeypatch, cache):
+    told = []
+    monkeypatch.setattr(
+        "nstfilter.filter.open_model", lambda _, **options: told.append(options) or FakeModel()
+    )
+    StyleFilter(RED, cache=cache)
+    StyleFilter(RED, device="gpu", threads=3, cache=cache)
+    assert told == [{}, {"device": "gpu", "threads": 3}]
+    with pytest.raises(UsageError, match="device is 'tpu'; expected cpu or gpu or npu or auto"):
+        StyleFilter(RED, device="tpu", cache=cache)

@@ -44,6 +44,7 @@ def apply(
     feather: Annotated[float, option("feather")] = PARAMETERS["feather"].default,
     face: Annotated[float, option("face")] = PARAMETERS["face"].default,
     segmenter: Annotated[str, option("segmenter")] = PARAMETERS["segmenter"].default,
+    device: Annotated[str | None, option("device")] = PARAMETERS["device"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG and WebP.")] = None,
     crf: Annotated[
@@ -111,6 +112,7 @@ def apply(
         "feather": feather,
         "face": face,
         "segmenter": segmenter,
+        "device": device,
         "threads": threads,
     }
     executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))

@@ -84,6 +84,7 @@ def live(
     feather: Annotated[float, option("feather")] = PARAMETERS["feather"].default,
     face: Annotated[float, option("face")] = PARAMETERS["face"].default,
     segmenter: Annotated[str, option("segmenter")] = PARAMETERS["segmenter"].default,
+    device: Annotated[str | None, option("device")] = PARAMETERS["device"].default,
     threads: Annotated[int | None, option("threads", min=1)] = PARAMETERS["threads"].default,
     panel: Annotated[bool, typer.Option("--panel", help="Steer the run from a page in the browser.")] = False,
     open_page: Annotated[
@@ -132,6 +133,7 @@ def live(
         feather=feather,
         face=face,
         segmenter=segmenter,
+        device=device,
         threads=_threads(model, threads),
     )
     with _open_source(source, shape, rate) as camera:

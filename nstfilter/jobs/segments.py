@@ -194,8 +194,8 @@ UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
 def _made_of(
     input: InputState, settings: Settings, options: dict[str, Any], borders: list[int]
 ) -> dict[str, Any]:
-    """All that the segments depend on. Not the number of threads: sums in another order differ by less than
-    the eye sees, and to be refused for it would be worse."""
+    """All that the segments depend on. Not the number of threads and not the device: sums in another order
+    differ by less than the eye sees, and to be refused for it would be worse."""
     return {
         "input": input.hash,
         "style": settings.style,

@@ -39,6 +39,7 @@ class Settings:
     feather: float = PARAMETERS["feather"].default
     face: float = 1.0
     segmenter: str = PARAMETERS["segmenter"].default
+    device: str | None = None
     threads: int | None = None
 
 

@@ -143,6 +143,7 @@ def _make(settings: Settings) -> StyleFilter:
         feather=settings.feather,
         face=settings.face,
         segmenter=settings.segmenter,
+        device=settings.device,
         threads=settings.threads,
     )
 
