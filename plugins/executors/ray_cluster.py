@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import signal
-import socket
 import threading
 import time
 from collections import deque
@@ -204,9 +202,6 @@ def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own reports to nobody
     polite_kill = signal.getsignal(signal.SIGTERM)
     try:
-        if there := re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d+)", address or ""):
-            # Ray itself would try for minutes
-            socket.create_connection((there[1], int(there[2])), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         where = f"at {address}" if address else "here"
