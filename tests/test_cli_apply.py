@@ -24,7 +24,7 @@ from nstfilter.hookspecs import hookimpl
 from nstfilter.jobs.run import Progress
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
-from nstfilter.testing import FakeModel, MemorySource
+from nstfilter.testing import FakeModel, FakeSegmenter, MemorySource
 
 
 class CheapModel:
@@ -361,3 +361,74 @@ def test_strict_ends_with_an_error_where_a_result_lacks_something(apply, tmp_pat
     (listed,) = json.loads(result.stdout)["results"]
     assert listed["changes"] == ["its 16 bits a channel were reduced to 8"]
     assert not apply(str(tmp_path / "deep.png"), "-o", str(tmp_path / "out.png"), "--overwrite").exit_code
+
+
+class HalfPeople:
+    """A plugin with one segmenter, called half: a person fills the left of every frame."""
+
+    @hookimpl
+    def register_segmenters(self, register):
+        register("half", lambda _: FakeSegmenter())
+
+
+def test_people_and_their_background(apply):
+    manager().load("half", HalfPeople)
+    picture("a.png", shape=(40, 80, 3))
+    picture("beach.png", value=20, shape=(40, 80, 3))
+
+    def sides(*words):
+        done = apply("a.png", "-o", "b.png", "--overwrite", "--segmenter", "half", "--feather", "0", *words)
+        assert done.exit_code == 0, done.output
+        painted = cv2.imread("b.png")
+        return painted[20, 10].tolist(), painted[20, 70].tolist()
+
+    plain, shown = [90] * 3, [20] * 3
+    person, room = sides("--area", "people")
+    assert person != plain
+    assert room == plain
+    assert sides("--area", "background")[0] == plain
+    assert sides("--area", "people", "--background", "beach.png") == (person, shown)
+    # as it was painted, and as it was but for what is said
+    Path("b.png").rename("made.png")
+
+    def by_recipe(*words):
+        return CliRunner().invoke(build_app(), ["apply", "a.png", "--model", "cheap", *words])
+
+    again = by_recipe("-o", "c.png", "--recipe", "made.png")
+    assert "recipe names its background 'beach.png' but could not hold it" in str(again.exception)
+    again = by_recipe("-o", "c.png", "--recipe", "made.png", "--background", "beach.png")
+    assert again.exit_code == 0, again.output
+    assert np.array_equal(cv2.imread("c.png"), cv2.imread("made.png"))
+    both = sides("--background", "jade")
+    Path("b.png").rename("two.png")
+    assert by_recipe("-o", "d.png", "--recipe", "two.png").exit_code == 0
+    assert np.array_equal(cv2.imread("d.png"), cv2.imread("two.png"))
+    assert both[0] == person
+    assert both[1] not in (plain, person)
+
+
+def test_several_workers_get_the_background_that_was_named(apply):
+    manager().load("half", HalfPeople)
+    video("a.mp4")
+    done = apply("a.mp4", "-o", "b.mp4", "--segmenter", "half", "--background", picture("beach.png", 20))
+    assert done.exit_code == 0, done.output
+    with open_source("b.mp4") as source:
+        frames = [frame.image for frame in source]
+    assert len(frames) == 12
+    assert all(frame[:, -3:].max() < 130 for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--area", "face"], "area is 'face'; expected all or people or background"),
+        (["--segmenter", "nobody"], "nobody"),
+        (["--background", "no-such.jpg"], "no-such.jpg"),
+        (["--feather", "2"], "feather is 2.0"),
+    ],
+)
+def test_a_part_that_cannot_be_meant_is_refused(apply, words, says):
+    done = apply(picture("a.png"), *words, *([] if "--area" in words else ["--area", "people"]))
+    assert isinstance(done.exception, NstfilterError)
+    assert says in str(done.exception)
+    assert not Path("a-ruby.png").exists()

@@ -206,3 +206,18 @@ def test_the_same_picture_is_made_again_with_nothing_but_the_recipe(tmp_path, st
     one, other = (np.asarray(Image.open(path)) for path in (first, second))
     np.testing.assert_array_equal(one, other)
     assert np.abs(one.astype(int) - content[:, :, ::-1]).mean() > 5  # it was painted at all
+
+
+def test_people_and_their_background_come_back():
+    made = settings(area="people", background="jade", room=EMBEDDING.tobytes(), room_shape=EMBEDDING.shape)
+    recipe = Recipe.from_json(Recipe.of(made, "abc123").to_json())
+    assert recipe.settings(threads=2) == made
+    assert "--area people --background jade" in recipe.command
+
+
+def test_of_a_background_picture_only_the_name_is_told():
+    picture = np.zeros((2, 3, 3), np.uint8)
+    made = settings(background="/photos/ann/room.jpg", room=picture.tobytes(), room_shape=picture.shape)
+    recipe = Recipe.of(made, "abc123")
+    assert "ann" not in recipe.to_json()
+    assert (recipe.background, recipe.room) == ("room.jpg", b"")
