@@ -74,6 +74,8 @@ def run(
             with ExitStack() as threads:
                 reader = _Reader(source)
                 threads.callback(reader.stop)
+                if isinstance(filter, StyleFilter):  # compiles while the first frame is read
+                    filter.prepare(source.info.height, source.info.width, filter.size)
                 writers = [_Writer(sink) for sink in sinks]
                 for writer in writers:
                     threads.callback(writer.stop)

@@ -9,6 +9,7 @@ import pytest
 
 from nstfilter.errors import FrameError, SinkError, SourceError
 from nstfilter.filter import StyleFilter
+from nstfilter.models.embeddings import EmbeddingCache
 from nstfilter.pipeline import run
 from nstfilter.testing import FakeModel, MemorySink, MemorySource
 
@@ -217,3 +218,20 @@ def test_the_rate_is_held_where_the_size_is_free(size, governed):
     run(live(10), paint, MemorySink())
     # frames are smaller than any size the governor would choose
     assert paint.size == governed
+
+
+def test_a_style_filter_is_prepared_before_the_first_frame(tmp_path):
+    calls = []
+
+    class Preparing(FakeModel):
+        def prepare(self, height, width):
+            calls.append("prepare")
+
+        def stylize(self, frame, embedding, *, out=None):
+            calls.append("stylize")
+            return super().stylize(frame, embedding, out=out)
+
+    images = [np.full((40, 60, 3), 100, np.uint8)] * 2
+    paint = StyleFilter(images[0], model=Preparing(), cache=EmbeddingCache(tmp_path))
+    run(MemorySource(images), paint, MemorySink())
+    assert calls == ["prepare", "stylize", "stylize"]
