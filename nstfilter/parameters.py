@@ -130,6 +130,27 @@ _LIST = (
     Parameter(
         "segmenter", str, "people", "What finds people: people, or that of a plugin.", between_frames=False
     ),
+    Parameter(
+        "rotate",
+        float,
+        0.0,
+        "Live: go on to the next style after so long; 0 for never.",
+        0,
+        86_400,
+        unit="s",
+        step=5,
+    ),
+    Parameter(
+        "floor",
+        int,
+        288,
+        "Live: the smallest size chosen to keep the rate; if that is too much, pictures come less often.",
+        16,
+        16384,
+        unit="px",
+        step=48,
+        between_frames=False,
+    ),
     Parameter("mirror", bool, False, "Mirror the picture that goes out."),
     Parameter(
         "model",

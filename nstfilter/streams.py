@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,6 +171,9 @@ class Sink(ABC):
     `main_thread`  whether a live run must call this sink from the thread that called `run`, as some systems
                    ask of windows. Otherwise each sink has a thread of its own, and all of its methods are
                    called there
+    `audience`     who sees it: "user", nobody else, as in a preview; "others", at once, as in a call or a
+                   stream; "file", whoever opens the result. Behind the privacy card a live run goes on for
+                   the user alone; it asks before it ends where others see it, and then waits for files only
     `warnings`     one line for each thing the user should know; printed at the end
     `state`        "new", "open", "closed" or "aborted"
     """
@@ -178,6 +181,7 @@ class Sink(ABC):
     name: str | None = None
     reopen: Callable[[], Sink] | None = None
     main_thread = False
+    audience: Literal["user", "others", "file"] = "file"
 
     def __init__(self) -> None:
         self.warnings: list[str] = []

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 import nstfilter.cli.keys
-from nstfilter.cli.keys import keys
+from nstfilter.cli.keys import TypedText, keys
 
 if sys.platform != "win32":
     import termios
@@ -54,7 +54,7 @@ SHELL = dedent("""
 JOB = dedent("""
     import signal, sys, time
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from nstfilter.cli.keys import keys
+    from nstfilter.cli.keys import TypedText, keys
     with keys(lambda key: print("key", repr(key), flush=True)) as there:
         print("ready", there, flush=True)
         {body}
@@ -210,3 +210,28 @@ def test_windows_against_a_fake_of_its_module(monkeypatch):
     with module._Terminal(came.append, 0):
         assert done.wait(10)
     assert came == ["n", "q"]
+
+
+def pressed(*keys_and_pauses):
+    """Which of the keys count, each pressed so many seconds after the one before."""
+    now = [100.0]
+    typed = TypedText("npqc+ ", lambda: now[0])
+    counted = ""
+    for key, pause in keys_and_pauses:
+        now[0] += pause
+        counted += "" if typed(key) else key
+    return counted
+
+
+def test_keys_pressed_one_by_one_count():
+    assert pressed(("n", 1), ("P", 0.3), ("+", 0.2), ("+", 0.03), ("+", 0.03), ("c", 0.2)) == "nP+++c"
+
+
+def test_typed_and_pasted_text_does_next_to_nothing():
+    sentence = "no quick copy, please"
+    assert len(pressed(*((letter, 0.15) for letter in sentence))) <= 1
+    assert len(pressed(*((letter, 0.0) for letter in "cnpqnpc"))) <= 1
+
+
+def test_keys_count_again_after_a_pause():
+    assert pressed(("x", 1), ("n", 0.5), ("n", 0.9), ("n", 1.5)) == "n"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from nstfilter import SinkError, open_sink, open_source, run
 from nstfilter.cli import live as command
 from nstfilter.cli.app import build_app
+from nstfilter.cli.keys import TYPED
 from nstfilter.errors import NstfilterError
 from nstfilter.graphics import display as preview_display
 from nstfilter.hookspecs import hookimpl
@@ -294,6 +295,71 @@ def test_a_sink_that_fails_for_good_is_told_after_the_rest_was_kept(live, device
     assert pictures("b.mp4")
 
 
+def test_a_recording_that_is_lost_and_never_comes_back_is_an_error_and_its_part_is_named(live, devices):
+    class Full(MemorySink):
+        def _write(self, frame):
+            super()._write(frame)
+            if len(self.frames) == 3:
+                raise SinkError("the disk is full")
+
+    def open_full(target):
+        sink = Full(kept=Path("kept.partial.mp4"))
+        sink.reopen = devices.fail
+        return sink
+
+    devices.error = SinkError("the disk is full")
+    registration = manager().sinks.named("virtualcam")
+    index = manager().sinks.registrations.index(registration)
+    manager().sinks.registrations[index] = replace(registration, open=open_full)
+    result = live("--from", video("a.mp4", 20), "--to", "virtualcam", "--to", "b.mp4", "--json")
+    assert str(result.exception) == "the disk is full"
+    said = json.loads(result.stdout)
+    assert (said["error"], said["files"]) == ("the disk is full", ["kept.partial.mp4"])
+    assert [sink["state"] for sink in said["sinks"]] == ["failed", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--fit", "stretch"], "letterbox or fill"),
+        (["--crop", "wide"], "9:16"),
+        (["--crop", "0x5+1+1"], "9:16"),
+        (["--styles", "ruby,nosuch"], "nosuch"),
+        (["--styles", "gone.txt"], "gone.txt cannot be read"),
+        (["--styles", " , "], "names no style"),
+        (["--floor", "3"], "floor is 3"),
+        (["--rotate", "-1"], "rotate is -1"),
+        (["--card", "\U0001f600"], "cannot be written"),
+        (["--never-plain", "--strength", "0.2"], "never-plain"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_a_line(live, words, reason):
+    result = live("--from", video("a.mp4"), "--to", "b.mp4", *words)
+    assert isinstance(result.exception, NstfilterError)
+    assert reason in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert listing() == ["a.mp4"]
+
+
+def test_a_part_of_the_picture_in_styles_of_a_file_and_a_card_of_ones_own(live):
+    Path("mine.txt").write_text("jade   # the first\n\nruby\n")
+    cv2.imwrite("card.png", FRAME)
+    result = live(
+        *("--from", video("a.mp4"), "--to", "b.mp4", "--styles", "mine.txt", "--crop", "9:16"),
+        *("--output-size", "72x128", "--fit", "fill", "--card", "card.png", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["style"] == "jade"
+    assert pictures("b.mp4")[0].shape == (128, 72, 3)
+
+
+def test_a_picture_dropped_into_a_pack_is_a_style(live, tmp_path):
+    pack = next((tmp_path / "user-data" / "styles").iterdir())
+    assert [Path(name).stem for name in command._names()][-1] != "new"
+    cv2.imwrite(str(pack / "new.png"), FRAME)
+    assert command._names()[-1] == str(pack / "new.png")
+
+
 @pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (4, 3), (16, 15)])
 def test_one_processor_is_left_to_the_call(devices, monkeypatch, processors, threads):
     monkeypatch.delenv("NSTFILTER_THREADS", raising=False)
@@ -315,6 +381,20 @@ CHEAP = """
 @hookimpl
 def register_models(register):
     register("cheap", lambda _, threads=None: FakeModel())
+"""
+
+
+HANGING = """
+import threading
+
+class Hanging(FakeModel):
+    def stylize(self, frame, embedding, *, out=None):
+        print("hanging", flush=True)
+        threading.Event().wait()
+
+@hookimpl
+def register_models(register):
+    register("hanging", lambda _, threads=None: Hanging())
 """
 
 
@@ -351,7 +431,11 @@ def wait_for(name, process, size=0):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Ctrl-C from another program")
 @pytest.mark.parametrize(
     ("polite", "model"),
-    [(signal.SIGINT, "cheap"), pytest.param(signal.SIGTERM, "pocket", marks=pytest.mark.slow)],
+    [
+        (signal.SIGINT, "cheap"),
+        (getattr(signal, "SIGHUP", None), "cheap"),
+        pytest.param(signal.SIGTERM, "pocket", marks=pytest.mark.slow),
+    ],
 )
 def test_the_demo_goes_on_until_ctrl_c_and_the_recording_is_whole(tmp_path, monkeypatch, site, polite, model):
     site("cheap", CHEAP)
@@ -370,6 +454,21 @@ def test_the_demo_goes_on_until_ctrl_c_and_the_recording_is_whole(tmp_path, monk
     assert not list(Path().glob("*.partial*"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM from another program")
+def test_a_model_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch, site):
+    site("hanging", HANGING)
+    monkeypatch.chdir(tmp_path)
+    process = start(
+        *("--from", "demo:160x120", "--to", "a.mp4", "--model", "hanging", "-s", "wave"),
+        PYTHONPATH=str(tmp_path / "site-packages"),
+    )
+    assert process.stdout.readline() == "hanging\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)  # it would never end
+    assert process.returncode == 0
+    assert "still busy and was left behind" in err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 def test_keys_take_snapshots_and_recordings_and_quit(tmp_path, monkeypatch, site):
     site("cheap", CHEAP)
@@ -385,10 +484,13 @@ def test_keys_take_snapshots_and_recordings_and_quit(tmp_path, monkeypatch, site
         wait_for("a.partial.mp4", process, SOME)
         os.write(master, b"h")
         assert [process.stderr.readline().strip() for _ in HELP] == list(HELP)
+        time.sleep(2 * TYPED)
         os.write(master, b"s")
         said = process.stderr.readline()
         assert said.startswith("snapshot: wave-")
+        time.sleep(2 * TYPED)
         os.write(master, b"n")
+        time.sleep(2 * TYPED)
         os.write(master, b"r")
         said = process.stderr.readline()
         assert said.startswith("recording to ")
@@ -397,7 +499,9 @@ def test_keys_take_snapshots_and_recordings_and_quit(tmp_path, monkeypatch, site
         os.write(master, b"r")
         assert process.stderr.readline() == f"recording ends: {name}\n"
         wait_for(name, process)
-        os.write(master, b"rq")  # a recording that is under way at the end is kept too
+        os.write(master, b"r")  # a recording that is under way at the end is kept too
+        time.sleep(2 * TYPED)
+        os.write(master, b"q")
         out, err = process.communicate()
     finally:
         process.kill()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.filter import StyleFilter
-from nstfilter.live import privacy_card
-from nstfilter.live.controls import ACTIONS, HELP, SHOWN, Controls
+from nstfilter.live.controls import ACTIONS, HELP, LEAST_STRENGTH, SHOWN, SWITCHES, Controls
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.packs.reading import parse_style
@@ -148,38 +148,155 @@ def test_strength_goes_up_and_down_in_steps_and_stays_in_range(make):
     assert np.array_equal(controls(FRAME), FRAME)
 
 
-def test_plain_video_and_the_card_skip_the_model_and_come_back(make):
-    controls = make(card="soon")
+def test_plain_video_skips_the_model_and_comes_back(make):
+    controls = make()
     painted = controls(FRAME)
     controls.paint.model.stylize = None  # not to be called
     controls.press(" ")
     assert np.array_equal(controls(FRAME), FRAME)
-    controls.press("c")
-    assert np.array_equal(controls(FRAME), privacy_card.draw(60, 40, "soon"))
-    controls.press("c")
-    assert np.array_equal(controls(FRAME), FRAME)
+    assert controls.private_frame is None
     del controls.paint.model.stylize
     controls.press(" ")
     assert np.array_equal(controls(FRAME), painted)
 
 
-def test_the_card_fits_every_size_of_frame(make):
+def test_the_painting_goes_on_behind_the_card(make):
     controls = make()
-    controls.do("card")
-    assert controls(FRAME).shape == (40, 60, 3)
-    assert controls(FRAME[:20]).shape == (20, 60, 3)
+    painted = controls(FRAME)
+    controls.press("c")
+    assert controls.card_shown
+    assert np.array_equal(controls(FRAME), painted)
+    controls.press("c")
+    assert not controls.card_shown
 
 
-@pytest.mark.parametrize("key", ["c", " "])
-def test_pressed_while_a_frame_is_painted_it_counts_for_that_frame(make, key):
+def test_pressed_while_a_frame_is_painted_plain_video_counts_for_that_frame(make):
     class Slow(FakeModel):
         def stylize(self, frame, embedding, *, out=None):
-            controls.press(key)
+            controls.press(" ")
             return super().stylize(frame, embedding, out=out)
 
     controls = make(model=Slow())
-    first = controls(FRAME)
-    assert np.array_equal(first, FRAME if key == " " else privacy_card.draw(60, 40))
+    assert np.array_equal(controls(FRAME), FRAME)
+
+
+def test_never_plain_keeps_plain_video_for_the_user_alone(make):
+    controls = make(never_plain=True)
+    painted = controls(FRAME)
+    controls.press(" ")
+    assert np.array_equal(controls(FRAME), painted)
+    assert np.array_equal(controls.private_frame, FRAME)
+    assert "for you alone" in controls.status(FIGURES)[0]
+    controls.press(" ")
+    controls(FRAME)
+    assert controls.private_frame is None
+    for _ in range(12):
+        controls.press("-")
+    assert controls.get("strength") == LEAST_STRENGTH
+    with pytest.raises(UsageError, match="never-plain"):
+        controls.set("strength", 0.2)
+    assert not controls.card_shown
+    with pytest.raises(UsageError, match="never-plain"):
+        make(strength=0, never_plain=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("area", "background"), ("face", 0.0)])
+def test_never_plain_shows_the_card_where_faces_are_left_as_they_are(make, name, value):
+    controls = make(never_plain=True)
+    controls.paint = SimpleNamespace(**{name: value})
+    assert controls.card_shown
+    controls.never_plain = False
+    assert not controls.card_shown
+
+
+def test_locked_keys_only_unlock_and_put_the_card_up(make):
+    said = []
+    controls = make(say=said.append, favorites=["coal"])
+    controls.press("L")
+    assert controls.get("lock")
+    for key in "n x+1 m?":
+        controls.press(key)
+    assert controls.state() == {**make().state(), "lock": True, "favorites": ["coal"], "message": said[-1]}
+    assert "locked" in controls.status(FIGURES)[0]
+    assert said[-1] == "the keys are locked; l unlocks them"
+    for _ in range(2):
+        controls.press("c")
+    assert controls.card_shown
+    controls.press("l")
+    controls.press("c")
+    assert not controls.card_shown
+
+
+def test_the_run_is_ended_by_two_presses_where_others_see_it(make, clock):
+    ended, air = [], [True]
+    controls = make(handlers={"quit": lambda: ended.append(1)}, on_air=lambda: air[0])
+    controls.press("q")
+    assert ended == []
+    clock.time += SHOWN + 1
+    controls.press("q")  # too late for a second press
+    assert ended == []
+    controls.press("q")
+    assert ended == [1]
+    air[0] = False
+    controls.press("q")
+    assert ended == [1, 1]
+
+
+def test_number_keys_are_the_favorites(make, clock):
+    said = []
+    controls = make(favorites=["coal", "ruby:0.5+coal:0.5", "gone.jpg"], say=said.append)
+    for key, style in (("1", "mine/coal"), ("2", "mine/ruby:0.5+mine/coal:0.5")):
+        controls.press(key)
+        assert controls.get("style") == style
+    controls.press("3")
+    controls.press("9")
+    assert controls.get("style") == "mine/ruby:0.5+mine/coal:0.5"
+    assert "gone.jpg" in said[0]
+    assert "no favorite 9" in said[1]
+
+
+def test_switches_are_set_and_given_by_name(make):
+    recording = []
+    controls = make(handlers={"record": lambda: recording.append(1)})
+    controls.is_recording = lambda: len(recording) % 2 == 1
+    for name in SWITCHES:
+        before = controls.get(name)
+        controls.set(name, before)
+        assert controls.get(name) == before
+        controls.set(name, not before)
+        assert controls.get(name) == controls.state()[name] == (not before)
+    with pytest.raises(UsageError, match="true or false"):
+        controls.set("card", "on")
+
+
+def test_a_style_added_in_mid_run_is_in_the_ring(make):
+    make()
+    names = ["ruby", "jade"]
+    paint = StyleFilter("ruby", model=FakeModel())
+    controls = Controls(paint, lambda: list(names), clock=Hand())
+    controls.do("next")
+    names.insert(1, "coal")
+    controls.do("next")
+    assert str(controls.style) == "ruby"
+    controls.do("next")
+    assert str(controls.style) == "coal"
+    del names[1]  # what is painted stays, and comes before the others
+    controls.do("next")
+    assert str(controls.style) == "ruby"
+
+
+def test_styles_come_by_themselves_when_they_rotate(make, clock):
+    controls = make()
+    controls.set("rotate", 10.0)
+    seen = []
+    for _ in range(7):
+        controls(FRAME)
+        for thread in threading.enumerate():
+            if thread.name == "nstfilter-rotate":
+                thread.join()
+        seen.append(str(controls.style))
+        clock.time += 5
+    assert seen == ["ruby", "ruby", "jade", "jade", "coal", "coal", "ruby"]
 
 
 def test_the_mirror_turns_the_picture_before_it_is_painted(make):
@@ -198,13 +315,13 @@ def test_the_calm_of_videos_starts_afresh_after_a_pause(make):
     resets = []
     controls.paint.reset = lambda: resets.append(1)
     controls(FRAME)
-    for key in "  cc":
+    for key in "  ":
         controls.press(key)
         controls(FRAME)
-    assert len(resets) == 2
+    assert len(resets) == 1
     controls.do("mirror")
     controls(FRAME)
-    assert len(resets) == 3
+    assert len(resets) == 2
 
 
 def test_the_size_is_the_filters(make):
@@ -220,7 +337,7 @@ def test_the_overlay_says_how_it_is_going(make):
         "ruby   strength 80 %",
         "29.8 frames/s   latency 41 ms (p95 60)   432 px   3 dropped",
     ]
-    controls.recording = True
+    controls.is_recording = lambda: True
     controls.do("mix")
     controls.do("mirror")
     assert controls.describe(FIGURES)[0] == "ruby 75 % + jade 25 %   strength 80 %   mirrored   recording"

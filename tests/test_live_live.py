@@ -9,9 +9,10 @@ import pytest
 
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.live.governor import Governor
+from nstfilter.live.letterbox import Crop
 from nstfilter.live.live import HOLD, Live
 from nstfilter.manager import open_sink, open_source
-from nstfilter.streams import Closed
+from nstfilter.streams import Closed, Frame
 from nstfilter.testing import MemorySink, MemorySource
 from nstfilter.testing.live import FakeCamera, FakeClock, FakeDevice
 
@@ -508,6 +509,263 @@ def test_ten_minutes_of_mishaps_are_accounted_for(clock):
     assert np.diff(call.device.times).max() < 16
     assert camera.socket.opened == 3
     assert call.device.opened == 3
+
+
+class Hanging(Painting):
+    """A filter that does not come back while `hung`; what it makes of a plain face is darker."""
+
+    hung = card_shown = False
+    private_frame = None
+
+    def __call__(self, image):
+        self.clock.condition().wait_for(lambda: not self.hung)
+        return super().__call__(image)
+
+
+class Private(FakeDevice):
+    audience = "user"
+
+
+@pytest.mark.parametrize("moment", range(50))
+def test_a_filter_that_hangs_is_a_card_after_a_second_and_never_the_plain_face(moment):
+    clock, said = FakeClock(), []
+    sink, paint = FakeDevice(clock), Hanging(clock, 0.02)
+
+    def hang(hung):
+        paint.hung = hung
+
+    hung_at = 1 + 0.0137 * moment
+    clock.at(hung_at, lambda: hang(True))
+    clock.at(8.0, lambda: hang(False))
+    clock.at(10.017, (live := Live(FakeCamera(clock), paint, [sink], clock=clock, say=said.append)).stop)
+    figures = live.run()
+    assert said == ["painting hangs; a card is shown until it goes on", "painting goes on"]
+    shown = values(sink.frames)
+    assert shown.count("card") == 1
+    assert all(value == "card" or value < 100 for value in shown)
+    cards = [time for time, frame in zip(sink.device.times, sink.frames, strict=True) if not frame.captured]
+    assert cards[0] - hung_at < 1.2
+    # the picture that took seven seconds is not shown: it is long out of date
+    assert all(frame.captured is None or frame.captured > time - 1.2 for time, frame in on(sink))
+    assert cards[-1] == pytest.approx(8, abs=0.1)
+    assert accounted_for(figures)
+
+
+def on(sink):
+    return zip(sink.device.times, sink.frames, strict=True)
+
+
+def test_a_run_whose_filter_hangs_ends_within_half_a_second(clock):
+    paint, sink, said = Hanging(clock), FakeDevice(clock), []
+    paint.hung = True
+    live = Live(FakeCamera(clock), paint, [sink], clock=clock, say=said.append)
+    clock.at(3.0, live.stop)
+    clock.at(6.0, lambda: setattr(paint, "hung", False))  # so that its thread ends
+    live.run()
+    assert clock.now() < 3.5
+    clock.sleep(4)
+
+
+def test_a_slow_but_steady_filter_does_not_hang(clock):
+    said = []
+    live = Live(FakeCamera(clock), Painting(clock, 1.8), [FakeDevice(clock)], clock=clock, say=said.append)
+    clock.at(30.017, live.stop)
+    assert live.run().painted == pytest.approx(16, abs=1)
+    assert said == []
+    clock.sleep(3)  # until the last picture is painted
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_whatever_a_filter_raises_there_is_a_card_and_it_is_said(clock, error):
+    class Leaving(Painting):
+        def __call__(self, image):
+            if self.broken:
+                raise error
+            return super().__call__(image)
+
+    said, sink, paint = [], FakeDevice(clock), Leaving(clock)
+    live = Live(FakeCamera(clock), paint, [sink], clock=clock, say=said.append)
+    clock.at(1.0, lambda: setattr(paint, "broken", True))
+    clock.at(4.0, lambda: setattr(paint, "broken", False))
+    clock.at(6.017, live.stop)
+    live.run()
+    assert said[0].startswith("painting failed: ")
+    assert said[1:] == ["painting works again"]
+    assert values(sink.frames).count("card") == 1
+    assert values(sink.frames)[-1] != "card"
+
+
+def test_whatever_a_source_or_a_sink_raises_it_is_opened_again(clock):
+    class Rude(FakeCamera):
+        def _frames(self):
+            for frame in super()._frames():
+                if self.socket.number == 30:
+                    self.socket.number += 1
+                    raise SystemExit
+                yield frame
+
+    class Leaving(FakeDevice):
+        def _write(self, frame):
+            if len(self.frames) == 60:
+                self.frames.append(frame)
+                raise SystemExit
+            super()._write(frame)
+
+    said, camera, sink = [], Rude(clock), Leaving(clock)
+    camera.reopen = lambda: Rude(clock, socket=camera.socket)
+    sink.reopen = lambda: Leaving(clock, device=sink.device)
+    live = Live(camera, darker, [sink], clock=clock, say=said.append)
+    clock.at(8.017, live.stop)
+    live.run()
+    assert said == [
+        "the camera broke off: SystemExit; trying again until it is back",
+        "the camera is back",
+        "leaving: ; trying again until it is back",
+        "leaving is back",
+    ]
+    assert sink.device.times[-1] > 7.9
+
+
+def test_others_see_the_card_at_once_and_the_user_the_painting_behind_it(clock):
+    preview, call, paint = Private(clock), FakeDevice(clock), Hanging(clock)
+    live = Live(FakeCamera(clock), paint, [preview, call], clock=clock)
+    clock.at(2.01, lambda: setattr(paint, "card_shown", True))
+    clock.at(2.5, lambda: values([Frame(live.snapshot())]) == ["card"] or pytest.fail("a picture of it"))
+    clock.at(4.01, lambda: setattr(paint, "card_shown", False))
+    clock.at(6.017, live.stop)
+    live.run()
+    for time, frame in on(call):
+        assert (values([frame]) == ["card"]) == (2.01 <= time < 4.01)
+    assert "card" not in values(preview.frames)
+
+
+def test_the_card_comes_at_once_also_while_the_filter_hangs(clock):
+    call, paint = FakeDevice(clock), Hanging(clock)
+    live = Live(FakeCamera(clock), paint, [call], clock=clock, say=lambda line: None)
+    clock.at(2.0, lambda: setattr(paint, "hung", True))
+    clock.at(2.3, lambda: setattr(paint, "card_shown", True))
+    clock.at(4.0, lambda: setattr(paint, "hung", False))
+    clock.at(4.017, live.stop)
+    live.run()
+    assert all(values([frame]) == ["card"] for time, frame in on(call) if time > 2.34)
+
+
+def test_what_is_for_the_user_alone_reaches_nobody_else(clock):
+    class Both(Painting):
+        def __call__(self, image):
+            self.private_frame = image
+            return super().__call__(image)
+
+    preview, call, recording = Private(clock), FakeDevice(clock), FakeDevice(clock)
+    live = Live(FakeCamera(clock), Both(clock), [preview, call], clock=clock)
+    clock.at(1.0, lambda: live.add(recording))
+    clock.at(3.017, live.stop)
+    live.run()
+    assert min(values(preview.frames)) >= 100
+    assert max(values(call.frames) + values(recording.frames)) < 100
+
+
+def test_a_run_is_on_air_while_a_sink_for_others_is_open(clock):
+    class Call(FakeDevice):
+        audience = "others"
+
+    call, preview, seen = Call(clock), Private(clock), []
+    live = Live(FakeCamera(clock), darker, [call, preview], clock=clock)
+    clock.at(1.0, lambda: seen.append(live.on_air))
+    clock.at(2.0, call.leave)
+    clock.at(3.0, lambda: seen.append(live.on_air))
+    clock.at(4.0, live.stop)
+    live.run()
+    assert seen == [True, False]
+
+
+def test_the_state_of_source_and_sinks_can_be_asked(clock):
+    camera, sink, seen = FakeCamera(clock), FakeDevice(clock), []
+    live = Live(camera, darker, [sink], clock=clock, say=lambda line: None)
+    clock.at(1.0, lambda: seen.append((live.source_state, live.state(sink))))
+    clock.at(2.0, camera.stall)
+    clock.at(3.5, lambda: seen.append((live.source_state, live.state(FakeDevice(clock)))))
+    clock.at(4.0, camera.resume)
+    clock.at(5.0, camera.unplug)
+    clock.at(5.3, lambda: seen.append((live.source_state, live.state(sink))))
+    clock.at(6.0, live.stop)
+    live.run()
+    assert seen == [("open", "open"), ("silent", None), ("lost", "open")]
+
+
+def test_a_sink_that_is_lost_and_never_comes_back_is_an_error_in_the_end(clock, tmp_path):
+    class Recording(FakeDevice):
+        def _write(self, frame):
+            self.warnings = self.warnings or ["it is slow"]
+            super()._write(frame)
+
+        def _abort(self):
+            return tmp_path / "take.partial.mp4"
+
+    good, full = FakeDevice(clock), Recording(clock)
+    live = Live(FakeCamera(clock), darker, [good, full], clock=clock, say=lambda line: None)
+    clock.at(1.0, full.break_off)
+    clock.at(3.017, live.stop)
+    with pytest.raises(SinkError, match="the device is gone"):
+        live.run()
+    assert [sink.state for sink in live.figures().sinks] == ["closed", "failed"]
+    assert live.warnings == ["it is slow"]
+    assert live.kept == [tmp_path / "take.partial.mp4"]
+    assert good.device.finished == 1
+
+
+def test_a_sink_whose_close_fails_is_aborted(clock, tmp_path):
+    class Full(FakeDevice):
+        def _close(self):
+            raise SinkError("the disk is full")
+
+        def _abort(self):
+            return tmp_path / "take.partial.mp4"
+
+    sink = Full(clock)
+    live = Live(FakeCamera(clock), darker, [sink], clock=clock, say=lambda line: None)
+    clock.at(1.017, live.stop)
+    with pytest.raises(SinkError, match="disk is full"):
+        live.run()
+    assert sink.state == "aborted"
+    assert live.kept == [tmp_path / "take.partial.mp4"]
+
+
+def test_a_lost_camera_is_tried_again_ever_more_rarely(clock):
+    """After 0.5 seconds, then twice as long each time, up to 5."""
+    camera, tried = FakeCamera(clock), []
+    reopen = camera.reopen
+    camera.reopen = lambda: (tried.append(clock.now()), reopen())[1]
+    live = Live(camera, darker, [FakeDevice(clock)], clock=clock, say=lambda line: None)
+    clock.at(1.0, camera.unplug)
+    clock.at(30.0, live.stop)
+    live.run()
+    assert np.diff([1.0, *tried])[:6] == pytest.approx([0.5, 1, 2, 4, 5, 5], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("crop", "fill", "size", "middle"),
+    [
+        (Crop(Fraction(9, 16)), False, None, (28, 48)),
+        (Crop(None, 20, 10, 4, 4), False, None, (20, 10)),
+        (None, True, (90, 160), (90, 160)),
+    ],
+)
+def test_a_part_of_the_picture_can_be_taken_and_fill_the_frame(clock, crop, fill, size, middle):
+    sink, painted = FakeDevice(clock), []
+    live = Live(
+        FakeCamera(clock),
+        lambda image: painted.append(image.shape) or darker(image),
+        [sink],
+        size=size,
+        crop=crop,
+        fill=fill,
+        clock=clock,
+    )
+    clock.at(1.017, live.stop)
+    live.run()
+    assert sink.frames[3].image.shape[1::-1] == middle
+    assert painted[0][1::-1] == middle
 
 
 # on the real clock, with real threads

@@ -49,3 +49,12 @@ def test_it_can_be_tiny():
 def test_the_ink_is_light():
     assert min(INK) > 200
     assert draw(1280, 720).max() > 200
+
+
+def test_a_picture_fills_the_card_in_proportion():
+    picture = np.zeros((100, 100, 3), np.uint8)
+    picture[:, 40:60] = 255
+    card = draw(160, 90, picture)
+    assert card.shape == (90, 160, 3)
+    assert (card[:, 72:88] > 200).all()
+    assert not card[:, :50].any()

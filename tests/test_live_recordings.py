@@ -22,7 +22,7 @@ class FakeLive:
     """A run that only keeps which sinks it was given; the real one is in test_cli_live.py."""
 
     def __init__(self):
-        self.picture, self.sinks = PICTURE, []
+        self.picture, self.sinks, self.states = PICTURE, [], {}
 
     def snapshot(self):
         return self.picture
@@ -33,12 +33,15 @@ class FakeLive:
     def remove(self, sink):
         self.sinks.remove(sink)
 
+    def state(self, sink):
+        return self.states.get(sink, "open") if sink in self.sinks else None
+
 
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "strftime", lambda form: "20260102-030405")
-    controls = SimpleNamespace(style=parse_style("wave:0.7+mosaic:0.3"), recording=False)
+    controls = SimpleNamespace(style=parse_style("wave:0.7+mosaic:0.3"))
     return Recordings(FakeLive(), controls)
 
 
@@ -81,15 +84,24 @@ def test_where_it_cannot_be_kept_that_is_an_error_and_nothing_is_left(recordings
 
 def test_a_recording_is_begun_and_ended_by_the_same_key(recordings):
     assert recordings.record() == "recording to wave+mosaic-20260102-030405.mp4"
-    assert recordings.controls.recording
+    assert recordings.recording
+    assert recordings.controls.is_recording()
     (sink,) = recordings.live.sinks
     assert sink.path == Path("wave+mosaic-20260102-030405.mp4")
     assert recordings.record() == "recording ends: wave+mosaic-20260102-030405.mp4"
-    assert not recordings.controls.recording
+    assert not recordings.controls.is_recording()
     assert recordings.live.sinks == []
     # the first is still being finished: the next has another name
     assert recordings.record() == "recording to wave+mosaic-20260102-030405-2.mp4"
     assert recordings.files == [], "neither is there yet"
+
+
+def test_a_recording_that_cannot_be_begun_is_none_and_the_key_begins_another(recordings):
+    recordings.record()
+    recordings.live.states[recordings.live.sinks[0]] = "failed"
+    assert not recordings.controls.is_recording()
+    assert recordings.record().startswith("recording to")
+    assert recordings.controls.is_recording()
 
 
 def test_a_style_without_a_name_is_a_painting(recordings):

@@ -6,13 +6,41 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 # seconds between two looks at whether it is over, or the terminal is ours again
 LOOK = 0.1
+# seconds between two different keys below which they are typed text, and after which keys count again
+TYPED, QUIET = 0.1, 1.0
+
+
+class TypedText:
+    """Tells keys that are pressed from a text that is typed, or pasted, into the wrong window.
+
+    Such a text has letters that are no keys, or comes faster than keys are chosen. At most its first letter
+    is taken for a key.
+
+        typed = TypedText("npq")
+        if typed(key): ...         # leave it
+    """
+
+    def __init__(self, keys: Collection[str], now: Callable[[], float] = time.monotonic) -> None:
+        self._keys, self._now = keys, now
+        self._last, self._at, self._typing = "", float("-inf"), False
+
+    def __call__(self, key: str) -> bool:
+        """Whether `key`, pressed now, is part of a text; to be asked about every key."""
+        since, self._at = self._now() - self._at, self._now()
+        fast = since < TYPED and key != self._last
+        self._last = key
+        if since > QUIET:
+            self._typing = False
+        self._typing = self._typing or fast or key.lower() not in self._keys
+        return self._typing
 
 
 @contextmanager

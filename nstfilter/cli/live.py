@@ -6,10 +6,10 @@ import json
 import os
 import re
 import sys
-import threading
 from collections import Counter
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +20,9 @@ from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from nstfilter.live.letterbox import Crop
     from nstfilter.live.stats import Figures
     from nstfilter.manager import Registry
     from nstfilter.packs.style import StyleMix
@@ -28,8 +31,7 @@ if TYPE_CHECKING:
 # pixels each way, and frames a second, that can be meant
 SIDES, RATES = (64, 4096), (1, 240)
 DAY = 24 * 3600.0
-# seconds that a model may take for the frame at work when all ends
-LAST_FRAME = 10.0
+FITS = ("letterbox", "fill")
 # what the figures count, and --json tells
 COUNTS = ("captured", "painted", "shown", "dropped", "ticks", "repeated", "skipped")
 
@@ -62,8 +64,21 @@ def live(
             "size", help="The shorter side that the network works at; by default as large as keeps the rate."
         ),
     ] = PARAMETERS["size"].default,
+    floor: Annotated[int, option("floor")] = PARAMETERS["floor"].default,
     output_size: Annotated[
         str | None, typer.Option(help="Of what is put out; by default the camera's.", metavar="WxH")
+    ] = None,
+    fit: Annotated[
+        str,
+        typer.Option(help="letterbox: bars beside a picture of other proportions; fill: cut off its edges."),
+    ] = "letterbox",
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="The part of the camera's picture to take: 9:16, or 800x600+100+50 for a rectangle with its "
+            "upper left corner.",
+            metavar="PART",
+        ),
     ] = None,
     fps: Annotated[str, typer.Option(help="Frames a second of what is put out.", metavar="RATE")] = "30",
     mirror: Annotated[bool, option("mirror")] = PARAMETERS["mirror"].default,
@@ -78,6 +93,15 @@ def live(
     strength: Annotated[float, option("strength")] = PARAMETERS["strength"].default,
     keep_colors: Annotated[bool, option("keep_colors")] = PARAMETERS["keep_colors"].default,
     glide: Annotated[float, option("glide")] = PARAMETERS["glide"].default,
+    rotate: Annotated[float, option("rotate")] = PARAMETERS["rotate"].default,
+    styles: Annotated[
+        str | None,
+        typer.Option(
+            help="The styles to go through, wave,mosaic,my.jpg for example, or a file with one in each line; "
+            "by default all. The keys 1 to 9 are the first of them.",
+            metavar="STYLES",
+        ),
+    ] = None,
     model: Annotated[str, option("model")] = PARAMETERS["model"].default,
     area: Annotated[str, option("area")] = PARAMETERS["area"].default,
     background: Annotated[str | None, option("background")] = PARAMETERS["background"].default,
@@ -92,8 +116,17 @@ def live(
         typer.Option("--open/--no-open", help="Open the panel's page, or only print its address."),
     ] = True,
     card: Annotated[
-        str | None, typer.Option(help="The words shown when there is no picture to show.", metavar="TEXT")
+        str | None,
+        typer.Option(
+            help="The words, or the picture, shown when there is nothing to show.", metavar="TEXT|PICTURE"
+        ),
     ] = None,
+    never_plain: Annotated[
+        bool,
+        typer.Option(
+            "--never-plain", help="Plain video is seen in the preview alone, and others see the painting."
+        ),
+    ] = False,
     record_input: Annotated[
         str | None, typer.Option(help="Record the plain camera as well.", metavar="FILE")
     ] = None,
@@ -101,17 +134,19 @@ def live(
     as_json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON.")] = False,
 ) -> None:
     """Paint a camera as it runs: for calls, streams and recordings."""
-    shape, rate = _shape(output_size), _rate(fps)
+    shape, rate, part = _shape(output_size), _rate(fps), _crop(crop)
+    if fit not in FITS:
+        raise UsageError(f"--fit is {fit}; expected {' or '.join(FITS)}")
+    floor = PARAMETERS["floor"].check(floor)
     targets = [*(to or _default_sinks()), *(["panel"] if panel else [])]
     _check(source, targets, record_input)
 
-    from nstfilter.cli.keys import keys
+    from nstfilter.cli.keys import TypedText, keys
     from nstfilter.cli.status_line import StatusLine
     from nstfilter.filter import StyleFilter
     from nstfilter.graphics.opencv import cv2
-    from nstfilter.live import privacy_card
-    from nstfilter.live.controls import HELP, Controls
-    from nstfilter.live.governor import Governor
+    from nstfilter.live.controls import HELP, KEYS, Controls
+    from nstfilter.live.governor import SIZES, Governor
     from nstfilter.live.last_style import remember
     from nstfilter.live.live import Live
     from nstfilter.live.recordings import Recordings
@@ -119,7 +154,9 @@ def live(
     from nstfilter.manager import manager, open_sink
     from nstfilter.models import allowed_threads, spare_threads
 
-    mix = _style(style)
+    chosen = _chosen(styles)
+    mix = _style(style or (chosen[0] if chosen else None))
+    shown = _card(card)
     cv2.setNumThreads(allowed_threads(threads) or spare_threads())
     paint = StyleFilter(
         mix,
@@ -137,12 +174,20 @@ def live(
         threads=_threads(model, threads),
     )
     with _open_source(source, shape, rate) as camera:
-        words = privacy_card.TEXT if card is None else card
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
         session = Session(source, model, on_address=partial(_show_page, as_json, open_page))
         session.listen(status.say)
-        controls = session.controls = Controls(paint, _names(), mirror=mirror, card=words, say=session.say)
+        controls = session.controls = Controls(
+            paint,
+            chosen or _names,
+            favorites=chosen or _names(),
+            mirror=mirror,
+            never_plain=never_plain,
+            on_air=lambda: run.on_air,
+            say=session.say,
+        )
         controls.set("glide", glide)
+        controls.set("rotate", rotate)
         options = {
             "session": session,
             "overwrite": overwrite,
@@ -154,9 +199,11 @@ def live(
             controls,
             [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets],
             size=shape,
+            fill=fit == "fill",
+            crop=part,
             rate=rate,
-            governor=None if size else Governor(rate),
-            card=words,
+            governor=None if size else Governor(rate, [one for one in SIZES if one > floor] + [floor]),
+            card=shown,
             record=open_sink(record_input, overwrite=overwrite) if record_input else None,
             overlay=controls.describe,
             say=session.say,
@@ -164,7 +211,11 @@ def live(
         recordings = session.recordings = Recordings(run, controls)
         controls.handlers |= {"snapshot": recordings.snapshot, "record": recordings.record, "quit": run.stop}
 
+        typed = TypedText(KEYS)
+
         def pressed(key: str) -> None:
+            if typed(key):
+                return
             if key in ("h", "?"):  # the overlay is not seen here
                 status.say("\n".join(HELP))
             else:
@@ -181,12 +232,10 @@ def live(
                 failure = error
         if controls.style:
             remember(controls.style)
-        for thread in threading.enumerate():  # a process that ends while a model is at work is aborted
-            if thread.name.startswith("nstfilter-live"):
-                thread.join(LAST_FRAME)
     for warning in run.warnings:
         warn(warning)
-    facts = _facts(run.figures(), run.warnings, [str(path) for path in recordings.files], failure)
+    files = [str(path) for path in (*recordings.files, *run.kept)]
+    facts = _facts(run.figures(), run.warnings, files, failure)
     if as_json:
         width, height = shape or (camera.info.width, camera.info.height)
         about = {"from": source, "style": str(controls.style or mix), "model": paint.model.name}
@@ -209,6 +258,40 @@ def _shape(text: str | None) -> tuple[int, int] | None:
             f"--output-size is {text}; expected 1280x720, say, with sides of {SIDES[0]} to {SIDES[1]} pixels"
         )
     return shape
+
+
+def _crop(text: str | None) -> Crop | None:
+    from nstfilter.live.letterbox import Crop
+
+    if text is None:
+        return None
+    if (match := re.fullmatch(r"(\d{1,4}):(\d{1,4})", text)) and int(match[1]) and int(match[2]):
+        return Crop(Fraction(int(match[1]), int(match[2])))
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})\+(\d{1,5})\+(\d{1,5})", text)
+    if not match or not (int(match[1]) and int(match[2])):
+        raise UsageError(f"--crop is {text}; expected proportions such as 9:16, or 800x600+100+50")
+    width, height, left, top = map(int, match.groups())
+    return Crop(None, width, height, left, top)
+
+
+def _card(text: str | None) -> str | np.ndarray:
+    """The words or the picture to show. Raises `UsageError` for letters that cannot be written."""
+    from nstfilter.graphics.text import missing
+    from nstfilter.live import privacy_card
+
+    if text is None:
+        return privacy_card.TEXT
+    if os.path.isfile(text):
+        from nstfilter.filter import as_bgr
+        from nstfilter.manager import open_source
+
+        with open_source(text) as picture:
+            return as_bgr(next(iter(picture)).image)[0]
+    if letters := missing(text):
+        raise UsageError(
+            f"--card has letters that cannot be written here: {letters}; use others, or a picture of the text"
+        )
+    return text
 
 
 def _rate(text: str) -> Fraction:
@@ -281,6 +364,28 @@ def _taken(registry: Registry, target: str, options: dict[str, Any]) -> dict[str
     return {name: value for name, value in options.items() if name in taken}
 
 
+def _chosen(text: str | None) -> list[str]:
+    """The styles of --styles: separated by commas, or a line each in a file. Raises as `parse_style` does."""
+    from nstfilter.packs.reading import parse_style
+
+    if text is None:
+        return []
+    if Path(text).suffix.lower() == ".txt":
+        try:
+            lines = Path(text).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--styles: {text} cannot be read: {error}") from None
+        names = [line.partition("#")[0].strip() for line in lines]
+    else:
+        names = [name.strip() for name in text.split(",")]
+    names = list(dict.fromkeys(name for name in names if name))
+    if not names:
+        raise UsageError("--styles names no style; expected wave,mosaic for example, or a .txt file")
+    for name in names:
+        parse_style(name)
+    return names
+
+
 def _style(text: str | None) -> StyleMix:
     """The style asked for, else the one last used, else the default."""
     from nstfilter.live.last_style import last_style
@@ -295,12 +400,19 @@ def _style(text: str | None) -> StyleMix:
 
 
 def _names() -> list[str]:
-    """Every style, by its name, or by that of its pack too where several have it."""
-    from nstfilter.packs.reading import list_styles
+    """Every style, by its name, or by that of its pack too where several have it; and pictures that lie in a
+    pack's folder of the user's and are not in its manifest, by their paths."""
+    from nstfilter.packs.reading import PICTURE_SUFFIXES, list_styles, packs, user_pack_folders
 
+    packs.cache_clear()  # something may have been added since
     styles = list_styles()
     count = Counter(style.name for style in styles)
-    return [style.name if count[style.name] == 1 else f"{style.pack}/{style.name}" for style in styles]
+    names = [style.name if count[style.name] == 1 else f"{style.pack}/{style.name}" for style in styles]
+    known = {style.path.resolve() for style in styles}
+    for folder in user_pack_folders():
+        files = sorted(path.resolve() for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        names += [str(path) for path in files if path not in known]
+    return names
 
 
 def _threads(model: str, asked: int | None) -> int | None:

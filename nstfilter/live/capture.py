@@ -23,6 +23,7 @@ class Capture:
     def __init__(self, source: Source, clock: Clock, halted: Switch, say: Callable[[str], None]) -> None:
         self.source = source
         self.live = source.info.live
+        self.lost = False  # whether it broke off and is not back
         self.warnings: list[str] = []
         self._clock, self._halted, self._say = clock, halted, say
 
@@ -36,20 +37,21 @@ class Capture:
                 for frame in self.source if self.live else self._paced():
                     if self._halted.on:
                         return
-                    if wait != BACK_OFF[0]:
+                    if self.lost:
                         self._say("the camera is back")
-                        wait = BACK_OFF[0]
+                        self.lost, wait = False, BACK_OFF[0]
                     if frame.captured is None:
                         frame.captured = self._clock.now()
                     yield frame
-            except Exception as error:
+            except BaseException as error:  # SystemExit too: a plugin's thread must not die unseen
                 if not reopen:
                     raise
                 log.debug("the source broke off", exc_info=error)
-                why = str(error)
+                why = str(error) or type(error).__name__
             if not reopen or self._halted.on:
                 return
-            if wait == BACK_OFF[0]:
+            if not self.lost:
+                self.lost = True
                 self._say(f"the camera broke off: {why}; trying again until it is back")
             self.close()
             while True:
@@ -59,7 +61,7 @@ class Capture:
                 try:
                     self.source = reopen()
                     break
-                except Exception as error:
+                except BaseException as error:
                     log.debug("the source cannot be opened again", exc_info=error)
             self.source.reopen = self.source.reopen or reopen
 

@@ -13,7 +13,6 @@ import numpy as np
 from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
-from nstfilter.live import privacy_card
 from nstfilter.live.last_style import spelled
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
@@ -24,8 +23,12 @@ from nstfilter.parameters import PARAMETERS, Parameter
 
 # how much of the next style one press mixes in
 MIX_STEP = 0.25
-# seconds that a message stays on the overlay
+# seconds that a message stays on the overlay, and within which `quit` is to be pressed a second time
 SHOWN = 4.0
+# with `never_plain`, the least strength that others see
+LEAST_STRENGTH = 0.5
+# shorter times between two styles of a rotation would leave no time to look at one
+SHORTEST_TURN = 2.0
 
 log = logging.getLogger("nstfilter")
 
@@ -54,6 +57,7 @@ ACTIONS = (
     Action("card", "c", "privacy card, and back"),
     Action("area", "a", "paint all, people, or background"),
     Action("background", "b", "next background"),
+    Action("lock", "l", "lock the keys, and unlock them"),
     Action("mirror", "m", "mirror"),
     Action("overlay", "o", "overlay, on and off"),
     Action("snapshot", "s", "snapshot"),
@@ -63,7 +67,11 @@ ACTIONS = (
 )
 _NAMES = tuple(action.name for action in ACTIONS)
 _BY_KEY = {key: action.name for action in ACTIONS for key in action.keys}
-HELP = tuple(f"{action.key}  {action.help}" for action in ACTIONS)
+FAVORITES = tuple("123456789")
+HELP = (*(f"{action.key}  {action.help}" for action in ACTIONS), "1-9  favorite styles")
+KEYS = frozenset(_BY_KEY) | frozenset(FAVORITES)
+# what is on or off, as `Controls.get` and `Controls.set` call it
+SWITCHES = ("card", "plain", "lock", "overlay", "help", "record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +98,35 @@ class Controls:
 
         controls = Controls(StyleFilter("mosaic"), ["mosaic", "wave"])
         controls.press("n")                          # as do("next"): glides to wave
+        controls.set("strength", 0.8)                # a parameter
+        controls.set("card", True)                   # one of SWITCHES
 
     `paint`     does the painting; its style and strength are what the run begins with
-    `styles`    what `next`, `previous` and `mix` go through, in the words of `parse_style`
+    `styles`    what `next`, `previous` and `mix` go through, in the words of `parse_style`; or what gives
+                them, asked again each time, so that a picture added in mid-run is among them
     `mirror`    whether the picture is mirrored
-    `card`      the words on the privacy card
+    `favorites` the styles of the keys 1 to 9
+    `never_plain`  whether plain video is kept from others: they see the painting meanwhile, and the card
+                where there is none. Strengths below LEAST_STRENGTH are refused
+    `on_air`    tells whether others see the run now: `q` is to be pressed twice then
     `handlers`  do the actions that take more than a filter (snapshot, record, quit); what one returns is said
     `say`       is told what a key did, where that is worth a line
 
     `plain_frame` is the latest frame before painting, mirrored as the painted one is, its room replaced where
     the filter's `background` does that; None before the first.
+    `private_frame` is what the user alone sees in place of the frame just returned; None where that is the
+    same. `card_shown` has the run show others its card; the painting goes on behind it.
     """
 
     def __init__(
         self,
         paint: StyleFilter,
-        styles: Sequence[str],
+        styles: Sequence[str] | Callable[[], Sequence[str]],
         *,
         mirror: bool = False,
-        card: str = privacy_card.TEXT,
+        favorites: Sequence[str] = (),
+        never_plain: bool = False,
+        on_air: Callable[[], bool] = lambda: False,
         handlers: Mapping[str, Callable[[], str | None]] | None = None,
         say: Callable[[str], None] | None = None,
         clock: Clock | None = None,
@@ -117,20 +135,27 @@ class Controls:
         self.mirrored = mirror
         self.glide: float = PARAMETERS["glide"].default
         self.plain_frame: np.ndarray | None = None
+        self.private_frame: np.ndarray | None = None
         self.handlers = dict(handlers or {})
-        self.plain = self.card_shown = self.help_shown = self.recording = False
+        self.favorites = tuple(favorites)
+        self.rotate: float = PARAMETERS["rotate"].default
+        self.never_plain, self.on_air = never_plain, on_air
+        self.plain = self.help_shown = self.locked = False
         self.overlay_shown = True
+        self.is_recording: Callable[[], bool] = lambda: False
+        self._card_up = False
+        self._quit_by = float("-inf")
         self._say = say
         self._clock = clock or Clock()
         self._changing = threading.Lock()  # keys may come from a window and a terminal at once
-        self._card_text = card
-        self._card: np.ndarray | None = None
         self._began_with = paint.embedding
         began = paint.style if isinstance(paint.style, StyleMix) else None
-        self._ring: list[StyleMix | None] = [parse_style(style) for style in styles]
-        if began is None or began not in self._ring:
-            self._ring.insert(0, began)
-        self._at = self._ring.index(began)
+        self._styles = styles if callable(styles) else lambda: styles
+        self._named: list[str] = []
+        self._ring: list[StyleMix | None] = [began]
+        self._at = 0
+        self._gather()
+        self._turned = self._clock.now()
         self._mixed = 0.0
         self._other: StyleMix | None = None  # painted in place of those of the ring
         self._fixed_size: int | None = paint.size
@@ -141,26 +166,53 @@ class Controls:
         # the room itself is among them only where the run began with it: no slip of a finger shows it
         words = [word for word in ("blur", "plain") if word != str(paint.background)]
         self._backgrounds, self._at_background = [paint.background, *words], 0
+        if never_plain:
+            self._check_strength(paint.strength)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
-        if self.card_shown:
-            return self._privacy(frame)
         if self.mirrored:
             frame = cv2.flip(frame, 1)
-        if self.plain:
+        self.private_frame = None
+        if self.plain and not self.never_plain:
             self.plain_frame = self.paint.unpainted(frame)
             return self.plain_frame
         if self._afresh:
             self._afresh = False
             self.paint.reset()
-        self.paint.style = self._glide.at(self._clock.now())
+        now = self._clock.now()
+        if self.rotate and now - self._turned >= max(self.rotate, SHORTEST_TURN):
+            self._turned = now
+            # a new style may have to be embedded first, and painting goes on meanwhile
+            threading.Thread(target=self.do, args=("next",), name="nstfilter-rotate", daemon=True).start()
+        self.paint.style = self._glide.at(now)
         self.paint.strength = self._strength
         painted = self.paint(frame)
         self.plain_frame = self.paint.plain_frame
-        # pressed while it was painted: at once is at once
-        if self.card_shown:
-            return self._privacy(frame)
-        return self.plain_frame if self.plain and self.plain_frame is not None else painted
+        if not self.plain or self.plain_frame is None:
+            return painted
+        if not self.never_plain:  # pressed while it was painted: at once is at once
+            return self.plain_frame
+        self.private_frame = self.plain_frame
+        return painted
+
+    def prepare(self, height: int, width: int, size: int | None = None) -> None:
+        """Compile ahead what frames of `height` by `width` need at `size`; as `StyleFilter.prepare`."""
+        self.paint.prepare(height, width, size)
+
+    @property
+    def card_shown(self) -> bool:
+        """Whether others are to see the privacy card: because the user wants it, or, with `never_plain`,
+        because faces would be seen as they are."""
+        return self._card_up or (self.never_plain and self._bares())
+
+    def _bares(self) -> bool:
+        """Whether a picture as it is painted now shows faces hardly changed."""
+        return self._strength * self.paint.face < LEAST_STRENGTH or self.paint.area == "background"
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recording that was begun by a key is being written."""
+        return self.is_recording()
 
     @property
     def size(self) -> int | None:
@@ -173,26 +225,35 @@ class Controls:
         self.paint.size = self._fixed_size or size
 
     def get(self, name: str) -> Any:
-        """The value now of the parameter called `name`, one that can change between frames. The style is as
-        `parse_style` reads it anywhere, empty where it has no name; the size None where it is not fixed."""
-        match _parameter(name).name:
-            case "style":
-                return spelled(self.style) if self.style else ""
-            case "strength":
-                return self._strength
-            case "size":
-                return self._fixed_size
-            case "mirror":
-                return self.mirrored
-            case "glide":
-                return self.glide
-        return getattr(self.paint, name)
+        """The value now of the parameter called `name`, one that can change between frames, or of one of
+        SWITCHES. The style is as `parse_style` reads it anywhere, empty where it has no name; the size None
+        where it is not fixed."""
+        if name in SWITCHES:
+            return self._switches()[name]
+        own = {
+            "style": spelled(self.style) if self.style else "",
+            "strength": self._strength,
+            "size": self._fixed_size,
+            "mirror": self.mirrored,
+            "glide": self.glide,
+            "rotate": self.rotate,
+        }
+        name = _parameter(name).name
+        return own[name] if name in own else getattr(self.paint, name)
 
     def set(self, name: str, value: Any) -> None:
-        """Change the parameter `name` from the next frame on; to a style it glides. Raises `UsageError`
-        for what `parameters.py` does not allow, and as `parse_style` does."""
+        """Change the parameter `name` from the next frame on, to a style it glides; or turn one of SWITCHES
+        on or off. Raises `UsageError` for what `parameters.py` does not allow, and as `parse_style` does."""
+        if name in SWITCHES:
+            if not isinstance(value, bool):
+                raise UsageError(f"{name} is {value!r}; expected true or false")
+            if value != self._switches()[name]:
+                self.do(name)
+            return
         value = _parameter(name).check(value)
         with self._changing:
+            if name == "strength" and self.never_plain:
+                self._check_strength(value)
             match name:
                 case "style":
                     self._go_to(parse_style(value))
@@ -204,8 +265,39 @@ class Controls:
                     self._afresh, self.mirrored = self._afresh or value != self.mirrored, value
                 case "glide":
                     self.glide = value
+                case "rotate":
+                    self.rotate, self._turned = value, self._clock.now()
                 case _:
                     setattr(self.paint, name, value)
+
+    def state(self) -> dict[str, Any]:
+        """Everything a panel shows: each parameter that can change between frames and each of SWITCHES by its
+        name, and `styles`, `favorites`, `never_plain` and `message`, the latest one."""
+        values = {one.name: self.get(one.name) for one in PARAMETERS.values() if one.between_frames}
+        return {
+            **values,
+            **self._switches(),
+            "styles": [spelled(mix) if mix else "" for mix in self._ring],
+            "favorites": list(self.favorites),
+            "never_plain": self.never_plain,
+            "message": self._message if self._clock.now() < self._message_ends else "",
+        }
+
+    def _switches(self) -> dict[str, bool]:
+        return {
+            "card": self._card_up,
+            "plain": self.plain,
+            "lock": self.locked,
+            "overlay": self.overlay_shown,
+            "help": self.help_shown,
+            "record": self.recording,
+        }
+
+    def _check_strength(self, strength: float) -> None:
+        if strength < LEAST_STRENGTH:
+            raise UsageError(
+                f"strength is {strength:g}; with --never-plain it stays at {LEAST_STRENGTH:g} or more"
+            )
 
     @property
     def style(self) -> StyleMix | None:
@@ -219,9 +311,32 @@ class Controls:
         return StyleMix(tuple((part, share * weight) for mix, weight in weights for part, share in mix.parts))
 
     def press(self, key: str) -> None:
-        """Do what `key` (one letter, of either case) stands for; nothing, where that is nothing."""
-        if action := _BY_KEY.get(key.lower()):
+        """Do what `key` (one letter, of either case) stands for; nothing, where that is nothing.
+
+        Locked keys do nothing but unlock, and put the card up. `q` is to be pressed twice where others see
+        the run.
+        """
+        action = _BY_KEY.get(key.lower())
+        if self.locked and action != "lock" and not (action == "card" and not self._card_up):
+            if action or key in FAVORITES:
+                self._tell("the keys are locked; l unlocks them")
+        elif action == "quit" and self.on_air() and self._clock.now() > self._quit_by:
+            self._quit_by = self._clock.now() + SHOWN
+            self._tell("others see this run; press q again to end it")
+        elif action:
             self.do(action)
+        elif key in FAVORITES:
+            self.favorite(int(key))
+
+    def favorite(self, number: int) -> None:
+        """Glide to the favorite style of that number, counted from 1; that there is none is said."""
+        if number > len(self.favorites):
+            self._tell(f"there is no favorite {number}; --styles or a file of favorites sets them")
+            return
+        try:
+            self.set("style", self.favorites[number - 1])
+        except NstfilterError as error:
+            self._tell(str(error))
 
     def do(self, action: str) -> None:
         """Do the action of that name in `ACTIONS`. What goes wrong is said and changes nothing; only an
@@ -237,27 +352,37 @@ class Controls:
             log.exception("%s failed", action)
             message = f"{action} failed: {error}"
         if message:
-            self._message, self._message_ends = message, self._clock.now() + SHOWN
-            if self._say:
-                self._say(message)
+            self._tell(message)
+
+    def _tell(self, message: str) -> None:
+        self._message, self._message_ends = message, self._clock.now() + SHOWN
+        if self._say:
+            self._say(message)
 
     def _do(self, action: str) -> str | None:
         match action:
             case "next":
+                self._gather()
                 self._go(self._after(), 0.0)
             case "previous":
+                self._gather()
                 self._go(self._at if self._mixed or self._other else (self._at - 1) % len(self._ring), 0.0)
             case "mix":
+                self._gather()
                 mixed = self._mixed + MIX_STEP
                 self._go(*((self._after(), 0.0) if mixed >= 1 else (self._at, mixed)))
             case "stronger" | "weaker":
                 step = PARAMETERS["strength"].step or 0.0
                 step = step if action == "stronger" else -step
-                self._strength = round(min(1.0, max(0.0, self._strength + step)), 2)
+                least = LEAST_STRENGTH if self.never_plain else 0.0
+                self._strength = round(min(1.0, max(least, self._strength + step)), 2)
             case "plain":
                 self._afresh, self.plain = True, not self.plain
             case "card":
-                self._afresh, self.card_shown = True, not self.card_shown
+                self._card_up = not self._card_up
+            case "lock":
+                self.locked = not self.locked
+                return "keys locked" if self.locked else "keys unlocked"
             case "area":
                 choices = PARAMETERS["area"].choices
                 self.paint.area = choices[(choices.index(self.paint.area) + 1) % len(choices)]
@@ -313,10 +438,23 @@ class Controls:
         mix = self._ring[at]
         return self._began_with if mix is None else self.paint.embed(mix)
 
-    def _privacy(self, frame: np.ndarray) -> np.ndarray:
-        if self._card is None or self._card.shape[:2] != frame.shape[:2]:
-            self._card = privacy_card.draw(frame.shape[1], frame.shape[0], self._card_text)
-        return self._card
+    def _gather(self) -> None:
+        """Bring the ring up to date with the styles there are; what is painted now stays in it."""
+        named = list(self._styles())
+        if named == self._named:
+            return
+        here = self._ring[self._at]
+        ring: list[StyleMix | None] = []
+        for name in named:
+            try:
+                ring.append(parse_style(name))
+            except NstfilterError as error:
+                if not self._named:
+                    raise
+                log.debug("%s cannot be a style", name, exc_info=error)  # just now being copied, say
+        if here is None or here not in ring:
+            ring.insert(0, here)
+        self._named, self._ring, self._at = named, ring, ring.index(here)
 
     def describe(self, figures: Figures) -> list[str]:
         """The overlay: what is on, how the run is doing, the latest message, help if it is asked for."""
@@ -327,13 +465,13 @@ class Controls:
 
     def status(self, figures: Figures) -> tuple[str, str]:
         """What is on, and how the run is doing, in a line each."""
+        shown = ["plain video"] if self.plain else [self._label(), f"strength {100 * self._strength:.0f} %"]
         if self.card_shown:
-            shown = ["privacy card"]
-        elif self.plain:
-            shown = ["plain video"]
-        else:
-            shown = [self._label(), f"strength {100 * self._strength:.0f} %"]
-        shown += [word for word, on in (("mirrored", self.mirrored), ("recording", self.recording)) if on]
+            shown.insert(0, "privacy card")
+        elif self.plain and self.never_plain:
+            shown.append("for you alone")
+        marks = (("mirrored", self.mirrored), ("recording", self.recording), ("locked", self.locked))
+        shown += [word for word, on in marks if on]
         doing = [f"{figures.rate:.1f} frames/s"]
         if figures.latency:
             median, p95 = (round(1000 * seconds) for seconds in figures.latency)

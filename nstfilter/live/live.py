@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from nstfilter.filter import as_bgr
 from nstfilter.live import privacy_card
 from nstfilter.live.capture import Capture
 from nstfilter.live.governor import Governor
-from nstfilter.live.letterbox import Letterbox
+from nstfilter.live.letterbox import Crop, Letterbox
 from nstfilter.live.mailbox import Clock, Mailbox, Switch, ThreadGroup
 from nstfilter.live.painter import PaintedFrame, Painter
 from nstfilter.live.sink_worker import SinkWorker
@@ -29,8 +30,8 @@ from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
 HOLD = 1.0
-# seconds that `stop` may take; sinks that are still at work, a recording, are waited for longer
-STOP, FINISH = 0.4, 60.0
+# seconds that `stop` may take; files that are still being finished are waited for longer
+STOP, FINISH = 0.3, 60.0
 # seconds between two looks at what comes from outside: `stop`, and on Windows Ctrl-C
 LOOK = 0.05
 # seconds between two counts of the figures for the overlay
@@ -50,10 +51,13 @@ class Live:
     `source`    open; a live one that breaks off is opened again, any other is paced by its timestamps
     `filter`    BGR uint8 frame in, BGR uint8 frame out, same size
     `sinks`     not yet open
-    `size`      (width, height) of what is put out, letterboxed; default: the source's
+    `size`      (width, height) of what is put out; default: that of the part taken of the source's
+    `fill`      cut off what does not fit into that size, rather than put bars beside it
+    `crop`      take this part of the source's frames
     `rate`      frames a second of what is put out
     `governor`  sets `filter.size` so that the rate is held
-    `card`      the words shown when the camera is away or painting fails
+    `card`      what is shown when the camera is away or painting fails: a text, or a picture that fills the
+                frame (HxWx3 BGR uint8). A filter with a true `card_shown` has it shown to others
     `record`    a sink that gets every plain frame, letterboxed as the painted ones are, at the time it came
     `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
     `say`       is told, in a line each, what breaks off and what comes back; default: the log
@@ -69,7 +73,9 @@ class Live:
         size: tuple[int, int] | None = None,
         rate: Fraction | float = Fraction(30),
         governor: Governor | None = None,
-        card: str = privacy_card.TEXT,
+        card: str | np.ndarray = privacy_card.TEXT,
+        fill: bool = False,
+        crop: Crop | None = None,
         record: Sink | None = None,
         overlay: Callable[[Figures], Sequence[str]] | None = None,
         say: Callable[[str], None] | None = None,
@@ -78,10 +84,11 @@ class Live:
     ) -> None:
         self.overlay, self.on_frame = overlay, on_frame
         self.say = say or log.warning
-        width, height = size or (source.info.width, source.info.height)
+        whole = np.broadcast_to(np.uint8(0), (source.info.height, source.info.width, 3))
+        height, width = (size[1], size[0]) if size else (crop(whole) if crop else whole).shape[:2]
         self._rate = Fraction(rate)
         self._info = StreamInfo(width, height, 1 / self._rate, self._rate, live=True)
-        self._letterbox = Letterbox(width, height)
+        self._letterbox = Letterbox(width, height, fill=fill, crop=crop)
         self._card = PaintedFrame(privacy_card.draw(width, height, card), None)
         self._clock = clock or Clock()
         self._main = self._clock.condition()
@@ -97,6 +104,7 @@ class Live:
         self._stop: threading.Event | None = None
         self._opened = self._stopping = self._over = False
         self._picture: PaintedFrame | None = None  # the latest put out
+        self._hanging = False
         self._seen = 0.0  # when a frame was last captured
         self._counters = Counters()
         self._figures: Figures | None = None
@@ -108,10 +116,32 @@ class Live:
         return self._painter.seconds
 
     @property
+    def on_air(self) -> bool:
+        """Whether others see what is put out now: a sink for them is open."""
+        return any(worker.sink.audience == "others" and not worker.done for worker in self._workers)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether others see the card because the user wants it: the filter's `card_shown`."""
+        return bool(getattr(self._painter.filter, "card_shown", False))
+
+    @property
+    def source_state(self) -> str:
+        """ "open", "silent" (no frame for a second) or "lost" (being opened again)."""
+        if self._source.lost:
+            return "lost"
+        return "silent" if self._silent(self._clock.now()) else "open"
+
+    @property
     def warnings(self) -> list[str]:
         """What the source and the sinks had to say, a line each."""
         own = list(self._source.warnings)
         return own + [line for worker in self._every() for line in worker.warnings]
+
+    @property
+    def kept(self) -> list[Path]:
+        """Finished parts of recordings that failed, each beside the name it was to have."""
+        return [path for worker in self._every() for path in worker.kept]
 
     def run(self, *, stop: threading.Event | None = None) -> Figures:
         """Paint until a source that is not live ends, `stop` is called or set, Ctrl-C is pressed, or every
@@ -165,9 +195,15 @@ class Live:
             if worker.given is sink:
                 worker.end()
 
+    def state(self, sink: Sink) -> str | None:
+        """How `sink`, as it was given to the run, is doing: a state of `SinkStats`; None for a stranger."""
+        return next((worker.state for worker in self._every() if worker.given is sink), None)
+
     def snapshot(self) -> np.ndarray | None:
-        """The latest picture put out, HxWx3 BGR uint8; None before the first."""
-        return None if self._picture is None else self._picture.image.copy()
+        """The latest picture that others saw, HxWx3 BGR uint8; None before the first."""
+        if self._picture is None:
+            return None
+        return (self._card if self.hidden else self._picture).image.copy()
 
     # the thread that called run
 
@@ -215,9 +251,11 @@ class Live:
             self._threads.start(self._source.close)  # a read that waits for a camera ends when that is closed
             self._threads.gone(STOP / 2)
         finish_by = self._clock.now() + FINISH
-        while (now := self._clock.now()) < finish_by and any(o.at_work(now) for o in self._every()):
+        while (now := self._clock.now()) < finish_by and any(
+            worker.at_work(now) for worker in self._every() if worker.sink.audience == "file"
+        ):
             self._threads.gone(LOOK)
-        if self._threads.gone(LOOK):
+        if self._threads.gone(0):
             self._source.close()
         for thread in self._threads.threads:
             log.warning("%s is still busy and was left behind", thread.name)
@@ -274,14 +312,11 @@ class Live:
         tick = 0
         while not self._halted.on and (newest or not self._painted.ended):
             now = self._clock.now()
+            hanging = self._hangs()
             if newest:
                 self._picture = newest
                 self._counters.show(now)
-            elif (
-                self._picture is None
-                or self._painter.failing
-                or (self._source.live and now - self._seen > HOLD)
-            ):
+            elif self._picture is None or self._painter.failing or hanging or self._silent(now):
                 self._picture = self._card
             self._offer(tick, now)
             following = max(tick + 1, int((self._clock.now() - begun) * self._rate))
@@ -293,6 +328,18 @@ class Live:
             newest = self._painted.take(due + 0.5 / float(self._rate) - self._clock.now())
         self._counters.ended = self._clock.now()
         self._stopping = True
+
+    def _silent(self, now: float) -> bool:
+        return self._source.live and now - self._seen > HOLD
+
+    def _hangs(self) -> bool:
+        """Whether painting hangs; what begins and ends is said."""
+        if self._painter.hanging != self._hanging:
+            self._hanging = not self._hanging
+            self.say(
+                "painting hangs; a card is shown until it goes on" if self._hanging else "painting goes on"
+            )
+        return self._hanging
 
     def _offer(self, tick: int, now: float) -> None:
         """Hand the picture to every sink."""
@@ -309,9 +356,14 @@ class Live:
         except Exception:
             log.exception("the overlay failed, and the run goes on without it")
             self.overlay = None
-        frame = Frame(self._picture.image, tick, 1, self._picture.captured, lines)
+        picture = self._picture
+        seen = self._card if self.hidden else picture
+        public = Frame(seen.image, tick, 1, seen.captured, lines)
+        private = Frame(
+            picture.image if picture.private is None else picture.private, tick, 1, picture.captured, lines
+        )
         for worker in self._workers:
-            worker.offer(frame)
+            worker.offer(private if worker.sink.audience == "user" else public)
 
     def _sink_worker(self, sink: Sink, *, plain: bool = False) -> SinkWorker:
         return SinkWorker(

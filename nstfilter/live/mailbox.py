@@ -94,13 +94,13 @@ class ThreadGroup:
     def __init__(self, condition: Condition) -> None:
         self.condition = condition
         self.threads: set[threading.Thread] = set()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def start(self, target: Callable[..., None], *arguments: Any) -> None:
         def body() -> None:
             try:
                 target(*arguments)
-            except Exception as error:
+            except BaseException as error:  # Ctrl-C reaches the main thread alone: here it is a plugin's
                 self.error = self.error or error
             finally:
                 with self.condition:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
@@ -16,25 +18,40 @@ from nstfilter.streams import Frame
 
 # seconds between two tries of a filter that fails
 RETRY = 1.0
+# seconds without a picture after which painting counts as hanging, and for the very first picture, for which
+# a model may have to compile
+PATIENCE, FIRST = 1.0, 5.0
+# a model that is slow but steady is given so many times what its last pictures took
+SLOWER = 2.5
 
 log = logging.getLogger("nstfilter")
 
 
 @dataclass(frozen=True, slots=True)
 class PaintedFrame:
-    """A picture as large as the output, BGR uint8, and when its frame was captured; None for a card."""
+    """A picture as large as the output, BGR uint8.
+
+    `captured`  when its frame was captured; None for the card
+    `private`   what the user alone sees in its place; None where that is the same
+    """
 
     image: np.ndarray
     captured: float | None
+    private: np.ndarray | None = None
 
 
 class Painter:
-    """Paints frames of any size into pictures of `fit`'s. `seconds` is the time spent inside `filter`."""
+    """Paints frames of any size into pictures of the size of `letterbox`.
+
+    One thread calls it; `hanging` may be asked from any other. `seconds` is the time spent inside `filter`,
+    `failing` whether the filter raised last. A filter may have `private_frame`, the picture that only the
+    user sees in place of the one just returned.
+    """
 
     def __init__(
         self,
         filter: Callable[[np.ndarray], np.ndarray],
-        fit: Letterbox,
+        letterbox: Letterbox,
         governor: Governor | None,
         clock: Clock,
         say: Callable[[str], None],
@@ -42,35 +59,61 @@ class Painter:
         self.filter, self.governor = filter, governor
         self.failing = False
         self.seconds = 0.0
-        self._letterbox, self._clock, self._say = fit, clock, say
+        self._letterbox, self._clock, self._say = letterbox, clock, say
         self._retry_at = 0.0
+        self._busy_since: float | None = None
+        self._lately: deque[float] = deque(maxlen=5)
         if governor:
             self._set_size(governor.size)
 
+    @property
+    def hanging(self) -> bool:
+        """Whether the filter has been at one frame for longer than it may."""
+        since = self._busy_since
+        return since is not None and self._clock.now() - since > self._patience()
+
     def __call__(self, frame: Frame) -> PaintedFrame | None:
-        """The painted frame, or None while the filter fails; it is then tried about once a second."""
+        """The painted frame; None while the filter fails, which is then tried about once a second, and for
+        a picture that took so long that a card stood in for it."""
         started = self._clock.now()
         if self.failing and started < self._retry_at:
             return None
+        patience = self._patience()
+        self._busy_since = started
         try:
             image = self._letterbox.scaled(as_bgr(frame.image)[0])
             painted = self.filter(image)
             check_painted(painted, image)
-        except Exception as error:
+            private = getattr(self.filter, "private_frame", None)
+        except BaseException as error:  # SystemExit too: whatever a model raises, there is a card
             if not self.failing:
                 log.error("painting failed", exc_info=error)
-                self._say(f"painting failed: {error}; a card is shown until it works again")
+                reason = str(error) or type(error).__name__
+                self._say(f"painting failed: {reason}; a card is shown until it works again")
             self.failing, self._retry_at = True, self._clock.now() + RETRY
             return None
+        finally:
+            self._busy_since = None
         now = self._clock.now()
         self.seconds += now - started
+        self._lately.append(now - started)
         if self.failing:
             self.failing = False
             self._say("painting works again")
         if self.governor:
             self.governor.limit(min(image.shape[:2]))
             self._set_size(self.governor.observe(now - started, now))
-        return PaintedFrame(self._letterbox.placed(painted), frame.captured)
+        if now - started > patience:
+            return None
+        return PaintedFrame(
+            self._letterbox.placed(painted),
+            frame.captured,
+            None if private is None else self._letterbox.placed(private),
+        )
+
+    def _patience(self) -> float:
+        lately = list(self._lately)
+        return max(PATIENCE, SLOWER * median(lately)) if lately else FIRST
 
     def _set_size(self, size: int) -> None:
         if getattr(self.filter, "size", None) != size:

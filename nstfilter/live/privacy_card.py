@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nstfilter.graphics.text import draw_text, text_width
+from nstfilter.live.letterbox import Letterbox
 
 TEXT = "Back in a moment"
 # BGR, of the card's middle and corners, and of its writing
@@ -13,21 +14,24 @@ MIDDLE, CORNERS, INK = (74, 60, 52), (34, 26, 22), (226, 220, 214)
 HEIGHT, WIDTH = 0.075, 0.86
 
 
-def draw(width: int, height: int, text: str = TEXT) -> np.ndarray:
-    """A calm dark card with `text` in its middle, HxWx3 BGR uint8; several lines where the text has them.
+def draw(width: int, height: int, card: str | np.ndarray = TEXT) -> np.ndarray:
+    """The card, HxWx3 BGR uint8: a calm dark ground with a text in its middle, in several lines where that
+    has them; or the middle of a picture (HxWx3 BGR uint8) that fills it.
 
     A letter that cannot be drawn here is a question mark: `nstfilter.graphics.text.missing` tells which.
     """
+    if not isinstance(card, str):
+        return Letterbox(width, height, fill=True)(card)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     edge = np.clip((x * x + y * y) / 2, 0, 1)[..., None] ** 0.8
     glow = np.array(MIDDLE) * (1 - edge) + np.array(CORNERS) * edge
     # grain half a level wide, or the slow fall of light shows as rings
     grain = np.random.default_rng(0).uniform(-0.5, 0.5, (height, width, 1))
-    card = np.clip(np.rint(glow + grain), 0, 255).astype(np.uint8)
-    lines = [line for line in text.splitlines() if line.strip()]
+    ground = np.clip(np.rint(glow + grain), 0, 255).astype(np.uint8)
+    lines = [line for line in card.splitlines() if line.strip()]
     if lines:
-        _write(card, lines)
-    return card
+        _write(ground, lines)
+    return ground
 
 
 def _write(card: np.ndarray, lines: list[str]) -> None:

@@ -21,6 +21,15 @@ class Recordings:
         self.controls = controls
         self._made: list[Path] = []
         self._recording: tuple[Sink, Path] | None = None
+        controls.is_recording = lambda: self.recording
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recording begun here is being written; not once its file could not be opened or failed
+        for good."""
+        if self._recording is None:
+            return False
+        return self.live.state(self._recording[0]) in ("opening", "open", "stuck", "lost")
 
     @property
     def files(self) -> list[Path]:
@@ -46,14 +55,14 @@ class Recordings:
 
     def record(self) -> str:
         """Begin a recording, or end the one being made. Raises `SinkError` where none can be begun."""
-        if self._recording is None:
+        if self._recording is None or not self.recording:
             path = self._free(".mp4")
             sink = open_sink(path)
             self.live.add(sink)
             self._made.append(path)
-            self._recording, self.controls.recording = (sink, path), True
+            self._recording = sink, path
             return f"recording to {path}"
-        (sink, path), self._recording, self.controls.recording = self._recording, None, False
+        (sink, path), self._recording = self._recording, None
         self.live.remove(sink)
         return f"recording ends: {path}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -40,7 +41,8 @@ class SinkWorker:
         self.given = self.sink = sink  # the latter is another once it was opened again
         self.name = getattr(sink, "name", None) or type(sink).__name__.removesuffix("Sink").lower()
         self.state = "opening"
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
+        self.kept: list[Path] = []  # finished parts of what failed
         self.latencies = Latencies()
         self.warnings: list[str] = []
         self.mailbox: Mailbox[Frame] = Mailbox(condition or clock.condition())
@@ -48,6 +50,7 @@ class SinkWorker:
         self._written = self._dropped = self._retries = 0
         self._first: int | None = None
         self._captured: float | None = None
+        self._lost: BaseException | None = None  # why it broke off, until it is back
         self._wait = BACK_OFF[0]
         self._retry_at = 0.0
         self._busy_since: float | None = None
@@ -70,7 +73,7 @@ class SinkWorker:
         try:
             self.sink.open(self._info)
             self.state = "open"
-        except Exception as error:
+        except BaseException as error:
             self.state, self.error = "failed", error
         self._busy_since = None
 
@@ -93,7 +96,7 @@ class SinkWorker:
         except Closed:
             self._dropped += 1
             self.close()
-        except Exception as error:
+        except BaseException as error:
             self._dropped += 1
             self._lose(error)
         else:
@@ -101,8 +104,8 @@ class SinkWorker:
             if frame.captured is not None and frame.captured != self._captured:
                 self._captured = frame.captured
                 self.latencies.add(self._clock.now() - frame.captured)
-            if self._wait != BACK_OFF[0] or self.state == "stuck":
-                self._wait, self.state = BACK_OFF[0], "open"
+            if self._lost or self.state == "stuck":
+                self._wait, self.state, self._lost = BACK_OFF[0], "open", None
                 self._say(f"{self.name} is back")
         finally:
             self._busy_since = None
@@ -112,6 +115,9 @@ class SinkWorker:
         self.mailbox.end(drop=True)
         if self.done:
             return
+        if self.state == "lost":  # for good, then: it was said when it broke off
+            self.state, self.error = "failed", self._lost
+            return
         self.state = "closing"
         try:
             if self._written:
@@ -119,9 +125,11 @@ class SinkWorker:
             else:
                 self.sink.abort()
             self.state = "closed"
-        except Exception as error:
+        except BaseException as error:
+            self._abort()
             self._fail(error)
-        self.warnings += self.sink.warnings
+        else:
+            self._collect()
 
     def at_work(self, now: float) -> bool:
         """Whether it will finish, as far as one can tell: a write that does not come back never will."""
@@ -139,23 +147,31 @@ class SinkWorker:
         dropped = self._dropped + self.mailbox.dropped
         return SinkStats(self.name, self.state, self._written, dropped, self._retries, p50, p95)
 
-    def _lose(self, error: Exception) -> None:
-        """Give up this sink, and plan to open it again."""
+    def _collect(self) -> None:
         self.warnings += self.sink.warnings
+
+    def _abort(self) -> None:
+        """Abort the sink, and say which part of its result is kept."""
         kept = None
         try:
             kept = self.sink.abort()
-        except Exception:
+        except BaseException:
             log.debug("%s could not be cleared away", self.name, exc_info=True)
+        self._collect()
         if kept:
+            self.kept.append(kept)
             self._say(f"the finished part is kept in {kept}")
+
+    def _lose(self, error: BaseException) -> None:
+        """Give up this sink, and plan to open it again."""
+        self._abort()
         if self.sink.reopen is None:
             self._fail(error)
             return
-        if self._wait == BACK_OFF[0]:
+        if self._lost is None:
             log.debug("%s failed", self.name, exc_info=error)
             self._say(f"{self.name}: {error}; trying again until it is back")
-        self.state = "lost"
+        self.state, self._lost = "lost", error
         self._plan()
 
     def _plan(self) -> None:
@@ -170,7 +186,7 @@ class SinkWorker:
         try:
             sink = self.sink.reopen()
             sink.open(self._info)
-        except Exception as error:
+        except BaseException as error:
             log.debug("%s cannot be opened again", self.name, exc_info=error)
             self._plan()
             return False
@@ -178,6 +194,6 @@ class SinkWorker:
         self.sink, self.state, self._first = sink, "open", None
         return True
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self.state, self.error = "failed", error
         self._say(f"{self.name}: {error}")

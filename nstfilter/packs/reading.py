@@ -110,7 +110,7 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     if os.path.isfile(path):
         path = path.resolve()
         return Style(path.stem, path, title=path.name, taught=if_file(taught_beside(path)))
-    if path.suffix and (len(path.parts) > 1 or path.suffix.lower() in _PICTURE_SUFFIXES):
+    if path.suffix and (len(path.parts) > 1 or path.suffix.lower() in PICTURE_SUFFIXES):
         raise StyleError(f"there is no style picture at {text}")
     raise UnknownNameError(
         "style",
@@ -127,7 +127,7 @@ def open_picture(path: Path) -> Source:
     return open_source(path, **({"max_pixels": MAX_PIXELS} if limited else {}))
 
 
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 # beyond this, weights are a slip of the finger, and their sum could overflow
 _MAX_WEIGHT = 1e6
 

@@ -30,6 +30,7 @@ class PreviewSink(Sink):
     """
 
     main_thread = sys.platform == "darwin"
+    audience = "user"
 
     def __init__(
         self, title: str = "nstfilter", *, on_key: Callable[[str], None] | None = None, mirror: bool = False

@@ -27,6 +27,8 @@ class VirtualcamSink(Sink):
     `list_cameras` and `camera` stand for the system's virtual cameras and `pyvirtualcam.Camera`.
     """
 
+    audience = "others"
+
     def __init__(
         self,
         target: str = "",
