@@ -79,6 +79,7 @@ def _keys() -> str:
         "| key | what it does |",
     ]
     rows = [f"| `{action.key}` | {action.help} |" for action in ACTIONS]
+    rows.append("| `1` to `9` | favorite styles |")
     return "\n".join([*lines, "|---|---|", *rows, ""])
 
 

@@ -203,7 +203,7 @@ def test_never_plain_keeps_plain_video_for_the_user_alone(make):
 @pytest.mark.parametrize(("name", "value"), [("area", "background"), ("face", 0.0)])
 def test_never_plain_shows_the_card_where_faces_are_left_as_they_are(make, name, value):
     controls = make(never_plain=True)
-    controls.paint = SimpleNamespace(**{name: value})
+    controls.paint = SimpleNamespace(**{"area": "all", "face": 1.0, name: value})
     assert controls.card_shown
     controls.never_plain = False
     assert not controls.card_shown
