@@ -329,7 +329,7 @@ def test_a_recording_that_is_lost_and_never_comes_back_is_an_error_and_its_part_
         (["--styles", " , "], "names no style"),
         (["--floor", "3"], "floor is 3"),
         (["--rotate", "-1"], "rotate is -1"),
-        (["--card", "\U0001f600"], "cannot be written"),
+        (["--card", "\u0378"], "cannot be written"),
         (["--never-plain", "--strength", "0.2"], "never-plain"),
     ],
 )

@@ -26,8 +26,6 @@ class PanelSink(Sink):
     `port`     None for the first free one from 8450 on
     """
 
-    audience = "user"
-
     def __init__(self, session: Session, host: str = "127.0.0.1", port: int | None = None) -> None:
         super().__init__()
         self.session, self.host, self.port = session, host, port
