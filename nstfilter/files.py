@@ -101,3 +101,10 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's content, in 64 hexadecimal digits. Raises `OSError`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_private(path: Path) -> bool:
+    """Whether nobody but its owner may read the file: then nobody else is to read what is made of it."""
+    with suppress(OSError):
+        return os.name == "posix" and not path.stat().st_mode & 0o077
+    return False

@@ -165,3 +165,30 @@ def test_an_empty_folder_is_taken_away_again_and_a_full_one_is_not(tmp_path):
     assert not (tmp_path / "new").exists()
     clear_folder(Job(tmp_path / "a.png", tmp_path / "b.png"))
     assert tmp_path.exists()
+
+
+def outputs(jobs):
+    return sorted(job.output.name for job in jobs)
+
+
+def test_what_cannot_be_written_as_it_is_becomes_mp4_or_png(tmp_path):
+    for name in ("a.wmv", "b.ts", "c.mkv", "d.avi", "e.heic", "f.png", "c.flv"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    jobs = plan(["in"], "out", STYLE)
+    assert outputs(jobs) == ["a.mp4", "b.mp4", "c.mkv", "c.mp4", "d.mp4", "e.png", "f.png"]
+    check_jobs(jobs, {})
+    assert plan(["in/a.wmv"], None, STYLE)[0].output.name == "a-wave.mp4"
+
+
+def test_to_chooses_what_results_become(tmp_path):
+    for name in ("a.wmv", "a.mp4", "b.png", "c.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    assert outputs(plan(["in"], "out", STYLE, to="webm")) == ["a.mp4.webm", "a.wmv.webm", "b.png", "c.jpg"]
+    assert outputs(plan(["in"], "out/", STYLE, to="jpg", exclude=["a.*"])) == ["b.jpg", "c.jpg"]
+    assert plan(["in/c.jpg"], None, STYLE, to="png")[0].output.name == "c-wave.png"
+    with pytest.raises(UsageError, match="--to is 'bmpx'; expected one of mp4, "):
+        plan(["in"], None, STYLE, to="bmpx")
+    with pytest.raises(UsageError, match="leave out --to"):
+        plan(["in/c.jpg"], "out.png", STYLE, to="webp")

@@ -23,10 +23,10 @@ import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from nstfilter.errors import SinkError, SourceError, UnknownNameError, UsageError
+from nstfilter.errors import MissingLibraryError, SinkError, SourceError, UnknownNameError, UsageError
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import run
-from nstfilter.streams import Frame, StreamInfo
+from nstfilter.streams import Change, Frame, StreamInfo
 
 pytestmark = pytest.mark.filterwarnings("error")  # nothing Pillow remarks may reach the terminal
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("error")  # nothing Pillow remarks may r
 COLORS = [[(0, 0, 255), (0, 255, 0), (255, 0, 0)], [(0, 255, 255), (255, 255, 255), (0, 0, 0)]]
 CHART = np.array(COLORS, np.uint8).repeat(16, axis=0).repeat(16, axis=1)  # BGR, 32x48
 LOSSLESS = [".png", ".tiff", ".tif", ".bmp"]
-LOSSY = [".jpg", ".jpeg", ".webp"]
+LOSSY = [".jpg", ".jpeg", ".webp", ".avif"]
 
 
 def pil(bgr: np.ndarray) -> Image.Image:
@@ -324,7 +324,7 @@ def test_a_cmyk_profile(tmp_path: Path) -> None:
     inks[..., 1:3] = 0
     Image.fromarray(inks, "CMYK").save(tmp_path / "a.jpg", quality=100, icc_profile=cmyk_profile())
     image = read(tmp_path / "a.jpg")
-    assert remarks(tmp_path / "a.jpg") == ""
+    assert remarks(tmp_path / "a.jpg") == "its CMYK colors are sRGB in the result"
     assert image[24, 8].min() >= 253  # paper
     assert image[24, 24].max() <= 5  # black
     blue, green, red = image[8, 8].astype(int)  # cyan
@@ -729,3 +729,116 @@ def test_a_live_run_is_no_picture(tmp_path):
     with pytest.raises(SinkError, match="a live run has many"):
         sink.open(StreamInfo(64, 48, live=True))
     assert list(tmp_path.iterdir()) == []
+
+
+# --- wide gamut, and formats of today --------------------------------------------------------------------
+
+# the primaries in XYZ, adapted to D50, and gamma
+SPACES = {
+    "Display P3": ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407), 2.2),
+    "Adobe RGB": ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457), 2.2),
+    "ProPhoto": ((0.7977, 0.288, 0.0), (0.1352, 0.7119, 0.0), (0.0313, 0.0001, 0.8249), 1.8),
+}
+
+
+def wide_profile(space: str) -> bytes:
+    """A profile of ICC.1:2001 with a matrix and a gamma."""
+    *primaries, gamma = SPACES[space]
+
+    def xyz(values: tuple[float, ...]) -> bytes:
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    name = space.encode() + b"\0"
+    desc = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78)
+    tags = {b"desc": desc + bytes(-len(desc) % 4), b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    tags |= {key: xyz(values) for key, values in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    place, table, data = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for key, value in tags.items():
+        table += key + struct.pack(">II", place + len(data), len(value))
+        data += value
+    head = struct.pack(
+        ">I4sI4s4s4s", 128 + len(table) + len(data), b"", 0x02100000, b"mntr", b"RGB ", b"XYZ "
+    )
+    head = head + bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">3i", round(0.9642 * 65536), 65536, round(0.8249 * 65536))
+    return head + bytes(128 - len(head)) + table + data
+
+
+def lab(picture: Image.Image) -> np.ndarray:
+    """In CIE L*a*b*, by the picture's own profile."""
+    own = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+    to_lab = ImageCms.buildTransform(own, ImageCms.createProfile("LAB"), "RGB", "LAB")
+    raw = np.asarray(ImageCms.applyTransform(picture.convert("RGB"), to_lab)).astype(float)
+    return np.stack([raw[..., 0] / 2.55, *((raw[..., n] + 128) % 256 - 128 for n in (1, 2))], -1)
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".webp", ".avif", ".jpg"])
+def test_wide_colors_come_back_in_their_own_space(tmp_path: Path, space: str, suffix: str) -> None:
+    colors = np.random.default_rng(3).integers(0, 256, (6, 8, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    Image.fromarray(colors).save(tmp_path / "a.png", icc_profile=wide_profile(space))
+    out = tmp_path / f"b{suffix}"
+    with open_source(tmp_path / "a.png") as source:
+        report = run(source, lambda image: image, open_sink(out, quality=100))
+    assert not [line for line in report.warnings if isinstance(line, Change)]
+    with Image.open(out) as result, Image.open(tmp_path / "a.png") as original:
+        assert result.info["icc_profile"] == wide_profile(space)
+        difference = np.linalg.norm(lab(result) - lab(original), axis=-1)
+    inner = difference.reshape(6, 16, 8, 16)[:, 4:12, :, 4:12]
+    assert np.median(inner) < 2, "what the coding of the file costs"
+    if suffix in (".png", ".tiff"):
+        assert difference.max() == 0
+
+
+def test_a_painting_in_a_wide_space_looks_as_it_does_in_srgb(tmp_path: Path) -> None:
+    profile = wide_profile("Display P3")
+    red, painted = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), (200, 60, 20), np.uint8)
+    red[..., 0] = 255
+    Image.fromarray(red).save(tmp_path / "a.png", icc_profile=profile)
+    with open_source(tmp_path / "a.png") as source:
+        assert np.abs(next(iter(source)).image[0, 0].astype(int) - (0, 0, 255)).max() < 12, "clipped to sRGB"
+    with open_source(tmp_path / "a.png") as source:
+        run(source, lambda image: painted, open_sink(tmp_path / "b.png"))
+    again = read(tmp_path / "b.png")
+    assert np.abs(again.astype(int) - painted).max() <= 2
+
+
+def test_bmp_has_no_room_for_a_profile_and_that_is_said(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png", icc_profile=wide_profile("Adobe RGB"))
+    with open_source(tmp_path / "a.png") as source:
+        report = run(source, lambda image: image, open_sink(tmp_path / "b.bmp"))
+    assert [line for line in report.warnings if isinstance(line, Change)] == [
+        "BMP has no color profiles; the result is sRGB"
+    ]
+
+
+def test_heic_is_read(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra 'heic'")
+    rgb = np.ascontiguousarray(CHART.repeat(3, 0).repeat(3, 1)[..., ::-1])
+    heif.from_bytes(mode="RGB", size=rgb.shape[1::-1], data=rgb.tobytes()).save(
+        tmp_path / "a.heic", quality=95
+    )
+    found = read(tmp_path / "a.heic")[24::48, 24::48].astype(int)
+    assert np.abs(found - CHART[8::16, 8::16]).max() < 12
+
+
+def test_heic_without_its_library_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(MissingLibraryError, match=r'pip install "nstfilter\[heic\]"'):
+        open_source(tmp_path / "a.heic")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+def test_what_is_made_of_a_private_picture_is_private(tmp_path: Path) -> None:
+    for mode, expected in ((0o600, 0o600), (0o644, 0o666)):
+        source, out = tmp_path / f"{mode}.png", tmp_path / f"{mode}-out.png"
+        pil(CHART).save(source)
+        source.chmod(mode)
+        with open_source(source) as frames:
+            run(frames, lambda image: image, open_sink(out))
+        umask = os.umask(0)
+        os.umask(umask)
+        assert out.stat().st_mode & 0o777 == expected & ~umask

@@ -58,6 +58,13 @@ def apply(
     exclude: Annotated[
         list[str], typer.Option(help="Of a folder, no files like this, nor folders. Several are allowed.")
     ] = [],  # noqa: B006
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="What videos become: mp4, mkv, webm, mov or gif; or pictures: png, jpg, webp, avif, tiff.",
+            metavar="KIND",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +106,7 @@ def apply(
     if made and "style" in given:
         raise UsageError("--recipe says what the style is; leave out --style, or --recipe")
     mix = made.mix if made else parse_style(style)
-    work = plan(inputs, output, mix, include=include, exclude=exclude)
+    work = plan(inputs, output, mix, include=include, exclude=exclude, to=to)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
     check_jobs(work, {name: value for name, value in options.items() if name in given})
     dials: dict[str, Any] = {

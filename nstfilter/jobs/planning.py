@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,15 @@ from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.jobs.folders import walk
 from nstfilter.manager import manager
 from nstfilter.packs.style import StyleMix
+
+# what results can be made to be, and which source an input must come from to become that
+KINDS = {
+    **dict.fromkeys(("mp4", "mkv", "webm", "mov", "gif"), "video"),
+    **dict.fromkeys(("png", "jpg", "webp", "avif", "tiff"), "image"),
+}
+# what the others become, by their source
+FALLBACK = {"video": ".mp4", "image": ".png"}
+UNWRITTEN = {".avi"}  # which the video sink claims only to say why
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +41,25 @@ def plan(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    to: str | None = None,
 ) -> list[Job]:
     """What to make of `inputs` (files, folders, and sources called by name, which need an `output`).
 
     Without `output`, a file's result lies beside it as NAME-STYLE.ext, and a folder's in FOLDER-STYLE under
     the files' own names. With it, one file's result is `output`, unless that is a folder; several inputs need
-    a folder. `include` and `exclude` choose among the files of folders, as in `folders.walk`. Raises
-    `UsageError` for what cannot be meant, `SourceError` for what is not there.
+    a folder. `include` and `exclude` choose among the files of folders, as in `folders.walk`. `to` is one of
+    `KINDS`: results that have no name of their own are of that kind, as far as their inputs can be. Those of
+    a kind that nobody writes, such as .wmv, become .mp4. Raises `UsageError` for what cannot be meant,
+    `SourceError` for what is not there.
     """
+    if to is not None and to not in KINDS:
+        raise UsageError(f"--to is {to!r}; expected one of {', '.join(KINDS)}")
+    a_folder = output is None or _is_folder(output) or any(os.path.isdir(text) for text in inputs)
+    if to is not None and not a_folder:
+        raise UsageError(f"{output} says what the result is; leave out --to, or name a folder")
     label = "+".join(part.name for part, _ in style.parts)
     into = _path(output).expanduser() if output is not None else None  # shells leave --output=~/x as it is
-    into_folder = output is not None and (os.path.isdir(into or "") or output.endswith(("/", os.sep)))
+    into_folder = output is not None and _is_folder(output)
     if into and not into_folder and len(inputs) > 1:
         raise UsageError(f"several inputs need a folder to go to; write {output}/ with a slash at its end")
     if (include or exclude) and not any(os.path.isdir(text) for text in inputs):
@@ -56,7 +73,9 @@ def plan(
             if len(inputs) > 1 and into:
                 root = into / path.resolve().name
             files = walk(path, lambda p: bool(reads(str(p))), include=include, exclude=exclude, skip=root)
-            found = [Job(file, root / file.relative_to(path), into or root) for file in files]
+            found = [
+                Job(file, root / _called(file, to, file.relative_to(path)), into or root) for file in files
+            ]
             if not found:
                 chosen = " that --include and --exclude let through" if include or exclude else ""
                 raise SourceError(f"there is no picture or video in {text}{chosen}")
@@ -66,9 +85,12 @@ def plan(
         elif into is None:
             if manager().sources.named(text):
                 raise UsageError(f"{text} is no file to put a result beside; say with -o where it goes")
-            jobs.append(Job(path, path.with_name(f"{path.stem}-{label}{path.suffix}")))
+            jobs.append(Job(path, _called(path, to, path.with_name(f"{path.stem}-{label}{path.suffix}"))))
         else:
-            jobs.append(Job(path, into / path.name, into) if into_folder else Job(path, into))
+            jobs.append(
+                Job(path, into / _called(path, to, Path(path.name)), into) if into_folder else Job(path, into)
+            )
+    jobs = _told_apart(jobs)
     for job in jobs:
         if _same(job.output, job.input):
             raise UsageError(f"{job.input} would be its own output; choose another place with -o")
@@ -76,6 +98,35 @@ def plan(
         if count > 1:
             raise UsageError(f"several inputs would become {output_path}; give them different names")
     return jobs
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or os.path.isdir(_path(output).expanduser())
+
+
+def _called(input: Path, to: str | None, output: Path) -> Path:
+    """`output` with the suffix of `to`, where the input can become that, or of what can be written."""
+    (source, *others) = [registration.name for registration in manager().sources.claims(str(input))] or [""]
+    if others or source not in FALLBACK:
+        return output
+    if to is not None and KINDS[to] == source:
+        return output.with_suffix(f".{to}")
+    suffix = output.suffix.lower()
+    written = suffix.removeprefix(".") in KINDS or (
+        suffix not in UNWRITTEN and manager().sinks.claims(str(output))
+    )
+    return output if written else output.with_suffix(FALLBACK[source])
+
+
+def _told_apart(jobs: Sequence[Job]) -> list[Job]:
+    """Inputs whose names differ only in their suffix may become the same: those keep it, as in a.wmv.mp4."""
+    counts = Counter(job.output for job in jobs)
+    return [
+        replace(job, output=job.output.with_suffix(f"{job.input.suffix}{job.output.suffix}"))
+        if counts[job.output] > 1 and job.input.suffix != job.output.suffix
+        else job
+        for job in jobs
+    ]
 
 
 def _path(text: str) -> Path:

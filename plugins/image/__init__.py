@@ -1,4 +1,4 @@
-"""Pictures as sources and sinks: PNG, JPEG, WebP, TIFF and BMP."""
+"""Pictures as sources and sinks: PNG, JPEG, WebP, AVIF, TIFF and BMP; HEIC as a source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nstfilter.hookspecs import Register, hookimpl
-from nstfilter.plugins.image.formats import FORMATS
+from nstfilter.plugins.image.formats import FORMATS, HEIF
 
 if TYPE_CHECKING:
     from nstfilter.plugins.image.sink import ImageSink
@@ -28,9 +28,9 @@ def open_sink(
 ) -> ImageSink:
     """A picture to be written at `target`; its suffix chooses the format.
 
-    `quality` is 1 to 100, for JPEG and WebP only; None means 92. `recipe` (see nstfilter.jobs.recipe) is
-    written into all but BMP files. Raises `UsageError` for a request that
-    cannot be meant, and on opening `SinkError` for a place that cannot be written.
+    `quality` is 1 to 100, for JPEG, WebP and AVIF only; None means 92, or 80 for AVIF. `recipe` (see
+    nstfilter.jobs.recipe) is written into all but BMP files. Raises `UsageError` for a request that cannot be
+    meant, and on opening `SinkError` for a place that cannot be written.
     """
     from nstfilter.plugins.image.sink import ImageSink
 
@@ -38,15 +38,22 @@ def open_sink(
 
 
 def is_picture(target: str) -> bool:
-    """Whether `target` is named like a picture; it is not looked at."""
+    """Whether `target` is named like a picture that can be written; it is not looked at."""
     return Path(target).suffix.lower() in FORMATS
+
+
+def is_readable(target: str) -> bool:
+    """Whether `target` is named like a picture that can be read; it is not looked at."""
+    return is_picture(target) or Path(target).suffix.lower() in HEIF
 
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    register("image", open_source, accepts=is_picture, help="a picture: PNG, JPEG, WebP, TIFF or BMP")
+    register(
+        "image", open_source, accepts=is_readable, help="a picture: PNG, JPEG, WebP, AVIF, HEIC, TIFF or BMP"
+    )
 
 
 @hookimpl
 def register_sinks(register: Register) -> None:
-    register("image", open_sink, accepts=is_picture, help="a picture: PNG, JPEG, WebP, TIFF or BMP")
+    register("image", open_sink, accepts=is_picture, help="a picture: PNG, JPEG, WebP, AVIF, TIFF or BMP")

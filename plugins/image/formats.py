@@ -2,6 +2,7 @@
 
 # suffix to Pillow's name of the format; a .gif is a video here
 FORMATS = {
+    ".avif": "AVIF",
     ".bmp": "BMP",
     ".jpeg": "JPEG",
     ".jpg": "JPEG",
@@ -10,3 +11,5 @@ FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
+# read only, and only where pillow-heif is installed
+HEIF = {".heic": "HEIF", ".heif": "HEIF"}

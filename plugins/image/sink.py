@@ -15,14 +15,16 @@ from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
 from nstfilter.errors import SinkError, UsageError
-from nstfilter.files import NewFile
+from nstfilter.files import NewFile, is_private
 from nstfilter.jobs.xmp import packet
 from nstfilter.plugins.image.formats import FORMATS
+from nstfilter.plugins.image.gamut import WideGamut
 from nstfilter.streams import Change, Frame, Sink, StreamInfo
 
 # The strokes of a painting are as sharp in color as in lightness, hence 4:4:4. PNG's level 1 takes half the
 # time of its default for a file a seventh larger.
 ENCODING: dict[str, dict[str, Any]] = {
+    "AVIF": {"quality": 80, "subsampling": "4:4:4", "speed": 8},
     "BMP": {},
     "JPEG": {"quality": 92, "subsampling": "4:4:4"},
     "PNG": {"compress_level": 1},
@@ -70,6 +72,13 @@ class ImageSink(Sink):
             raise SinkError(
                 f"{size} is too large for {self.format}, which ends at {limit} pixels a side; write .png"
             )
+        self._wide = info.details.get("wide_gamut")
+        if isinstance(self._wide, WideGamut):
+            if self.format == "BMP":
+                self.warnings.append(Change("BMP has no color profiles; the result is sRGB"))
+                self._wide = None
+            else:
+                self._encoding["icc_profile"] = self._wide.profile
         self._encoding |= {tag: info.details[tag] for tag in ("exif", "dpi") if tag in info.details}
         if self.format == "TIFF":
             self._encoding["tiffinfo"] = _tiff_tags(self._encoding.pop("exif", b""))
@@ -77,7 +86,8 @@ class ImageSink(Sink):
             self._add_xmp(packet(self.recipe))
         with _writing(self.path):
             self._refuse_existing(info.origin)
-            self._new = NewFile(self.path, overwrite=self.overwrite)
+            mode = 0o600 if info.origin and is_private(info.origin) else 0o666
+            self._new = NewFile(self.path, overwrite=self.overwrite, mode=mode)
 
     def _add_xmp(self, xmp: bytes) -> None:
         if self.format == "PNG":
@@ -128,6 +138,11 @@ class ImageSink(Sink):
         mode, order = {1: ("L", "L"), 3: ("RGB", "BGR"), 4: ("RGBA", "BGRA")}[image[0, 0].size]
         size = image.shape[1], image.shape[0]
         picture = Image.frombytes(mode, size, image.tobytes(), "raw", order)
+        if isinstance(self._wide, WideGamut):
+            own = Image.fromarray(self._wide.restore(np.asarray(picture.convert("RGB"))))
+            if mode == "RGBA":
+                own.putalpha(picture.getchannel("A"))
+            picture, mode = own, own.mode
         if mode != "RGBA" or self.format not in ("BMP", "JPEG"):
             return picture
         alpha = picture.getchannel("A")

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import IFD, Base
 
-from nstfilter.errors import SourceError
+from nstfilter.errors import MissingLibraryError, SourceError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.jobs.xmp import recipe_in
-from nstfilter.plugins.image.formats import FORMATS
+from nstfilter.plugins.image.formats import FORMATS, HEIF
+from nstfilter.plugins.image.gamut import WideGamut
 from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 SIGNATURES = (b"BM", b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"RIFF")
@@ -54,7 +55,8 @@ class ImageSource(Source):
     The content decides the format, not the name. Gray pictures come as BGR, so that they are painted in
     color; 16 bits a channel become 8; of several pages, or of an animation, the first is taken. EXIF tags
     and the resolution travel in `info.details` as "exif" (bytes) and "dpi" (two floats, dots per inch), and a
-    painting's recipe as "recipe" (a string).
+    painting's recipe as "recipe" (a string). Of a picture with a profile other than sRGB, "wide_gamut" is
+    what sRGB could not hold (a `WideGamut`).
 
     Raises `SourceError` for what is missing, no picture, damaged, truncated, or has more than `max_pixels`.
     """
@@ -64,7 +66,9 @@ class ImageSource(Source):
         path = Path(target)
         with _pillow_to_ourselves():
             picture, details = _load(path, max_pixels, self.warnings)
-            self._image = _to_bgr(picture, self.warnings)
+            self._image, wide = _to_bgr(picture, self.warnings)
+        if wide:
+            details["wide_gamut"] = wide
         height, width = self._image.shape[:2]
         self.info = StreamInfo(width, height, frames=1, origin=path, details=details)
 
@@ -90,7 +94,7 @@ def _pillow_to_ourselves() -> Iterator[None]:
 
 def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
     """The picture in `path`, upright and with 8 bits a channel, and what `StreamInfo.details` is to hold."""
-    with _reading(path), Image.open(path, formats=sorted(set(FORMATS.values()))) as picture:
+    with _reading(path), Image.open(path, formats=_formats(path)) as picture:
         width, height = picture.size
         if width * height > max_pixels:
             raise SourceError(
@@ -122,11 +126,26 @@ def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image,
     return picture, details
 
 
+def _formats(path: Path) -> list[str]:
+    """Pillow's names of the formats that the file may be of. Raises `MissingLibraryError`."""
+    formats = set(FORMATS.values())
+    if path.suffix.lower() in HEIF:
+        try:
+            import pillow_heif
+        except ModuleNotFoundError:
+            raise MissingLibraryError(
+                f'{path} is HEIC, and pillow-heif is not installed; pip install "nstfilter[heic]" brings it'
+            ) from None
+        pillow_heif.register_heif_opener()
+        formats.add("HEIF")
+    return sorted(formats)
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except SourceError:
+    except (SourceError, MissingLibraryError):
         raise
     except UnidentifiedImageError as error:
         raise SourceError(f"{path} {_what_instead(path)}") from error
@@ -149,12 +168,12 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _what_instead(path: Path) -> str:
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(12)
     if not start:
         return "is empty"
-    if start.startswith(SIGNATURES):
+    if start.startswith(SIGNATURES) or start[4:8] == b"ftyp":
         return "is truncated, or of a kind that is not read; save it with 8 or 16 bits a channel"
-    return "is not a picture, whatever its name says; PNG, JPEG, WebP, TIFF and BMP are read"
+    return "is not a picture, whatever its name says; PNG, JPEG, WebP, AVIF, TIFF and BMP are read"
 
 
 def _details(picture: Image.Image) -> dict[str, object]:
@@ -187,17 +206,22 @@ def _gray_to_8_bits(picture: Image.Image, white: int, inverted: bool) -> Image.I
     return result
 
 
-def _to_bgr(picture: Image.Image, remarks: list[str]) -> np.ndarray:
-    colors, order = _to_srgb(picture, remarks), cv2.COLOR_RGB2BGR
+def _to_bgr(picture: Image.Image, remarks: list[str]) -> tuple[np.ndarray, WideGamut | None]:
+    """The picture in sRGB as BGR or BGRA, and what that could not hold of it."""
+    (colors, profile), order = _to_srgb(picture, remarks), cv2.COLOR_RGB2BGR
+    wide = None
+    if profile:
+        wide = WideGamut(profile, np.asarray(picture.convert("RGB")), np.asarray(colors))
     if picture.has_transparency_data:
         colors.putalpha(picture.convert("RGBA").getchannel("A"))
         order = cv2.COLOR_RGBA2BGRA
     image: np.ndarray = cv2.cvtColor(np.asarray(colors), order)
-    return image
+    return image, wide
 
 
-def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
-    """`picture` in mode RGB, by way of its color profile where it has one."""
+def _to_srgb(picture: Image.Image, remarks: list[str]) -> tuple[Image.Image, bytes | None]:
+    """`picture` in mode RGB, by way of its color profile where it has one; and that, where it is for RGB and
+    not just sRGB by another name."""
     embedded = picture.info.get("icc_profile")
     if embedded:
         try:
@@ -216,12 +240,14 @@ def _to_srgb(picture: Image.Image, remarks: list[str]) -> Image.Image:
             if mode != "RGB" or _changes_colors(to_srgb):
                 converted = ImageCms.applyTransform(picture.convert(mode), to_srgb)
                 assert converted is not None
-                return converted
+                if mode == "CMYK":
+                    remarks.append(Change("its CMYK colors are sRGB in the result"))
+                return converted, embedded if mode == "RGB" else None
         except (ImageCms.PyCMSError, OSError, KeyError, ValueError) as error:
             remarks.append(Change(f"its color profile is not used ({error}); colors may be off"))
     elif picture.mode == "CMYK":
         remarks.append(Change("its CMYK colors have no profile; they are matched roughly"))
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB"), None
 
 
 def _changes_colors(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
-from nstfilter.files import put_in_place
+from nstfilter.files import is_private, put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat
@@ -99,7 +100,8 @@ class VideoSink(JoiningSink):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
         here = self.path.parent
         apart = folder is not None and folder.stat().st_dev == here.stat().st_dev
-        self.partial, self._file = self._create_partial(folder if folder and apart else here)
+        mode = 0o600 if info.origin and is_private(info.origin) else 0o666
+        self.partial, self._file = self._create_partial(folder if folder and apart else here, mode)
         self._from = info.origin, info.details.get("video_index")
         try:
             with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
@@ -118,7 +120,7 @@ class VideoSink(JoiningSink):
                 raise SinkError(f"{self.path} cannot be started as {self.codec}: {_reason(error)}") from error
             raise
 
-    def _create_partial(self, folder: Path) -> tuple[Path, BinaryIO]:
+    def _create_partial(self, folder: Path, mode: int) -> tuple[Path, BinaryIO]:
         """A new file, by a name nobody has: an earlier partial may be all that is left of somebody's work."""
         number = 1
         while True:
@@ -128,7 +130,8 @@ class VideoSink(JoiningSink):
             try:
                 # buffered so that a short write, as on a full disk, is completed or fails; but hardly at all,
                 # so that nothing is lost with the process
-                return partial, open(partial, "xb", buffering=2)
+                opener = functools.partial(os.open, mode=mode)
+                return partial, open(partial, "xb", buffering=2, opener=opener)
             except FileExistsError:
                 number += 1
             except OSError as error:
