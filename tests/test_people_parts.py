@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -83,6 +84,30 @@ def test_every_kind_of_frame_keeps_its_shape(make, shape):
         assert result.shape == frame.shape
         if frame.shape[2:] == (4,):
             assert np.array_equal(result[..., 3], frame[..., 3])
+
+
+def test_a_room_is_painted_as_if_nobody_stood_in_it(make):
+    """Of a bright person, nothing reaches the painting of a dark room, which the model sees as one frame."""
+
+    class Watching(FakeModel):
+        seen: ClassVar[list[np.ndarray]] = []
+
+        def stylize(self, frame, embedding, *, out=None):
+            self.seen.append(frame.copy())
+            return super().stylize(frame, embedding, out=out)
+
+    frame = np.full((80, 160, 3), 40, np.uint8)
+    frame[:, :80] = 250
+    for options in (
+        {"area": "background"},
+        {"background": WHITE},
+        {"area": "background", "background": "blur"},
+    ):
+        paint = make(**options)
+        paint.model = Watching()
+        paint(frame)
+        assert min(picture.mean() for picture in paint.model.seen) < 60
+        paint.model.seen.clear()
 
 
 def test_the_feather_is_as_wide_as_it_is_set(make):

@@ -36,8 +36,11 @@ class Backdrop:
 
     def behind(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW uint8) is, before this."""
-        room = _blurred(image, mask) if self.picture is None else self._fit(image.shape[:2])
-        return self._blend(image, room, cv2.LUT(mask, _TIGHTER))
+        return self._blend(image, self.room(image, mask), cv2.LUT(mask, _TIGHTER))
+
+    def room(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """What is behind the people, and where they are."""
+        return _blurred(image, mask) if self.picture is None else self._fit(image.shape[:2])
 
     def _fit(self, shape: tuple[int, ...]) -> np.ndarray:
         """The picture's middle at the frame's size."""

@@ -20,6 +20,9 @@ from nstfilter.people.edge import EdgeFilter
 from nstfilter.people.faces import faces
 from nstfilter.people.segmenter import shrunk
 
+# pixels around people that are taken out with them where the room is painted without them
+COVER = 9
+
 Paint = Callable[[np.ndarray], np.ndarray]
 
 
@@ -41,6 +44,7 @@ class Parts:
         self.face = 1.0
         self._open = segmenter
         self._segmenter: Segmenter | None = None
+        self._unfocused = Backdrop(None)
         self._calm, self._edge, self._blend = Calm(), EdgeFilter(), Blend()
         self.base: np.ndarray | None = None
 
@@ -73,9 +77,9 @@ class Parts:
         """
         small, mask = self._masks(image, calm)
         base = self.base = image if self.backdrop is None else self.backdrop.behind(image, mask)
-        room = paint_room(base) if paint_room else None
+        room = paint_room(self._room(image, mask)) if paint_room else None
         if self.area == "background":
-            return self._blend(base, paint(base) if room is None else room, mask)
+            return self._blend(base, paint(self._room(image, mask)) if room is None else room, mask)
         painted = paint(base)
         if self.face < 1:
             painted = self._blend(
@@ -92,6 +96,13 @@ class Parts:
         if self.backdrop is None:
             return image
         return self.backdrop.behind(image, self._masks(image, calm)[1])
+
+    def _room(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """The room without people: their contrast to it would stand around them as a halo of strokes."""
+        if self.backdrop is not None:
+            return self.backdrop.room(image, mask)
+        cover = cv2.convertScaleAbs(cv2.blur(mask, (COVER, COVER)), alpha=8)
+        return self._blend(self._unfocused.room(image, mask), image, cover)
 
     def _masks(self, image: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
         """The segmenter's mask, calmed, hxw uint8; and fitted to `image`, HxW uint8."""
