@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,8 @@ pytest.importorskip("openvino", reason="OpenVINO has no wheel for this computer"
 
 from nstfilter.errors import UsageError
 from nstfilter.live.governor import SIZES
-from nstfilter.models.engines import EXACT, PIXELS, Engine, Target
+from nstfilter.models.embeddings import cache_folder
+from nstfilter.models.engines import EXACT, FILES, PIXELS, Engine, Target
 from nstfilter.models.openvino import ov
 from nstfilter.models.pocket import PocketModel
 
@@ -168,6 +170,19 @@ def test_a_device_that_gives_the_cpus_picture_is_taken() -> None:
         assert used == target.device.upper()
         assert "INFERENCE_PRECISION_HINT" not in settings
         assert settings["CACHE_DIR"].endswith("openvino")
+
+
+def test_what_other_devices_compile_is_kept_within_bounds() -> None:
+    folder = cache_folder() / "openvino"
+    folder.mkdir(parents=True)
+    for number in range(FILES + 5):
+        (folder / f"{number}.blob").touch()
+        os.utime(folder / f"{number}.blob", (number, number))
+    core = Core("GPU")
+    Engine(device="gpu", core=lambda: core).choose("a model", lambda: plus(1), PICTURE)
+    assert len(list(folder.iterdir())) == FILES
+    assert not (folder / "4.blob").exists()
+    assert (folder / "5.blob").exists()
 
 
 @pytest.mark.parametrize(

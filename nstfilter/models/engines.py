@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ from nstfilter.models.openvino import ov
 # weights to another. How many pixels their frames may have together: a compiled graph takes 60 bytes a pixel.
 GRAPHS = 16
 PIXELS = 8_000_000
+
+# how many compiled graphs are kept on disk, for devices that take long to compile
+FILES = 64
 
 PRECISIONS = ("f32", "bf16")
 DEVICES = ("cpu", "gpu", "npu", "auto")
@@ -199,10 +203,18 @@ class Engine:
         if target.device != "cpu":
             # other devices may take seconds to compile; on the CPU, reading a compiled graph back from disk
             # was measured to take as long as compiling it
-            settings["CACHE_DIR"] = str(cache_folder() / "openvino")
+            settings["CACHE_DIR"] = str(_emptied(cache_folder() / "openvino"))
         elif self._threads:
             settings["INFERENCE_NUM_THREADS"] = self._threads
         return self._core.compile_model(model, target.device.upper(), settings)
+
+
+def _emptied(folder: Path) -> Path:
+    """The folder, without the oldest of its files where there are more than FILES."""
+    with contextlib.suppress(OSError):
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-FILES]:
+            old.unlink()
+    return folder
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
