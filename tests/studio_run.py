@@ -95,7 +95,9 @@ def studio_run(
     source: str = "camera",
     model: str = "fake",
     styles: tuple[str, ...] = STYLES,
+    host: str = "127.0.0.1",
     port: int | None = 0,
+    osc: tuple[str, int] | None = None,
 ) -> Iterator[Run]:
     """A run in a thread; it has ended when this ends, with everything that belonged to it."""
     before = set(threading.enumerate())
@@ -109,7 +111,7 @@ def studio_run(
     session = Session(source, model, on_address=on_address)
     paint = paint or StyleFilter(styles[0], model=FakeModel())
     session.controls = Controls(paint, styles, say=session.say)
-    out, panel = LatestSink(), PanelSink(session, port=port)
+    out, panel = LatestSink(), PanelSink(session, host, port, osc)
     panel.name = "panel"
     camera = open_source(source, seconds=3600, sound=False) if source.startswith("demo") else Camera()
     session.live = Live(camera, session.controls, [out, panel], rate=Fraction(30), say=session.say)

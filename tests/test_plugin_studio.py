@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,10 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from studio_run import FAKE_MODEL, STYLES, packs_for_studio, studio_run
+from pythonosc.dispatcher import Dispatcher
+from pythonosc.osc_server import BlockingOSCUDPServer
+from pythonosc.udp_client import SimpleUDPClient
+from studio_run import FAKE_MODEL, STYLES, LatestSink, packs_for_studio, studio_run
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -614,3 +618,129 @@ def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path):
         assert state_of(client, key)["frames"] == 100
         assert client.get(f"/renders/{key}/result").content[4:8] == b"ftyp"
         assert client.get(f"/renders/{key}/result", headers={"range": "bytes=0-99"}).status_code == 206
+
+
+# what else steers the run
+
+
+@pytest.fixture
+def osc(folders):
+    """A run that listens for OSC, a client that sends to it, and a server that hears what comes back."""
+    with studio_run(osc=("127.0.0.1", 0)) as running:
+        there = running.panel.osc.port
+        heard = []
+        dispatcher = Dispatcher()
+        dispatcher.set_default_handler(lambda address, *values: heard.append((address, *values)))
+        with BlockingOSCUDPServer(("127.0.0.1", there + 1), dispatcher) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            yield running, SimpleUDPClient("127.0.0.1", there), heard
+            server.shutdown()
+            thread.join()
+
+
+def test_osc_sets_every_value_and_hears_of_every_change(osc):
+    run, client, heard = osc
+    controls = run.session.controls
+    client.send_message("/nstfilter/strength", 0.5)
+    wait_for(lambda: controls.get("strength") == 0.5)
+    client.send_message("/nstfilter/style", "ruby:1+coal:1")
+    wait_for(lambda: controls.get("style") == "mine/ruby:0.5+mine/coal:0.5")
+    client.send_message("/nstfilter/mirror", 1.0)  # some send nothing but floats
+    client.send_message("/nstfilter/size", 320.0)
+    wait_for(lambda: controls.get("mirror") is True and controls.get("size") == 320)
+    client.send_message("/nstfilter/size", 0)
+    wait_for(lambda: controls.get("size") is None)
+    client.send_message("/nstfilter/do/card", 1)
+    wait_for(lambda: controls.card_shown)
+    client.send_message("/nstfilter/do/card", 0)  # the button is let go
+    controls.set("strength", 0.75)  # by a key, say
+    wait_for(lambda: ("/nstfilter/strength", 0.75) in heard)
+    assert controls.card_shown
+    assert ("/nstfilter/do/card", 1) in heard
+    assert ("/nstfilter/style", "mine/ruby:0.5+mine/coal:0.5") in heard
+
+
+def test_osc_that_cannot_be_meant_is_said_and_changes_nothing(osc):
+    run, client, _ = osc
+    said = []
+    run.session.listen(said.append)
+    for address, value in (
+        ("/nstfilter/strength", 7.0),
+        ("/nstfilter/strength", "much"),
+        ("/nstfilter/style", "/etc/hostname"),
+        ("/nstfilter/do/erase", 1),
+        ("/nstfilter/nothing", 1),
+        ("/elsewhere/strength", 0.5),
+        ("/nstfilter/preset", 9),
+    ):
+        said.clear()
+        client.send_message(address, value)
+        wait_for(lambda: said)
+        assert said[0].startswith(f"OSC {address}: ")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
+        raw.sendto(b"\0\1\2 not osc", ("127.0.0.1", run.panel.osc.port))
+    client.send_message("/nstfilter/strength", 0.25)
+    wait_for(lambda: run.session.controls.get("strength") == 0.25)
+
+
+def test_every_osc_address_is_listed_and_works(run):
+    with run.client() as client:
+        listed = client.get("/api/osc").json()
+    assert listed["osc"] is None
+    addresses = {one["address"] for one in listed["addresses"]}
+    names = {one["name"] for one in run.panel.studio.parameters()}
+    assert {f"/nstfilter/{name}" for name in names} <= addresses
+    assert {"/nstfilter/do/card", "/nstfilter/do/record", "/nstfilter/preset"} <= addresses
+
+
+@pytest.mark.parametrize("text", ["", "x", "70000", "host:", "0.0.0.0:x"])
+def test_an_osc_port_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="--osc is"):
+        open_sink("panel", session=object(), osc=text)
+
+
+def test_outputs_are_listed_with_what_is_missing_and_switched(run, monkeypatch, site):
+    with run.client() as client:
+        outputs = {one["name"]: one for one in client.get("/api/outputs").json()["outputs"]}
+        assert outputs["virtualcam"]["on"] is False
+        for name in ("../../film.mp4", "film.mp4", "", "panel"):
+            assert client.post("/api/outputs", json={"name": name, "on": True}).status_code == 400
+    sink = LatestSink()
+    sink.name = "virtualcam"
+    monkeypatch.setattr("nstfilter.plugins.studio.outputs.open_sink", lambda name: sink)
+    with run.client() as client:
+        client.post("/api/outputs", json={"name": "virtualcam", "on": True})
+        wait_for(lambda: sink.count > 2)
+        off = client.post("/api/outputs", json={"name": "virtualcam", "on": False}).json()["outputs"]
+        assert not next(one for one in off if one["name"] == "virtualcam")["on"]
+        wait_for(lambda: sink.state == "closed")
+
+
+def test_a_phone_gets_an_address_only_where_it_is_let_in(run, folders, monkeypatch):
+    with run.client() as client:
+        assert client.get("/api/addresses").json()["phone"] is None
+        assert client.get("/qr.svg").status_code == 404
+    monkeypatch.setattr("nstfilter.plugins.studio.server.own_address", lambda: "192.168.1.20")
+    with studio_run(host="0.0.0.0") as open_run, open_run.client() as client:
+        phone = client.get("/api/addresses").json()["phone"]
+        assert phone == f"http://192.168.1.20:{open_run.panel.server.port}/?token={open_run.token}"
+        assert client.get("/qr.svg").content.startswith(b"<svg")
+        with httpx.Client(base_url=open_run.base) as stranger:
+            assert stranger.get("/qr.svg").status_code == 401
+
+
+def test_an_uploaded_picture_is_kept_in_a_pack_of_ones_own(run, tmp_path):
+    with run.client() as client:
+        first = client.post("/api/styles", params={"name": "a.png"}, content=picture()).json()
+        client.patch("/api/values", json={"style": first["text"]})
+        kept = client.post("/api/styles/keep", json={"key": first["key"], "name": "My G\u00e4rden"})
+        assert kept.status_code == 201
+        assert {"mine/ruby", "mine/my-garden"} <= {one["key"] for one in kept.json()["styles"]}
+        assert first["key"] not in {one["key"] for one in kept.json()["styles"]}
+        assert run.session.controls.get("style") == "mine/my-garden"
+        again = client.post("/api/styles", params={"name": "b.png"}, content=picture(color=(9, 9, 9))).json()
+        taken = client.post("/api/styles/keep", json={"key": again["key"], "name": "my garden"})
+        assert "you have a style called" in taken.json()["error"]
+        for wish in ({"key": again["key"], "name": "\u2603"}, {"key": "mine/ruby", "name": "x"}, {}):
+            assert client.post("/api/styles/keep", json=wish).status_code == 400

@@ -301,6 +301,68 @@ def test_files_are_painted_compared_and_downloaded(open_page, run, size):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_setup_shows_outputs_addresses_and_what_works_here(open_page, run, size):
+    page = open_page(size)
+    page.get_by_test_id("tab-setup").click()
+    page.get_by_test_id("output-virtualcam").wait_for()
+    page.get_by_text("nstfilter studio --host 0.0.0.0").wait_for()
+    assert run.token not in page.content()  # the page may be on a screen that others see
+    page.get_by_text("Every address").click()
+    cell = page.locator("[data-value=strength]")
+    assert cell.text_content() == "1"
+    run.session.controls.set("strength", 0.5)
+    wait_for(lambda: cell.text_content() == "0.5")
+    page.get_by_test_id("doctor").click()
+    page.get_by_test_id("checks").get_by_text("Python", exact=True).wait_for(timeout=60_000)
+
+
+@pytest.mark.slow
+def test_a_knob_learns_a_dial_and_a_button_an_action(open_page, run):
+    page, controls = open_page(), run.session.controls
+    page.evaluate(
+        """() => {
+            window.input = { name: "Knobs" };
+            navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", window.input]]) });
+        }"""
+    )
+    page.get_by_test_id("tab-setup").click()
+    page.get_by_test_id("midi-start").click()
+    page.get_by_text("Connected: Knobs").wait_for()
+    move = "(data) => window.input.onmidimessage({ data })"
+    page.get_by_test_id("learn-strength").click()
+    page.evaluate(move, [0xB0, 7, 100])
+    page.evaluate(move, [0xB0, 7, 0])
+    wait_for(lambda: controls.get("strength") == 0)
+    page.evaluate(move, [0xB0, 7, 127])
+    wait_for(lambda: controls.get("strength") == 1)
+    page.get_by_test_id("learn-do/card").click()
+    page.evaluate(move, [0x90, 36, 127])
+    wait_for(lambda: controls.card_shown)
+    page.evaluate(move, [0x80, 36, 0])
+    page.get_by_text("CC 7").wait_for()
+    page.get_by_label("Strength: forget").click()
+    page.evaluate(move, [0xB0, 7, 0])
+    time.sleep(0.3)
+    assert controls.get("strength") == 1
+    assert controls.card_shown
+
+
+@pytest.mark.slow
+def test_a_picture_of_ones_own_is_kept_under_a_name(open_page, run):
+    page = open_page()
+    page.get_by_test_id("drop").set_input_files(
+        [{"name": "garden.png", "mimeType": "image/png", "buffer": photo()}]
+    )
+    page.get_by_test_id("style-garden").hover()
+    page.get_by_label("Keep garden under a name").click()
+    page.get_by_test_id("keep-name").fill("Roses")
+    page.get_by_test_id("keep-done").click()
+    page.get_by_test_id("style-roses").wait_for()
+    wait_for(lambda: run.session.controls.get("style") == "mine/roses")
+
+
+@pytest.mark.slow
 def test_two_pages_and_the_keys_stay_in_step(open_page, run):
     one, other = open_page(), open_page("phone")
     one.get_by_test_id("style-jade").click()

@@ -115,6 +115,9 @@ def live(
         bool,
         typer.Option("--open/--no-open", help="Open the panel's page, or only print its address."),
     ] = True,
+    osc: Annotated[
+        str | None, typer.Option(help="Take and send OSC at this port, with a panel.", metavar="PORT")
+    ] = None,
     card: Annotated[
         str | None,
         typer.Option(
@@ -190,6 +193,7 @@ def live(
         controls.set("rotate", rotate)
         options = {
             "session": session,
+            "osc": osc,
             "overwrite": overwrite,
             "on_key": controls.press,
             "mirror": camera.info.live if preview_mirror is None else preview_mirror,

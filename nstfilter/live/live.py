@@ -178,6 +178,11 @@ class Live:
         """How the run is doing lately; once it is over, how it went."""
         return self._figures if self._over and self._figures else self._count(lately=True)
 
+    @property
+    def sinks(self) -> list[Sink]:
+        """The sinks that are written to, as they were given; not those that have ended or are ending."""
+        return [one.given for one in self._workers if not one.done and not one.mailbox.ended]
+
     def add(self, sink: Sink) -> None:
         """Begin to write to `sink` (not yet open) as well; where that fails, it is said. Once the run ends it
         is left as it is."""

@@ -33,9 +33,10 @@ def register_commands(app: typer.Typer) -> None:
     app.command()(studio)
 
 
-def open_panel(target: str, *, session: Session | None = None) -> PanelSink:
+def open_panel(target: str, *, session: Session | None = None, osc: str | None = None) -> PanelSink:
     """A panel at `target`: an address to listen at, a port, both as `0.0.0.0:8450`, or nothing for a free
-    port of this computer alone. Raises `UsageError` outside a live run."""
+    port of this computer alone. `osc` is where to listen for Open Sound Control. Raises `UsageError` outside
+    a live run."""
     if session is None:
         raise UsageError("a panel shows a live run; nstfilter studio begins one")
     from nstfilter.plugins.studio.sink import PanelSink
@@ -45,4 +46,9 @@ def open_panel(target: str, *, session: Session | None = None) -> PanelSink:
         host, port = target, ""
     if port and not (port.isdecimal() and int(port) <= 65535):
         raise UsageError(f"{target!r} is no address for a panel; expected something like 0.0.0.0:8450")
-    return PanelSink(session, host.strip("[]") or "127.0.0.1", int(port) if port else None)
+    at = None
+    if osc is not None:
+        from nstfilter.plugins.studio.osc import address_of
+
+        at = address_of(osc)
+    return PanelSink(session, host.strip("[]") or "127.0.0.1", int(port) if port else None, at)

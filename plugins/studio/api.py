@@ -28,6 +28,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nstfilter.errors import UsageError
+from nstfilter.plugins.studio.outputs import ask_doctor, list_outputs, switch_output
 from nstfilter.plugins.studio.renders import MAX_FILE
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
@@ -57,6 +58,10 @@ class Api:
             Route("/api/renders/{key}/{action}", self._do_render, methods=["POST"]),
             Route("/api/renders/{key}", self._remove_render, methods=["DELETE"]),
             Route("/renders/{key}/{what}", self._render_file),
+            Route("/api/styles/keep", self._keep_style, methods=["POST"]),
+            Route("/api/outputs", self._get_outputs, methods=["GET"]),
+            Route("/api/outputs", self._switch_output, methods=["POST"]),
+            Route("/api/doctor", self._doctor),
             Route("/api/presets", self._get_presets, methods=["GET"]),
             Route("/api/presets", self._save_preset, methods=["POST"]),
             Route("/api/presets/import", self._import_preset, methods=["POST"]),
@@ -133,6 +138,26 @@ class Api:
             await run_in_threadpool(change)
         self._changed()
         return JSONResponse({"presets": self._studio.presets.facts()})
+
+    async def _keep_style(self, request: Request) -> Response:
+        wish = await _object(request)
+        key, name = str(wish.get("key", "")), str(wish.get("name", ""))
+        await run_in_threadpool(self._studio.keep_style, key, name)
+        self._changed()
+        return JSONResponse({"styles": self._studio.gallery.facts()}, 201)
+
+    async def _get_outputs(self, request: Request) -> Response:
+        return JSONResponse({"outputs": await run_in_threadpool(list_outputs, self._studio.session)})
+
+    async def _switch_output(self, request: Request) -> Response:
+        wish = await _object(request)
+        switch = partial(switch_output, self._studio.session, str(wish.get("name")), wish.get("on") is True)
+        await run_in_threadpool(switch)
+        self._changed()
+        return JSONResponse({"outputs": await run_in_threadpool(list_outputs, self._studio.session)})
+
+    async def _doctor(self, request: Request) -> Response:
+        return JSONResponse({"checks": await run_in_threadpool(ask_doctor)})
 
     async def _get_renders(self, request: Request) -> Response:
         return JSONResponse({"renders": self._studio.renders.facts()})

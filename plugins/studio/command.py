@@ -40,6 +40,9 @@ def studio(
     port: Annotated[
         int | None, typer.Option(help="By default a free one from 8450 on.", min=0, max=65535)
     ] = None,
+    osc: Annotated[
+        str | None, typer.Option(help="Take and send OSC, at this port of this computer.", metavar="PORT")
+    ] = None,
     output_size: Annotated[
         str | None, typer.Option(help="Of what is put out; by default the camera's.", metavar="WxH")
     ] = None,
@@ -61,6 +64,7 @@ def studio(
         model=model,
         threads=threads,
         open_page=open_page,
+        osc=osc,
     )
 
 

@@ -17,13 +17,13 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -32,9 +32,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nstfilter.errors import NstfilterError, SinkError, UsageError
 from nstfilter.plugins.studio.access import Guard
 from nstfilter.plugins.studio.api import Api, refuse
+from nstfilter.plugins.studio.outputs import own_address
 from nstfilter.plugins.studio.preview import SHOWS, Viewer
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import TooLargeError
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.studio.osc import Osc
 
 PAGE = Path(__file__).parent / "page"
 VERSION = 1  # of the messages on the socket
@@ -97,6 +101,7 @@ class Server:
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.pages: set[Page] = set()
+        self.osc: Osc | None = None  # the sink sets it
         self._api = Api(studio, self._tell_changes)
         self._state: dict[str, Any] = {}
         self._renders: list[dict[str, Any]] = []
@@ -166,6 +171,9 @@ class Server:
             Route("/stream.mjpg", self._stream),
             Route("/thumbs/{key:path}", self._thumbnail),
             *self._api.routes(),
+            Route("/api/addresses", self._addresses),
+            Route("/api/osc", self._osc_addresses),
+            Route("/qr.svg", self._qr),
         ]
         starlette = Starlette(
             routes=routes,
@@ -291,6 +299,36 @@ class Server:
         except NstfilterError as error:
             page.put({"type": "message", "level": "error", "text": error_line(error)})
             page.put({"type": "state", "number": self._version, "state": self._state})
+
+    # where else it can be found
+
+    def phone_address(self) -> str | None:
+        """The page's address for other devices, where they are let in."""
+        host = {"0.0.0.0": own_address(), "": own_address(), "::": own_address()}.get(self.host, self.host)
+        if host is None or host == "localhost" or host.startswith("127.") or host == "::1":
+            return None
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?token={self.token}"
+
+    async def _addresses(self, request: Request) -> Response:
+        page = self.address
+        stream = page.replace("/?", "/stream.mjpg?")
+        return JSONResponse({"page": page, "stream": stream, "phone": self.phone_address()})
+
+    async def _osc_addresses(self, request: Request) -> Response:
+        from nstfilter.plugins.studio.osc import addresses
+
+        osc = {"host": self.osc.host, "port": self.osc.port} if self.osc else None
+        return JSONResponse({"osc": osc, "addresses": addresses()})
+
+    async def _qr(self, request: Request) -> Response:
+        import segno
+
+        address = self.phone_address()
+        if address is None:
+            return Response(status_code=404)
+        svg = segno.make(address, error="m").svg_inline(scale=4, border=2, dark="#131211", light="#ffffff")
+        svg = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+        return Response(svg, media_type="image/svg+xml", headers={"cache-control": "no-store"})
 
     # pictures
 

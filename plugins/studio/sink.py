@@ -11,6 +11,7 @@ from nstfilter.streams import Frame, Sink, StreamInfo
 
 if TYPE_CHECKING:
     from nstfilter.live.session import Session
+    from nstfilter.plugins.studio.osc import Osc
     from nstfilter.plugins.studio.server import Server
     from nstfilter.plugins.studio.studio import Studio
 
@@ -24,11 +25,19 @@ class PanelSink(Sink):
     `session`  the run that the page steers
     `host`     the address to listen at; one other than 127.0.0.1 lets other devices in, with the token
     `port`     None for the first free one from 8450 on
+    `osc`      where to listen for Open Sound Control
     """
 
-    def __init__(self, session: Session, host: str = "127.0.0.1", port: int | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        osc: tuple[str, int] | None = None,
+    ) -> None:
         super().__init__()
-        self.session, self.host, self.port = session, host, port
+        self.session, self.host, self.port, self._osc_at = session, host, port, osc
+        self.osc: Osc | None = None
         self.server: Server | None = None
         self.studio: Studio | None = None
 
@@ -37,10 +46,17 @@ class PanelSink(Sink):
         from nstfilter.plugins.studio.studio import Studio
 
         self.studio = Studio(self.session)
+        if self._osc_at:
+            from nstfilter.plugins.studio.osc import Osc
+
+            self.osc = Osc(self.studio, *self._osc_at)
         self.server = self._serve(self.studio, load_token())
         self.studio.gallery.start()
         self.studio.renders.start()
+        self.server.osc = self.osc
         self.server.start()
+        if self.osc:
+            self.osc.start()
         self.session.listen(self._tell)
         self.session.on_address(self.server.address)
 
@@ -64,6 +80,8 @@ class PanelSink(Sink):
         self.studio.show(frame.image)
 
     def _close(self) -> None:
+        if self.osc:
+            self.osc.stop()
         if self.server and self.studio:
             self.server.stop()
             self.studio.gallery.stop()

@@ -170,6 +170,18 @@ class Studio:
         """Do an action of `controls.ACTIONS`, as its key does. Raises `UsageError` for an unknown one."""
         self.session.controls.do(action)
 
+    def keep_style(self, key: str, name: str) -> None:
+        """Keep an uploaded picture as a style of the user's own pack, under `name`. Raises `UsageError`."""
+        thumbnail = self.gallery.thumbnails.get(key)
+        if thumbnail is None or thumbnail.style.pack:
+            raise UsageError("there is no such picture")
+        kept = self.uploads.keep(thumbnail.style, name)
+        on = self.session.controls.style
+        if on and len(on.parts) == 1 and on.parts[0][0].path == thumbnail.style.path:
+            self.session.controls.set("style", kept)
+        self.uploads.remove(thumbnail.style)
+        self.gallery.reload()
+
     # presets
 
     def portable_values(self) -> dict[str, Any]:

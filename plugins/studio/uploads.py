@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,9 @@ import platformdirs
 from nstfilter.errors import NstfilterError, StyleError, UsageError
 from nstfilter.files import NewFile
 from nstfilter.graphics.opencv import cv2
-from nstfilter.packs.style import Style
+from nstfilter.packs.manifest import parse
+from nstfilter.packs.reading import packs, user_packs_folder
+from nstfilter.packs.style import MANIFEST, Style
 
 # bytes of a picture that is to be a style, pixels it may have, its longer side once it is one
 MAX_PICTURE, MAX_PIXELS, STYLE_SIDE = 40_000_000, 60_000_000, 1280
@@ -33,6 +36,18 @@ KINDS = (
     (rb"II\*\0|MM\0\*", ".tif"),
     (rb"....ftypavi[fs]", ".avif"),
 )
+
+
+# the user's own pack, and how its manifest begins
+PACK = "mine"
+HEADER = f'''[pack]
+name = "{PACK}"
+version = "1.0"
+title = "Mine"
+author = "unknown"
+licence = "unknown"
+'''
+_CONTROL = r"[\x00-\x1f\x7f\ud800-\udfff]"
 
 
 class TooLargeError(NstfilterError):
@@ -72,6 +87,10 @@ def plain_name(text: str, default: str = "picture") -> str:
         stem, suffix = text, ""
     stem = re.sub(r"\s+", " ", stem).strip(" .")[:80] or default
     return f"{stem}.{suffix}" if suffix else stem
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 class UploadedStyles:
@@ -133,6 +152,37 @@ class UploadedStyles:
             for old in self.list()[MAX_STYLES:]:
                 shutil.rmtree(old.path.parent, ignore_errors=True)
         return Style(path.stem, path, title=path.stem)
+
+    def keep(self, style: Style, name: str) -> str:
+        """Copy an uploaded style into the user's own pack, `mine`, and return what it is called there. Raises
+        `UsageError` for a name that cannot be one or is taken, `StyleError` where it cannot be kept."""
+        slug = re.sub(r"[^a-z0-9]+", "-", _ascii(name).lower()).strip("-")[:64].strip("-")
+        if not slug:
+            raise UsageError(f"{name!r} cannot name a style; expected letters or digits")
+        folder = user_packs_folder() / PACK
+        manifest = folder / MANIFEST
+        try:
+            text = manifest.read_text("utf-8") if manifest.exists() else HEADER
+            if re.search(rf'^name = "{slug}"$', text, re.MULTILINE):
+                raise UsageError(f"you have a style called {slug!r} already; choose another name")
+            entry = {"name": slug, "title": " ".join(name.split())[:80], "picture": f"{slug}.jpg"}
+            entry |= dict.fromkeys(("artist", "licence"), "unknown") | {"source": "a picture of your own"}
+            text += "\n[[styles]]\n" + "".join(
+                f"{key} = {json.dumps(re.sub(_CONTROL, ' ', value), ensure_ascii=False)}\n"
+                for key, value in entry.items()
+            )
+            parse(text.encode(), manifest)
+            folder.mkdir(parents=True, exist_ok=True)
+            with NewFile(folder / f"{slug}.jpg", overwrite=False) as file:
+                file.write(style.path.read_bytes())
+            with NewFile(manifest) as file:
+                file.write(text.encode())
+        except FileExistsError:
+            raise UsageError(f"there is a picture called {slug}.jpg already; choose another name") from None
+        except OSError as error:
+            raise StyleError(f"the style cannot be kept in {folder}: {error.strerror}") from error
+        packs.cache_clear()
+        return f"{PACK}/{slug}"
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

@@ -1,6 +1,6 @@
 // The page: puts the elements together, and says how the connection is.
 
-import { h, icon, button, toast, kept } from "./dom.js";
+import { h, icon, button, toast, kept, post } from "./dom.js";
 import { link } from "./link.js";
 import "./preview.js";
 import "./dials.js";
@@ -8,6 +8,8 @@ import "./gallery.js";
 import "./mixpad.js";
 import "./presets.js";
 import "./files.js";
+import "./setup.js";
+import { midi } from "./midi.js";
 
 // the token came in the address, and is a cookie now: it need not stay in the history
 if (location.search.includes("token=")) history.replaceState(null, "", location.pathname);
@@ -38,6 +40,7 @@ const preview = document.createElement("nst-preview");
 const dials = document.createElement("nst-dials");
 const gallery = document.createElement("nst-gallery");
 const mixpad = document.createElement("nst-mix-pad");
+const setup = document.createElement("nst-setup");
 const files = document.createElement("nst-files");
 const presets = document.createElement("nst-presets");
 
@@ -67,6 +70,7 @@ const PANELS = [
   ["dials", "Look", null],
   ["mix", "Mix", mixpad],
   ["files", "Files", files],
+  ["setup", "Setup", setup],
 ];
 const tabs = h("div.tabs", { role: "tablist", "aria-label": "Panels" });
 const panels = h("div.panels", { id: "panels" });
@@ -82,6 +86,7 @@ function choose(name) {
     tab.tabIndex = on ? 0 : -1;
   }
   for (const panel of panels.children) panel.hidden = panel.dataset.panel !== name;
+  if (name === "setup") setup.show();
 }
 
 for (const [name, label, content] of PANELS) {
@@ -176,6 +181,48 @@ link.on("state", () => {
 document.addEventListener("mix", ({ detail }) => {
   mixpad.add(detail);
   choose("mix");
+});
+
+midi.addEventListener("preset", ({ detail }) => presets.press(detail));
+link.on("hello", () => kept.get("midi-on", false) && midi.possible && midi.start());
+
+// a picture of the user's own under a name
+
+const keepName = h("input.text", { type: "text", maxLength: 60, "aria-label": "Name of the style", "data-testid": "keep-name" });
+const keep = h(
+  "dialog",
+  { "aria-label": "Keep this style" },
+  h("h2", {}, "Keep this style"),
+  h("label.stacked", {}, "Name", keepName),
+  h(
+    "div.ends",
+    {},
+    h("button.button.quiet", { type: "button", onclick: () => keep.close() }, "Cancel"),
+    h(
+      "button.button.primary",
+      {
+        type: "button",
+        "data-testid": "keep-done",
+        onclick: async () => {
+          try {
+            await post("/api/styles/keep", { key: keep.dataset.key, name: keepName.value });
+            keep.close();
+            toast(`${keepName.value} is a style of your own pack`);
+          } catch (error) {
+            toast(error.message, "error");
+          }
+        },
+      },
+      "Keep",
+    ),
+  ),
+);
+document.body.append(keep);
+document.addEventListener("keep", ({ detail }) => {
+  keep.dataset.key = detail.key;
+  keepName.value = detail.title;
+  keep.showModal();
+  keepName.select();
 });
 
 // pictures dropped or pasted anywhere
