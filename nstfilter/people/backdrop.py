@@ -13,6 +13,8 @@ WALL = (150, 158, 164)
 BLURRED = 24
 # pixels of the longer side that are kept of a picture: it travels with every task of a render
 LARGEST = 2560
+# the weight of the room's mean beside what is near
+FAR = np.float32(0.01)
 # what the mask is pulled in by before people are put before another room: the outermost pixels are part room
 TIGHTER = 0.35
 _TIGHTER = np.clip((np.arange(256) / 255 - TIGHTER) / (1 - TIGHTER) * 255, 0, 255).round().astype(np.uint8)
@@ -62,10 +64,13 @@ def _blurred(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     scale = min(1.0, 4 * BLURRED / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    # a pixel that is part person has their color in it
     inside = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    weight = np.clip(1 - 4 / 255 * inside, 0, 1) + np.float32(0.001)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) * weight[..., None]
-    small, weight = cv2.GaussianBlur(small, (0, 0), 3), cv2.GaussianBlur(weight, (0, 0), 3)
-    small = np.clip(small / weight[..., None], 0, 255).astype(np.uint8)
+    # a pixel that is part person has their color in it
+    weight = np.clip(1 - 4 / 255 * inside, 0, 1)[..., None]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) * weight
+    # behind the middle of people, where no room is near, its mean
+    mean = small.sum((0, 1)) / max(float(weight.sum()), 1.0)
+    small = cv2.GaussianBlur(small, (0, 0), 3) + FAR * mean
+    small /= (cv2.GaussianBlur(weight, (0, 0), 3) + FAR)[..., None]
+    small = np.clip(small, 0, 255).astype(np.uint8)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
