@@ -6,6 +6,7 @@ import numpy as np
 
 from nstfilter.graphics.opencv import cv2
 from nstfilter.people.blend import Blend
+from nstfilter.people.segmenter import shrunk
 
 # the even wall, BGR: a warm gray that flatters skin and gives every style something to paint on
 WALL = (150, 158, 164)
@@ -64,13 +65,13 @@ def _blurred(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     scale = min(1.0, 4 * BLURRED / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    inside = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    inside = shrunk(mask, size[::-1]).astype(np.float32)
     # a pixel that is part person has their color in it
     weight = np.clip(1 - 4 / 255 * inside, 0, 1)[..., None]
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) * weight
+    small = shrunk(image, size[::-1]) * weight
     # behind the middle of people, where no room is near, its mean
     mean = small.sum((0, 1)) / max(float(weight.sum()), 1.0)
     small = cv2.GaussianBlur(small, (0, 0), 3) + FAR * mean
     small /= (cv2.GaussianBlur(weight, (0, 0), 3) + FAR)[..., None]
     small = np.clip(small, 0, 255).astype(np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
