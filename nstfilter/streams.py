@@ -250,7 +250,7 @@ class JoiningSink(Sink):
     """A sink whose result can also be made as segments, in any order and in other processes, and joined."""
 
     @abstractmethod
-    def segment_format(self) -> tuple[str, dict[str, Any]] | None:
+    def segment_format(self, info: StreamInfo) -> tuple[str, dict[str, Any]] | None:
         """How a segment is written: the suffix of its file, and the options to open its sink with, through
         the same plugin. None where this result cannot be joined. Called once, on a sink that is not open."""
 

@@ -28,7 +28,7 @@ class Notes(JoiningSink):
     def _close(self):
         self.path.write_text("".join(self.lines))
 
-    def segment_format(self):
+    def segment_format(self, info):
         return ".txt", {}
 
     def _join(self, info, segments):

@@ -62,7 +62,7 @@ STRANGER = """
         def _abort(self):
             self.partial.unlink()
 
-        def segment_format(self):
+        def segment_format(self, info):
             return None if "single" in self.path.name else (".notes", {"segment": True})
 
         def _join(self, info, segments):

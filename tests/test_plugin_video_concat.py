@@ -42,7 +42,7 @@ def in_pieces(source: Path, target: Path, borders: list[int], **options: Any) ->
     with video.open_source(str(source)) as opened:
         info = opened.info
     final = video.open_sink(str(target), **options)
-    form = final.segment_format()
+    form = final.segment_format(info)
     assert form
     suffix, how = form
     paths = []
@@ -110,7 +110,7 @@ def test_the_contract(tmp_path, suffix):
 
 def test_a_piece_plays_by_itself_and_has_no_sound(tmp_path):
     source = film(tmp_path / "in.mp4", sound="aac", seconds=1.0)
-    form = video.open_sink(str(tmp_path / "out.mp4"), crf=10).segment_format()
+    form = video.open_sink(str(tmp_path / "out.mp4"), crf=10).segment_format(StreamInfo(96, 64))
     assert form == (".mp4", {"segment": True, "codec": "h264", "crf": 10})
     write(source, tmp_path / "segment.mp4", {"begin": 5120}, **form[1])
     with av.open(str(tmp_path / "segment.mp4")) as container:
@@ -119,7 +119,7 @@ def test_a_piece_plays_by_itself_and_has_no_sound(tmp_path):
 
 
 def test_a_gif_cannot_be_joined(tmp_path):
-    assert video.open_sink(str(tmp_path / "out.gif")).segment_format() is None
+    assert video.open_sink(str(tmp_path / "out.gif")).segment_format(StreamInfo(96, 64)) is None
 
 
 def test_pieces_of_another_kind_are_refused_and_nothing_is_left(tmp_path):

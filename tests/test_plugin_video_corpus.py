@@ -7,11 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import corpus
+import numpy as np
 import pytest
 
 from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.plugins.video.muxer import Muxer
+from nstfilter.plugins.video.source import dithered
 from nstfilter.streams import Change
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
@@ -209,7 +211,7 @@ def test_what_is_lost_is_named(clips: Path, tmp_path: Path) -> None:
     lines = changes(corpus.make("subtitles", clips), tmp_path / "result.gif")
     assert any("sound track 1 (fra) (aac) is left out" in line for line in lines)
     assert any("subtitle track 2 (deu) (srt) is left out" in line for line in lines)
-    lines = changes(corpus.make("hevc10", clips), tmp_path / "result.mp4")
+    lines = changes(corpus.make("hevc10", clips), tmp_path / "result.mp4", codec="h264")
     assert "picture: 10 bits a channel are 8 in the result" in lines
 
 
@@ -228,3 +230,105 @@ def test_the_audit_sees_what_a_muxer_does_wrong(
     lines = changes(corpus.make("plain", clips), tmp_path / "result.mp4")
     assert len(lines) == 1
     assert "packets are in the result" in lines[0]
+
+
+# -- transparency and depth --
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "form", "decoder"),
+    [
+        ("prores4444", ".mov", "yuva444p12le", None),
+        ("qtrle", ".mov", "yuva444p12le", None),
+        ("png_mov", ".mov", "yuva444p12le", None),
+        ("vp9_alpha", ".webm", "yuva420p", "libvpx-vp9"),
+        ("vp8_alpha", ".webm", "yuva420p", "libvpx-vp9"),
+        ("vp9_alpha", ".mkv", "yuva420p", "libvpx-vp9"),
+        ("gif_alpha", ".gif", "bgra", None),
+    ],
+)
+def test_transparency_is_kept(
+    clips: Path, tmp_path: Path, name: str, suffix: str, form: str, decoder: str | None
+) -> None:
+    source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
+    assert changes(source, target) in ([], ["picture: 10 bits a channel are 8 in the result"])
+    before = corpus.pixels(source, "rgba", decoder={"vp8_alpha": "libvpx"}.get(name, decoder))
+    after = corpus.pixels(target, "rgba", decoder=decoder)
+    was, now = (
+        np.frombuffer(data, np.uint8).reshape(-1, 120, 160, 4).astype(int) for data in (before, after)
+    )
+    assert was.shape == now.shape
+    assert was[..., 3].min() < 10
+    assert np.abs(was[..., 3] - now[..., 3]).mean() < 3
+    seen = was[..., 3] > 200
+    assert np.abs(was[seen] - now[seen]).mean() < (12 if suffix == ".gif" else 8)
+
+
+def test_transparency_that_a_container_cannot_hold_is_said(clips: Path, tmp_path: Path) -> None:
+    assert "picture: its transparency is not in the result" in changes(
+        corpus.make("vp9_alpha", clips), tmp_path / "result.mp4"
+    )
+    assert not changes(corpus.make("gif", clips), tmp_path / "gif.mp4"), "a GIF with nothing to see through"
+
+
+def test_transparency_survives_segments(clips: Path, tmp_path: Path) -> None:
+    for name in ("vp9_alpha", "prores4444"):
+        source = corpus.make(name, clips)
+        final = open_sink(tmp_path / f"{name}{source.suffix}")
+        with open_source(source) as frames:
+            info, every = frames.info, list(frames)
+        suffix, options = final.segment_format(info)
+        parts = [tmp_path / f"{name}{n}{suffix}" for n in range(2)]
+        for path, some in zip(parts, (every[:8], every[8:]), strict=True):
+            sink = open_sink(path, **options)
+            sink.open(info)
+            for frame in some:
+                sink.write(frame)
+            sink.close()
+        final.join(info, parts)
+        assert not [line for line in final.warnings if "transparency" in line]
+        with open_source(tmp_path / f"{name}{source.suffix}") as frames:
+            images = [frame.image for frame in frames]
+        assert len(images) == len(every)
+        assert all(image.shape[2] == 4 for image in images)
+        for frame, image in zip(every, images, strict=True):
+            assert np.abs(frame.image[..., 3].astype(int) - image[..., 3]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "codec", "pixels"),
+    [
+        ("hevc10", ".mp4", "hevc", "yuv420p10le"),
+        ("hevc10", ".mkv", "hevc", "yuv420p10le"),
+        ("av1_10", ".mkv", "av1", "yuv420p10le"),
+        ("av1_10", ".webm", "av1", "yuv420p10le"),
+        ("prores", ".mov", "prores", "yuv422p10le"),
+        ("prores", ".mp4", "hevc", "yuv420p10le"),
+    ],
+)
+def test_ten_bits_in_are_ten_bits_out(
+    clips: Path, tmp_path: Path, name: str, suffix: str, codec: str, pixels: str
+) -> None:
+    target = tmp_path / f"result{suffix}"
+    assert not [line for line in changes(corpus.make(name, clips), target) if "picture" in line]
+    stream = corpus.streams(target, "video")[0]
+    assert (stream["codec_name"], stream["pix_fmt"]) == (codec, pixels)
+
+
+def test_a_dark_gradient_in_ten_bits_has_no_bands() -> None:
+    ramp = np.linspace(20 * 257, 24 * 257, 256).round().astype(np.uint16)
+    image = np.broadcast_to(ramp[None, :, None], (64, 256, 3))
+    means = dithered(image).astype(float).mean(axis=(0, 2)).reshape(32, 8).mean(1)
+    assert np.abs(means - ramp.reshape(32, 8).mean(1) / 257).max() < 0.08
+    for level in (0, 128, 255):
+        flat = np.full((8, 8, 3), level * 257, np.uint16)
+        assert (dithered(flat) == level).all(), "what needs no dither gets none"
+
+
+def test_full_range_becomes_limited_in_prores_and_keeps_its_colors(clips: Path, tmp_path: Path) -> None:
+    source, target = corpus.make("full_range", clips), tmp_path / "result.mov"
+    carry(source, target, codec="prores")
+    was, now = (np.frombuffer(corpus.pixels(path, "gray"), np.uint8).astype(int) for path in (source, target))
+    assert np.abs(was - now).mean() < 1.5
+    (stream,) = corpus.streams(target, "video")
+    assert stream.get("color_range") in ("tv", None)

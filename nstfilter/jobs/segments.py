@@ -36,7 +36,7 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
         return None
     known = sinks.options(str(job.output))
     sink = open_sink(job.output, **{name: value for name, value in options.items() if name in known})
-    form = sink.segment_format() if isinstance(sink, JoiningSink) else None
+    form = sink.segment_format(source.info) if isinstance(sink, JoiningSink) else None
     if form is None:
         return None
     assert isinstance(sink, JoiningSink)

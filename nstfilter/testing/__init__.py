@@ -273,7 +273,7 @@ def check_joining(open: Callable[..., Sink], path: Path, read: Callable[[Path], 
     final = open(path)
     _expect(isinstance(final, JoiningSink), f"a {type(final).__name__} joins segments")
     assert isinstance(final, JoiningSink)
-    form = final.segment_format()
+    form = final.segment_format(info)
     _expect(form is not None, f"what goes into {path.name} can be joined")
     assert form
     suffix, options = form

@@ -15,7 +15,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from nstfilter.plugins.video.container import open_container
+from nstfilter.plugins.video.container import has_alpha, open_container
 from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
 from nstfilter.plugins.video.tracks import QUICKTIME_LANGUAGES, called, is_stale
 from nstfilter.streams import Change
@@ -40,16 +40,19 @@ class _Packets:
         return len(self.begins) + self.untimed
 
 
-def audit(origin: Path, result: Path, replaced: int, carried: Mapping[int, int]) -> list[Change]:
+def audit(
+    origin: Path, result: Path, replaced: int, carried: Mapping[int, int], *, alpha: bool
+) -> list[Change]:
     """What `result` lacks of `origin`, or has otherwise. Its first video stream stands for number `replaced`
-    of the origin, and others by their numbers as in `carried`. Raises `av.FFmpegError` or `OSError` for a
+    of the origin, and others by their numbers as in `carried`; `alpha` says whether that stream is
+    transparent in places. Raises `av.FFmpegError` or `OSError` for a
     file that cannot be read."""
     with open_container(origin) as before, open_container(result) as after:
         was = _read(before, timeline_of(origin, before))
         now = _read(after, Timeline())
         pictures = [s for s in after.streams.video if not s.disposition & Disposition.attached_pic]
         old, new = before.streams[replaced], pictures[0]
-        lines = _picture(old, new, was[replaced], now[new.index])
+        lines = _picture(old, new, was[replaced], now[new.index], alpha)
         start, begun = _first(was[replaced]), _first(now[new.index])
         for index, number in carried.items():
             one, other = before.streams[index], after.streams[number]
@@ -109,7 +112,7 @@ def _first(packets: _Packets) -> Fraction:
     return packets.begins[0] if packets.begins else Fraction(0)
 
 
-def _picture(old: Any, new: Any, was: _Packets, now: _Packets) -> list[str]:
+def _picture(old: Any, new: Any, was: _Packets, now: _Packets, alpha: bool) -> list[str]:
     lines = []
     promised = len(was)
     if "mov" in old.container.format.name:  # others' headers may say anything
@@ -126,7 +129,7 @@ def _picture(old: Any, new: Any, was: _Packets, now: _Packets) -> list[str]:
     bits, left = _bits(one), _bits(other)
     if bits > left:
         lines.append(f"{bits} bits a channel are {left} in the result")
-    if has_alpha(old) and not has_alpha(new):
+    if alpha and not has_alpha(new):
         lines.append("its transparency is not in the result")
     for name in ("color_primaries", "color_trc", "colorspace"):
         a, b = getattr(one, name), getattr(other, name)
@@ -139,14 +142,6 @@ def _bits(context: Any) -> int:
     if not context.pix_fmt:
         return 8
     return max((component.bits for component in av.VideoFormat(context.pix_fmt).components), default=8)
-
-
-def has_alpha(stream: Any) -> bool:
-    """Whether a video stream is transparent in places, by its pixel format or, VP8 and VP9, by its tag."""
-    if stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1":
-        return True
-    pixels = stream.codec_context.pix_fmt
-    return bool(pixels) and any(c.is_alpha for c in av.VideoFormat(pixels).components)
 
 
 def _track(one: Any, other: Any) -> list[str]:

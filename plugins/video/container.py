@@ -83,3 +83,11 @@ def file_end(container: av.container.InputContainer) -> Fraction | None:
     # what Matroska calls a duration is when the last thing ends
     start = 0 if "matroska" in container.format.name else container.start_time or 0
     return Fraction(start + container.duration, av.time_base)
+
+
+def has_alpha(stream: Any) -> bool:
+    """Whether a video stream is transparent in places, by its pixel format or, VP8 and VP9, by its tag."""
+    if stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1":
+        return True
+    pixels = stream.codec_context.pix_fmt
+    return bool(pixels) and any(c.is_alpha for c in av.VideoFormat(pixels).components)

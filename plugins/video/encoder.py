@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -24,6 +25,8 @@ class Codec:
 
     `crf`   usual and worst constant quality; None where the codec has no such scale
     `odd`   the pixel format for a width or height that 4:2:0 cannot halve; None where it makes no difference
+    `deep`, `deep_odd`  those with 10 bits a channel; None where there is none, or `pixels` has them
+    `alpha` that with transparency; None where there is none
     """
 
     encoder: str
@@ -31,6 +34,17 @@ class Codec:
     crf: tuple[int, int] | None = None
     odd: str | None = None
     options: dict[str, str] = field(default_factory=dict)
+    deep: str | None = None
+    deep_odd: str | None = None
+    alpha: str | None = None
+
+    def pixels_for(self, alpha: bool, bits: int, odd: bool) -> str:
+        """The pixel format for such a picture, which keeps what the codec can."""
+        if alpha and self.alpha:
+            return self.alpha
+        if bits > 8 and self.deep:
+            return (odd and self.deep_odd) or self.deep
+        return (odd and self.odd) or self.pixels
 
 
 # Presets are those that leave most of the processor to the style model: superfast takes half the time of
@@ -45,17 +59,20 @@ CODECS = {
         (20, 51),
         "yuv444p",
         {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0"},
+        deep="yuv420p10le",
+        deep_odd="yuv444p10le",
     ),
-    "av1": Codec("libsvtav1", "yuv420p", (24, 63), None, {"preset": "10"}),
+    "av1": Codec("libsvtav1", "yuv420p", (24, 63), None, {"preset": "10"}, deep="yuv420p10le"),
     "vp9": Codec(
         "libvpx-vp9",
         "yuv420p",
         (24, 63),
         None,
         {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "b": "0"},
+        alpha="yuva420p",
     ),
-    "prores": Codec("prores_ks", "yuv422p10le", None, "yuv444p10le", {"profile": "hq"}),
-    "ffv1": Codec("ffv1", "bgr0", None, None, {"level": "3", "slicecrc": "1"}),
+    "prores": Codec("prores_ks", "yuv422p10le", None, "yuv444p10le", {"profile": "hq"}, alpha="yuva444p10le"),
+    "ffv1": Codec("ffv1", "bgr0", None, None, {"level": "3", "slicecrc": "1"}, alpha="bgra"),
     "gif": Codec("gif", "pal8"),
 }
 
@@ -67,7 +84,8 @@ class Encoder:
     """Turns frames into packets of a new video stream in `container`.
 
     A packet's time is exactly its frame's, in the stream's own time base, and so is its duration. Pictures
-    are HxW, HxWx3 BGR or HxWx4 BGRA uint8; alpha is dropped. Raises `SinkError` when the encoder will not
+    are HxW, HxWx3 BGR or HxWx4 BGRA uint8; alpha is kept where the codec can and the stream has it, by its
+    `info.details`. Raises `SinkError` when the encoder will not
     start, `FrameError` for a frame of another size than `info`'s.
     """
 
@@ -84,7 +102,9 @@ class Encoder:
         self._last: int | None = None
         self._reformatter = VideoReformatter()
         odd = bool(info.width % 2 or info.height % 2)
-        self.pixels = codec.odd if odd and codec.odd else codec.pixels
+        alpha, bits = bool(info.details.get("alpha")), info.details.get("bits")
+        self.pixels = codec.pixels_for(alpha, bits if isinstance(bits, int) else 8, odd)
+        self.alpha = self.pixels == codec.alpha
         if odd and name in ("h264", "hevc"):
             warnings.append(
                 f"{info.width}x{info.height} is odd: {name} is written as 4:4:4, which some players lack"
@@ -94,6 +114,8 @@ class Encoder:
         options = dict(codec.options)
         if codec.crf:
             options["crf"] = str(codec.crf[0] if crf is None else crf)
+        if name == "prores" and "444" in self.pixels:
+            options["profile"] = "4444"
         if name == "av1":
             os.environ.setdefault("SVT_LOG", "1")  # the library talks to stderr otherwise
         try:
@@ -102,6 +124,8 @@ class Encoder:
             raise SinkError(
                 f"this build of FFmpeg cannot write {name} ({codec.encoder}); choose another codec"
             ) from error
+        if self.alpha and name == "vp9":
+            self.stream.metadata["alpha_mode"] = "1"  # without it nobody looks for a second picture
         context: Any = self.stream.codec_context
         context.width, context.height, context.pix_fmt = info.width, info.height, self.pixels
         context.time_base = self.stream.time_base = self.time_base
@@ -115,7 +139,9 @@ class Encoder:
         given = self.info.details.get("color")
         if isinstance(given, dict):
             color.update(given)
-        if self.pixels == "bgr0":
+        if self.codec.encoder == "prores_ks":  # its decoders know no other
+            color["color_range"] = ColorRange.MPEG.value
+        if self.pixels in ("bgr0", "bgra"):
             color.update(colorspace=RGB, color_range=ColorRange.JPEG.value)
         return color
 
@@ -198,14 +224,37 @@ class GifEncoder(Encoder):
     def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
         from PIL import Image
 
+        opaque = picture.to_ndarray()[..., 3] >= 128 if picture.format.name == "bgra" else None
+        see_through = opaque is not None and not opaque.all()
         rgb = Image.fromarray(picture.to_ndarray(format="rgb24"))
-        colors = rgb.quantize(256, Image.Quantize.FASTOCTREE)
+        colors = rgb.quantize(255 if see_through else 256, Image.Quantize.FASTOCTREE)
         dithered = rgb.quantize(palette=colors, dither=Image.Dither.FLOYDSTEINBERG)
         chosen = np.asarray(dithered.getpalette("RGB"), np.uint8).reshape(-1, 3)
         palette = np.full((256, 4), 255, np.uint8)  # alpha, red, green, blue
         palette[: len(chosen), 1:] = chosen
-        indexed: Any = np.asarray(dithered), palette
+        numbers = np.asarray(dithered)
+        if see_through:
+            palette[255] = 0
+            numbers = np.where(opaque, numbers, np.uint8(255))
+        indexed: Any = numbers, palette
         return av.VideoFrame.from_ndarray(indexed, "pal8")
+
+
+def usual_codec(codecs: Sequence[str], info: StreamInfo, crf: int | None) -> str:
+    """Of `codecs`, the usual one first, which to write where the user does not say: one that keeps what
+    `info.details` say of transparency and of more than 8 bits a channel, if there is one."""
+    details = info.details
+    bits, own = details.get("bits"), details.get("codec")
+    choice: list[str] = []
+    if details.get("alpha"):
+        choice = [name for name in codecs if CODECS[name].alpha]
+    elif isinstance(bits, int) and bits > 8:
+        choice = [name for name in codecs if CODECS[name].deep]
+        if own in codecs and (own == "prores" or own in choice):
+            choice = [str(own)]
+    if crf is not None:
+        choice = [name for name in choice if CODECS[name].crf]
+    return [*choice, *codecs][0]
 
 
 def check_crf(name: str, crf: int | None) -> None:

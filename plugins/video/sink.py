@@ -17,7 +17,7 @@ from nstfilter.files import is_private, put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat
-from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf
+from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf, usual_codec
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
@@ -61,6 +61,7 @@ class VideoSink(JoiningSink):
                 f"{self.path.name} names no video format; end it in one of {', '.join(CONTAINERS)}"
             )
         self.kind = CONTAINERS[suffix]
+        self._asked = codec
         self.codec = codec or self.kind.codecs[0]
         if self.codec not in CODECS:
             raise UsageError(f"no codec is called {codec!r}; {suffix} takes {', '.join(self.kind.codecs)}")
@@ -89,6 +90,9 @@ class VideoSink(JoiningSink):
         with self._beginning(info):
             self._muxer.start()
 
+    def _choose(self, info: StreamInfo) -> None:
+        self.codec = self._asked or usual_codec(self.kind.codecs, info, self.crf)
+
     @contextmanager
     def _beginning(self, info: StreamInfo, folder: Path | None = None) -> Iterator[None]:
         """A file, and in it all streams; nothing is left of it when that fails. It lies in `folder`, where
@@ -98,11 +102,15 @@ class VideoSink(JoiningSink):
             raise SinkError(f"{self.path} is a video and the input a single picture; name a .png or .jpg")
         if info.origin is not None and self.path.exists() and self.path.samefile(info.origin):
             raise UsageError(f"{self.path} is the input itself; give the output another name")
+        self._choose(info)
         here = self.path.parent
         apart = folder is not None and folder.stat().st_dev == here.stat().st_dev
         mode = 0o600 if info.origin and is_private(info.origin) else 0o666
         self.partial, self._file = self._create_partial(folder if folder and apart else here, mode)
-        self._from = info.origin, info.details.get("video_index")
+        self._from, self._alpha = (
+            (info.origin, info.details.get("video_index")),
+            bool(info.details.get("alpha")),
+        )
         try:
             with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
                 self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
@@ -166,7 +174,7 @@ class VideoSink(JoiningSink):
         if origin is None or self.segment or not isinstance(replaced, int) or not origin.is_file():
             return
         try:
-            self.warnings += audit(origin, self.path, replaced, self._carried)
+            self.warnings += audit(origin, self.path, replaced, self._carried, alpha=self._alpha)
         except (OSError, av.FFmpegError) as error:
             line = f"{self.path} could not be compared with {origin}: {_reason(error)}"
             self.warnings.append(Change(line))
@@ -199,8 +207,11 @@ class VideoSink(JoiningSink):
 
     # -- joining --
 
-    def segment_format(self) -> tuple[str, dict[str, Any]] | None:
+    def segment_format(self, info: StreamInfo) -> tuple[str, dict[str, Any]] | None:
+        self._choose(info)
         suffix = SEGMENT_SUFFIXES.get(self.codec)
+        if self.codec == "vp9" and info.details.get("alpha"):
+            suffix = ".webm"  # MP4 has no place for its transparency, and times end up in milliseconds anyway
         return (suffix, {"segment": True, "codec": self.codec, "crf": self.crf}) if suffix else None
 
     def _join(self, info: StreamInfo, segments: Sequence[Path]) -> None:

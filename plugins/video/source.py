@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 from pathlib import Path
@@ -17,7 +18,14 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation
 
 from nstfilter.errors import SourceError
 from nstfilter.plugins.video import recipe as video_recipe
-from nstfilter.plugins.video.container import file_end, find_end, find_span, open_container, warn_once
+from nstfilter.plugins.video.container import (
+    file_end,
+    find_end,
+    find_span,
+    has_alpha,
+    open_container,
+    warn_once,
+)
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
 from nstfilter.plugins.video.timeline import Clock, timeline_of
 from nstfilter.streams import Change, Frame, Source, StreamInfo
@@ -38,6 +46,9 @@ RGB, UNTAGGED = 0, 2
 HDR = {ColorTrc.SMPTE2084.value: "PQ", ColorTrc.ARIB_STD_B67.value: "HLG"}
 TONE_MAP = "zscale=t=linear:npl=100,tonemap=hable:desat=0,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p"
 
+# FFmpeg's own decoders of these give the picture alone; the transparency is a second stream within
+TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
 IMPATIENCE = 64  # failed reads in a row, after which the rest of a file is given up
 DECODING_THREADS = 4
 FASTEST = Fraction(1000)  # frames a second; a header that claims more means something else
@@ -55,7 +66,9 @@ def usual_color(width: int, height: int) -> dict[str, int]:
 class VideoSource(Source):
     """The first real video stream of a file, as BGR uint8 frames with the stream's own timestamps.
 
-    `info.details` carries `video_index` (which stream it is), `color` (H.273 tags for the output, by
+    Frames are BGR, or BGRA where the stream has transparency (not premultiplied); deeper ones are dithered
+    to 8 bits. `info.details` carries `video_index` (which stream it is), its `codec`, `bits` a channel and
+    whether it has `alpha`, `color` (H.273 tags for the output, by
     FFmpeg's names), `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError` when the
     file is missing or nothing in it decodes.
     """
@@ -132,8 +145,15 @@ class VideoSource(Source):
                 f"{self.path} is HDR ({HDR[first.color_trc]}), which needs tone mapping first: "
                 f'ffmpeg -i "{self.path}" -vf {TONE_MAP} -c:a copy "{self.path.stem}-sdr.mp4"'
             )
-        if max(component.bits for component in first.format.components) > 8:
-            self.warnings.append(Change("colors are brought down to 8 bits a channel"))
+        self._bits = max(component.bits for component in first.format.components)
+        self._alpha = any(component.is_alpha for component in first.format.components)
+        if first.format.name == "bgra" and self._stream.codec_context.name == "gif":
+            self._alpha = bool((first.to_ndarray()[..., 3] < 128).any())
+        self._pixels = ("bgra64le" if self._alpha else "bgr48le") if self._bits > 8 else "bgr24"
+        if self._alpha and self._bits <= 8:
+            self._pixels = "bgra"
+        if self._bits > 8:
+            self.warnings.append(f"its {self._bits} bits a channel are painted in 8, dithered")
         if first.interlaced_frame:
             self.warnings.append("the video is interlaced; its fields are kept woven together")
         if len(self._container.streams.video) > 1:
@@ -166,6 +186,9 @@ class VideoSource(Source):
                 "video_index": stream.index,
                 "color": self._color(first),
                 "sample_aspect_ratio": 1 / aspect if transposed else aspect,
+                "codec": stream.codec_context.codec.canonical_name,
+                "bits": self._bits,
+                "alpha": self._alpha,
                 "recipe": video_recipe.find(self.path, self._container),
             },
         )
@@ -232,6 +255,7 @@ class VideoSource(Source):
         # Frames come out in another order than packets go in. Where they have no pts (raw streams), or one
         # not to be trusted (AVI knows only the order of decoding), the k-th frame shown gets the k-th time.
         untimed = self.untimed
+        decode = self._decoder()
         times: list[int] = []
         packets = frames = filled = skipped = repaired = 0
         last: int | None = None
@@ -242,7 +266,7 @@ class VideoSource(Source):
                     if packet.dts is not None:
                         heappush(times, packet.dts)
                 try:
-                    decoded = self._stream.decode(packet)
+                    decoded = decode(packet)
                 except av.EOFError:
                     continue
                 except av.FFmpegError:
@@ -274,6 +298,15 @@ class VideoSource(Source):
                 self.warnings.append(
                     f"{_count(filled, 'frame')} without a timestamp; the frame rate stood in"
                 )
+
+    def _decoder(self) -> Callable[[av.Packet[Any] | None], list[av.VideoFrame]]:
+        """What decodes packets; a new one each time, since it remembers what came before."""
+        library = TRANSPARENT.get(self._stream.codec_context.codec.canonical_name)
+        if library and has_alpha(self._stream):
+            with suppress(ValueError, av.FFmpegError):  # a build without it leaves the picture opaque
+                context: Any = av.CodecContext.create(library, "r")
+                return context.decode
+        return self._stream.decode
 
     def _compare_with_header(self, last: int | None) -> None:
         """Matroska and its like do not count their frames: only the clock tells that the end is missing. A
@@ -316,8 +349,12 @@ class VideoSource(Source):
             if decoded.color_range == ColorRange.UNSPECIFIED:
                 decoded.color_range = ColorRange.MPEG
         width, height = self._size
-        bgr = self._reformatter.reformat(decoded, width, height, "bgr24", interpolation=CONVERSION, threads=1)
+        bgr = self._reformatter.reformat(
+            decoded, width, height, self._pixels, interpolation=CONVERSION, threads=1
+        )
         image = bgr.to_ndarray()
+        if image.dtype == np.uint16:
+            image = dithered(image)
         if any(self._orientation):
             image = turned(image, *self._orientation)
         return image
@@ -334,6 +371,22 @@ class VideoSource(Source):
         with self._lock:
             self._decoded.close()
             self._container.close()
+
+
+# Bayer's ordered dither, 8x8, in 256ths: the same on every frame, so that nothing flickers
+BAYER = np.array([[0]])
+for _ in range(3):
+    BAYER = np.block([[4 * BAYER, 4 * BAYER + 2], [4 * BAYER + 3, 4 * BAYER + 1]])
+BAYER = (4 * BAYER + 2).astype(np.uint16)[..., None]
+
+
+def dithered(image: np.ndarray) -> np.ndarray:
+    """HxWxC uint16 as uint8: what lies between two levels becomes a fine pattern of both, not a band."""
+    height, width = image.shape[:2]
+    pattern = np.tile(BAYER, (-(-height // 8), -(-width // 8), 1))[:height, :width]
+    level = image - (image >> 8)  # 0 to 65280, so that white stays white
+    level += pattern
+    return (level >> 8).astype(np.uint8)
 
 
 def _count(number: int, what: str) -> str:

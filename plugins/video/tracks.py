@@ -16,6 +16,8 @@ from nstfilter.plugins.video.recipe import TAG
 # statistics about the old file's bytes, which the muxer writes anew where it wants them, and how it was made
 STALE_TAGS = (
     TAG,
+    "ALPHA_MODE",
+    "alpha_mode",
     "BPS",
     "DURATION",
     "NUMBER_OF_",
