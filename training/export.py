@@ -22,7 +22,8 @@ def colors_last(kernel: torch.Tensor, phases: int, axis: int) -> torch.Tensor:
     return kernel.reshape(parts).transpose(axis, axis + 1).reshape(shape)
 
 
-def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[str, np.ndarray]:
+def of_transformer(transformer: network.Transformer) -> dict[str, np.ndarray]:
+    """The transformer's arrays, float32, without the map from embeddings to scales and shifts."""
     found: dict[str, torch.Tensor] = {}
     for i, layer in enumerate(transformer.front):
         found[f"front{i}.weight"], found[f"front{i}.bias"] = layer.weight, layer.bias
@@ -32,7 +33,12 @@ def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[
     found["up.weight"] = colors_last(transformer.up.weight, 4, 0)
     found["paint.weight"] = transformer.paint.weight
     found["out.weight"] = colors_last(transformer.out.weight, 4, 0)
-    found["style.weight"], found["style.bias"] = transformer.style.weight, transformer.style.bias
+    return {key: value.detach().cpu().numpy() for key, value in found.items()}
+
+
+def of_encoder(encoder: network.Encoder) -> dict[str, np.ndarray]:
+    """The encoder's arrays as they are stored: int8 with a float16 step for each output channel, or float16."""
+    found: dict[str, torch.Tensor] = {}
     for s, stage in enumerate([*encoder.stages, encoder.last]):
         for k, unit in enumerate(stage):
             found[f"stage{s}.{k}.weight"], found[f"stage{s}.{k}.bias"] = unit.folded()
@@ -40,7 +46,7 @@ def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[
     found["answer.weight"] = encoder.answer.weight * encoder.spread
     found["answer.bias"] = encoder.answer.bias * encoder.spread + encoder.middle
     arrays = {key: value.detach().cpu().numpy() for key, value in found.items()}
-    for key in [key for key in arrays if key.startswith(("stage", "answer")) and key.endswith("weight")]:
+    for key in [key for key in arrays if key.endswith("weight")]:
         largest = np.abs(arrays[key]).reshape(len(arrays[key]), -1).max(axis=1)
         step = np.maximum(largest / 127, 1e-7).astype(np.float16)
         rows = arrays[key] / step.astype(np.float32).reshape(-1, *(1,) * (arrays[key].ndim - 1))
@@ -52,12 +58,20 @@ def weights(transformer: network.Transformer, encoder: network.Encoder) -> dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--transformer", type=Path, default=RUNS / "transformer.pt")
-    parser.add_argument("--encoder", type=Path, default=RUNS / "encoder.pt")
+    parser.add_argument("--encoder", type=Path, help="default: the encoder of the file that ships, as it is")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
-    transformer, encoder = network.Transformer(), network.load_encoder(args.encoder)
+    transformer = network.Transformer()
     transformer.load_state_dict(torch.load(args.transformer, map_location="cpu")["ema"])
-    np.savez_compressed(args.out, **weights(transformer, encoder))
+    arrays = {key: array.astype(np.float16) for key, array in of_transformer(transformer).items()}
+    for name in ("weight", "bias"):
+        arrays[f"style.{name}"] = getattr(transformer.style, name).detach().numpy().astype(np.float16)
+    if args.encoder:
+        arrays |= of_encoder(network.load_encoder(args.encoder))
+    else:
+        with np.load(SHIPPED) as file:
+            arrays |= {name: file[name] for name in file.files if name.startswith(("stage", "answer"))}
+    np.savez_compressed(args.out, **arrays)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 
 

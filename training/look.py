@@ -31,7 +31,7 @@ from train_eye import RUNS, painting_paths
 
 from nstfilter import StyleFilter
 from nstfilter.models.pocket import WEIGHTS, PocketModel
-from nstfilter.style import list_styles
+from nstfilter.packs.reading import list_styles
 
 Tensor = torch.Tensor
 

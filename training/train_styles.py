@@ -46,17 +46,8 @@ class Free(network.Transformer):
 
 
 def vector_of(student: Free) -> np.ndarray:
-    found = {}
-    for i, layer in enumerate(student.front):
-        found[f"front{i}.weight"], found[f"front{i}.bias"] = layer.weight, layer.bias
-    for i, layer in enumerate(student.blocks):
-        found[f"block{i}.weight"] = layer.weight
-    found["front0.weight"] = export.colours_last(found["front0.weight"], 16, 1)
-    found["up.weight"] = export.colours_last(student.up.weight, 4, 0)
-    found["paint.weight"] = student.paint.weight
-    found["out.weight"] = export.colours_last(student.out.weight, 4, 0)
-    arrays = {key: value.detach().numpy() for key, value in found.items()}
-    return taught.join(taught.for_frames(arrays), student.both.detach().numpy())
+    arrays = taught.for_frames(export.of_transformer(student))
+    return taught.join(arrays, student.both.detach().numpy())
 
 
 def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: torch.nn.Module, args) -> None:
