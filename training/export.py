@@ -37,7 +37,7 @@ def of_transformer(transformer: network.Transformer) -> dict[str, np.ndarray]:
 
 
 def of_encoder(encoder: network.Encoder) -> dict[str, np.ndarray]:
-    """The encoder's arrays as they are stored: int8 with a float16 step for each output channel, or float16."""
+    """The encoder's arrays as stored: int8 with a float16 step for each output channel, or float16."""
     found: dict[str, torch.Tensor] = {}
     for s, stage in enumerate([*encoder.stages, encoder.last]):
         for k, unit in enumerate(stage):
