@@ -25,7 +25,7 @@ from nstfilter.jobs import run as rendering
 from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.run import Progress, Result, render_all
-from nstfilter.jobs.task import Executor, Settings
+from nstfilter.jobs.task import Executor, Pictures, Settings
 from nstfilter.manager import open_executor
 
 RATE = 10
@@ -159,6 +159,36 @@ def test_the_order_in_which_segments_are_done_is_of_no_matter(tmp_path):
     assert {path.name for path in result.kept.glob("0*")} == {"00005.mp4"}
     render(source, tmp_path / "out.mp4", executor=Backwards())
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+class Counts(Executor):
+    """Notes how many pictures are said to be left before each task; None where it is not said."""
+
+    def __init__(self):
+        self.left = []
+
+    def run(self, tasks, *, on_frames=None, stop=None):
+        tasks = tasks if isinstance(tasks, Pictures) else iter(tasks)
+        self.left.append(getattr(tasks, "left", None))
+        for task in tasks:
+            yield from open_executor("local").run([task])
+            self.left.append(getattr(tasks, "left", None))
+
+
+def test_executors_know_how_many_pictures_are_left(tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    for path in paths:
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    jobs = [Job(path, path.with_suffix(".jpg")) for path in [*paths, tmp_path / "gone.png"]]
+    jobs[1].output.touch()  # is left as it is
+    executor = Counts()
+    states = [result.state for result in render_all(jobs, SETTINGS, executor)]
+    assert states == ["done", "skipped", "done", "failed"]
+    assert executor.left == [3, 2, 1]
+    executor = Counts()
+    mixed = [Job(paths[0], tmp_path / "d.jpg"), Job(clip(tmp_path / "v.mp4"), tmp_path / "o.mp4")]
+    render_all(mixed, SETTINGS, executor)
+    assert set(executor.left) == {None}
 
 
 def test_ctrl_c_says_what_is_kept(tmp_path):

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import NstfilterError, SourceError, UsageError
-from nstfilter.jobs.task import Settings, Task
+from nstfilter.jobs.task import Pictures, Settings, Task
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.pipeline import run
+from nstfilter.plugins.executors import local_pool
 from nstfilter.testing import MemorySource
 
 MODELS = '''
@@ -165,6 +166,33 @@ def test_no_more_workers_are_started_than_there_are_tasks(notes, tmp_path):
         assert len(executor._pool) == 1
 
 
+def pictures(folder, count, names=None):
+    for name in names or (f"{index:03}.png" for index in range(count)):
+        cv2.imwrite(str(folder / name), np.full((20, 30, 3), 100, np.uint8))
+    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".png")]
+
+
+def test_few_pictures_are_painted_without_workers(notes, tmp_path):
+    inputs = pictures(tmp_path, 30)
+    with open_executor("local", jobs=2) as executor:
+        done = list(executor.run(Pictures(tasks(inputs, settings("slow")), 30)))
+        assert not executor._pool
+    assert [task.input for task, _ in done] == inputs
+    assert [report.frames for _, report in done] == [1] * 30
+    assert {int(line.split()[0]) for line in (notes / "opened").read_text().splitlines()} == {os.getpid()}
+
+
+def test_many_pictures_are_painted_by_workers(notes, tmp_path, monkeypatch):
+    monkeypatch.setattr(local_pool, "WORTHWHILE", 0.1)  # and a slow picture takes 0.02 s
+    inputs = pictures(tmp_path, 12)
+    with open_executor("local", jobs=2) as executor:
+        done = [task.input for task, _ in executor.run(Pictures(tasks(inputs, settings("slow")), 12))]
+        assert len(executor._pool) == 2
+    assert sorted(done) == inputs
+    opened = {int(line.split()[0]) for line in (notes / "opened").read_text().splitlines()}
+    assert len(opened - {os.getpid()}) == 2
+
+
 def test_tasks_are_taken_as_workers_come_free(notes, tmp_path):
     taken = []
 
@@ -197,7 +225,7 @@ def test_a_task_that_ends_every_worker_is_given_up_and_the_rest_is_done(notes, t
     with open_executor("local", jobs=2) as executor:
         results = {task.input: what for task, what in executor.run(tasks([fatal, *harmless], how))}
     assert isinstance(results[fatal], NstfilterError)
-    assert str(results[fatal]).startswith(f"{fatal} has ended 3 workers, the last with SIGKILL; ")
+    assert str(results[fatal]).startswith(f"{fatal} has killed 3 workers, the last with SIGKILL; ")
     assert [results[path].frames for path in harmless] == [1, 1]
 
 

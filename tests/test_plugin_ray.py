@@ -125,7 +125,7 @@ def test_a_task_that_ends_every_worker_is_given_up_and_the_rest_is_done(notes, t
         work = tasks([fatal, *harmless], settings("mortal:99"))
         results = {task.input: what for task, what in executor.run(work)}
     assert isinstance(results[fatal], NstfilterError)
-    assert str(results[fatal]).startswith(f"{fatal} has ended 3 workers of the Ray cluster: ")
+    assert str(results[fatal]).startswith(f"{fatal} has killed 3 workers of the Ray cluster: ")
     assert "\n" not in str(results[fatal])
     assert [results[path].frames for path in harmless] == [1, 1]
 

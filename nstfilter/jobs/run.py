@@ -22,11 +22,13 @@ from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job, clear_folder, make_folder
 from nstfilter.jobs.segments import Segmented, segmented
-from nstfilter.jobs.task import Executor, Settings, Stopped, Task
+from nstfilter.jobs.task import Executor, Pictures, Settings, Stopped, Task
 from nstfilter.jobs.unchanged import InputState
 from nstfilter.manager import manager, open_source
 from nstfilter.pipeline import Report
 from nstfilter.streams import Change
+
+SEGMENTABLE = {"begin", "end", "pre_roll"}  # the options of a source that gives segments
 
 
 @dataclass
@@ -88,7 +90,7 @@ def render_all(
     run = _Run(jobs, settings, {**(options or {}), "overwrite": overwrite}, stop or threading.Event())
     run.on_progress, run.on_result = on_progress, on_result
     try:
-        outcomes = executor.run(run.tasks(), on_frames=run.painted, stop=run.stop)
+        outcomes = executor.run(run.pictures() or run.tasks(), on_frames=run.painted, stop=run.stop)
         try:
             for task, outcome in outcomes:
                 run.done(task, outcome)
@@ -153,6 +155,13 @@ class _Run:
 
     # -- giving out --
 
+    def pictures(self) -> Pictures | None:
+        """The tasks, where every job is a picture as far as its name tells."""
+        if not all(_is_picture(str(job.input)) for job in self.jobs):
+            return None
+        there = 0 if self.options["overwrite"] else sum(os.path.exists(job.output) for job in self.jobs)
+        return Pictures(self.tasks(), len(self.jobs) - there)
+
     def tasks(self) -> Iterator[Task]:
         for job in self.jobs:
             if self.stop.is_set():
@@ -192,7 +201,7 @@ class _Run:
         if not os.path.exists(job.input) and not sources.named(str(job.input)):
             raise SourceError(f"there is no file {job.input}")
         expected = 1
-        if {"begin", "end", "pre_roll"} <= set(sources.options(str(job.input))):
+        if set(sources.options(str(job.input))) >= SEGMENTABLE:
             with open_source(job.input) as source:
                 expected = source.info.frames or 0
                 work = segmented(job, source, self.settings, self.options)
@@ -291,6 +300,14 @@ class _Run:
                 states.count("skipped"),
             )
         )
+
+
+def _is_picture(target: str) -> bool:
+    sources = manager().sources
+    try:
+        return not sources.named(target) and not set(sources.options(target)) >= SEGMENTABLE
+    except NstfilterError:
+        return True  # an input that fails at once
 
 
 def describe(error: Exception) -> str:

@@ -66,6 +66,20 @@ class Task:
     state: InputState | None = None
 
 
+class Pictures(Iterator[Task]):
+    """Tasks that are one picture each. `left` is how many are still to come, at most: so that an executor can
+    judge whether starting workers is worth it."""
+
+    def __init__(self, tasks: Iterable[Task], count: int) -> None:
+        self._tasks = iter(tasks)
+        self.left = count
+
+    def __next__(self) -> Task:
+        task = next(self._tasks)
+        self.left -= 1
+        return task
+
+
 class Executor(ABC):
     """Where tasks are done: in this process, in several processes, on several machines.
 
@@ -89,7 +103,8 @@ class Executor(ABC):
         Parameters
         ----------
         tasks
-            taken one at a time, as workers become free: planning a task may be costly.
+            taken one at a time, as workers become free: planning a task may be costly. They are `Pictures`
+            where that is known.
         on_frames
             called with a task and the number of its frames painted so far, as often as the executor likes.
         stop

@@ -1,4 +1,4 @@
-"""Work done on this computer: in this process, or in several of their own (`--jobs N`)."""
+"""Tasks done on this computer: in this process, or in several worker processes (`--jobs N`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_executors(register: Register) -> None:
-    register("local", _open, help="this computer; --jobs N for so many processes")
+    register("local", _open, help="this computer; --jobs N for N processes")
 
 
 def _open(target: str, *, jobs: int = 1) -> Executor:
@@ -26,13 +26,13 @@ def _open(target: str, *, jobs: int = 1) -> Executor:
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; expected a whole number from 1 up")
     if jobs == 1:
-        return Here()
+        return InProcess()
     from nstfilter.plugins.executors.local_pool import Pool
 
-    return Pool(jobs)
+    return Pool(jobs, InProcess())
 
 
-class Here(Executor):
+class InProcess(Executor):
     """One task after the other, in this process."""
 
     def run(

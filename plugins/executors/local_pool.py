@@ -1,7 +1,7 @@
 """Worker processes on this computer, each with a model of its own that stays loaded.
 
-They are spawned, never forked: PyAV and TensorFlow hang in a forked child. The threads that one process would
-have used are divided among them. A worker that dies gives its task back, and another takes its place.
+They are spawned, never forked: PyAV and TensorFlow hang in a forked child. They share the threads that one
+process would have used. The task of a worker that dies is given to another one.
 """
 
 from __future__ import annotations
@@ -11,22 +11,27 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
+from statistics import median
 from typing import TYPE_CHECKING
 
 from nstfilter.errors import NstfilterError
-from nstfilter.jobs.task import Executor, Task
+from nstfilter.jobs.task import Executor, Pictures, Task
 from nstfilter.models import allowed_threads
 from nstfilter.plugins.executors.local_worker import GRACE, work
 
 if TYPE_CHECKING:
     from nstfilter.pipeline import Report
 
-TRIES = 3  # a task that has ended so many workers is given up
-LOOK = 0.2  # seconds between two looks at whether to stop
+TRIES = 3  # how many workers a task may kill before it is given up
+POLL = 0.2  # seconds between two looks at `stop`
+# seconds of work left for which workers are started: each takes about two to start, and two workers paint 1.0
+# to 1.3 times what one process with all threads does
+WORTHWHILE = 20.0
 
 
 @dataclass(eq=False, slots=True)
@@ -36,38 +41,38 @@ class _Attempt:
 
 
 class _Worker:
-    """A process, the connection to it, and what it is at."""
+    """A process, the connection to it, and the task it is doing."""
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.connection, its_end = spawn.Pipe()
         self.process: SpawnProcess = spawn.Process(target=work, args=(its_end,), name="nstfilter-worker")
         self.process.daemon = True
-        with _without_ctrl_c():
+        with _ctrl_c_blocked():
             self.process.start()
         its_end.close()  # so that the connection ends when the worker does
-        self.at: _Attempt | None = None
+        self.doing: _Attempt | None = None
 
-    def give(self, attempt: _Attempt, threads: int) -> None:
-        self.at = attempt
+    def send(self, attempt: _Attempt, threads: int) -> None:
+        self.doing = attempt
         settings = replace(attempt.task.settings, threads=threads)
-        with contextlib.suppress(OSError):  # it has died idle, which reading from it will show
+        with contextlib.suppress(OSError):  # it died while idle, which `receive` will find out
             self.connection.send(replace(attempt.task, settings=settings))
 
-    def hear(self) -> int | Report | Exception | None:
-        """The frames it has painted, or what became of its task; None when it has died."""
+    def receive(self) -> int | Report | Exception | None:
+        """How many frames are painted so far, or the result of the task; None when the worker has died."""
         try:
-            said: int | Report | Exception = self.connection.recv()
-            return said
+            message: int | Report | Exception = self.connection.recv()
+            return message
         except (EOFError, OSError):
             return None
 
-    def dismiss(self) -> None:
-        """What it is at is given up; it ends itself."""
+    def disconnect(self) -> None:
+        """Make it give up its task and exit."""
         self.connection.close()
 
-    def bury(self, seconds: float | None = None) -> None:
-        """Wait until it has ended, with force after `seconds`."""
+    def join(self, seconds: float) -> None:
+        """Wait until it has exited; kill it after `seconds`."""
         self.process.join(seconds)
         if self.process.is_alive():
             self.process.kill()
@@ -75,10 +80,17 @@ class _Worker:
 
 
 class Pool(Executor):
-    """`jobs` processes at most; each is started when there is something for it to do."""
+    """At most `jobs` processes, each started when there is a task for it.
 
-    def __init__(self, jobs: int) -> None:
+    Pictures are painted by this process as long as workers would not be done sooner.
+    """
+
+    # pebble's ProcessPool could start the workers and notice that one died, a quarter of this file. It has no
+    # progress within a task and no retry, and its workers go on when their parent was killed.
+
+    def __init__(self, jobs: int, in_process: Executor) -> None:
         self.workers = jobs
+        self._in_process = in_process
         self._pool: list[_Worker] = []
 
     def run(
@@ -89,49 +101,68 @@ class Pool(Executor):
         stop: threading.Event | None = None,
     ) -> Iterator[tuple[Task, Report | Exception]]:
         stop = stop or threading.Event()
-        told = on_frames or (lambda task, frames: None)
+        on_frames = on_frames or (lambda task, frames: None)
         coming, again = iter(tasks), list[_Attempt]()
         done: list[tuple[Task, Report | Exception]] = []
+        if isinstance(tasks, Pictures):
+            yield from self._while_quicker_here(tasks, on_frames, stop)
         try:
             while not stop.is_set():
                 while self._room() and (attempt := again.pop() if again else _next(coming)):
-                    self._free().give(attempt, self._threads(attempt.task))
-                # what is done is told only now, when all have work again: the listener may take its time
+                    self._idle_worker().send(attempt, self._threads(attempt.task))
+                # results are yielded only now that all workers are busy again: the caller may take its time
                 yield from done
                 done.clear()
-                busy: dict[object, _Worker] = {w.connection: w for w in self._pool if w.at}
+                busy: dict[object, _Worker] = {w.connection: w for w in self._pool if w.doing}
                 if not busy:
                     return
-                for connection in wait(list(busy), LOOK):  # type: ignore[arg-type]
+                for connection in wait(list(busy), POLL):  # type: ignore[arg-type]
                     worker = busy[connection]
-                    assert worker.at
-                    attempt, said = worker.at, worker.hear()
-                    if isinstance(said, int):
-                        told(attempt.task, said)
-                    elif said is not None:
-                        worker.at = None
-                        done.append((attempt.task, said))
+                    assert worker.doing
+                    attempt, message = worker.doing, worker.receive()
+                    if isinstance(message, int):
+                        on_frames(attempt.task, message)
+                    elif message is not None:
+                        worker.doing = None
+                        done.append((attempt.task, message))
                     else:
                         self._pool.remove(worker)
-                        worker.bury(GRACE)
+                        worker.join(GRACE)
                         attempt.tries += 1
-                        told(attempt.task, 0)
+                        on_frames(attempt.task, 0)
                         if attempt.tries < TRIES:
                             again.append(attempt)
                         else:
-                            done.append((attempt.task, _fatal(attempt, worker.process.exitcode)))
+                            done.append((attempt.task, _gave_up(attempt, worker.process.exitcode)))
             yield from done
         finally:
-            if any(worker.at for worker in self._pool):  # stopped, or left alone, with work begun
+            if any(worker.doing for worker in self._pool):  # stopped, or the caller closed this generator
                 self.close()
 
-    def _room(self) -> bool:
-        return sum(bool(worker.at) for worker in self._pool) < self.workers
+    def _while_quicker_here(
+        self, tasks: Pictures, on_frames: Callable[[Task, int], None], stop: threading.Event
+    ) -> Iterator[tuple[Task, Report | Exception]]:
+        """Paint here until the pictures left are worth starting workers for."""
+        results, seconds = iter(self._in_process.run(tasks, on_frames=on_frames, stop=stop)), list[float]()
+        while tasks.left > 0:
+            # the first picture of a size takes longer than those after it
+            known = len(seconds) >= 3 or sum(seconds) > WORTHWHILE / 4
+            if known and tasks.left * median(seconds) > WORTHWHILE:
+                return
+            began = time.monotonic()
+            result = next(results, None)
+            if result is None:
+                return
+            seconds.append(time.monotonic() - began)
+            yield result
 
-    def _free(self) -> _Worker:
-        """One with nothing to do, a new one if need be."""
+    def _room(self) -> bool:
+        return sum(bool(worker.doing) for worker in self._pool) < self.workers
+
+    def _idle_worker(self) -> _Worker:
+        """A worker without a task, a new one if need be."""
         for worker in self._pool:
-            if not worker.at:
+            if not worker.doing:
                 return worker
         self._pool.append(_Worker())
         return self._pool[-1]
@@ -142,9 +173,9 @@ class Pool(Executor):
     def close(self) -> None:
         pool, self._pool = self._pool, []
         for worker in pool:
-            worker.dismiss()
+            worker.disconnect()
         for worker in pool:
-            worker.bury(GRACE + 1)
+            worker.join(GRACE + 1)
 
 
 def _next(tasks: Iterator[Task]) -> _Attempt | None:
@@ -153,25 +184,25 @@ def _next(tasks: Iterator[Task]) -> _Attempt | None:
 
 
 def _cores() -> int:
-    """Those this process may use, where the system says."""
+    """How many this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _fatal(attempt: _Attempt, code: int | None) -> NstfilterError:
+def _gave_up(attempt: _Attempt, code: int | None) -> NstfilterError:
     how = f"exit code {code}"
     if code and code < 0:
         with contextlib.suppress(ValueError):
             how = signal.Signals(-code).name
     return NstfilterError(
-        f"{attempt.task.input} has ended {attempt.tries} workers, the last with {how}; "
+        f"{attempt.task.input} has killed {attempt.tries} workers, the last with {how}; "
         "if memory is short, fewer --jobs may help"
     )
 
 
 @contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """What is started in here never sees Ctrl-C, from its first moment on."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: the worker ignores it once it runs
+def _ctrl_c_blocked() -> Iterator[None]:
+    """A process started in here never gets SIGINT, not even before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: the worker ignores Ctrl-C once it runs
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -1,7 +1,7 @@
-"""What runs in a worker's process: tasks come in through a connection, and what became of them goes out.
+"""What runs in a worker process: tasks come in through a connection, progress and results go out.
 
-A connection that ends means that the work is over: the other side wants it so, or has died, however suddenly.
-What is being painted is then given up, and the process ends. A polite kill does the same.
+When the connection ends, the parent has closed it or has died. The task being done is then given up, and the
+process exits. SIGTERM does the same.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from multiprocessing.connection import Connection
 from nstfilter.jobs.task import Task
 from nstfilter.jobs.work import attempt
 
-GRACE = 5.0  # seconds that a task has to clear away what it began
-PACE = 0.2  # seconds between two words on how far a task is
+GRACE = 5.0  # seconds that a task has to remove its temporary files
+PACE = 0.2  # seconds between two reports of progress
 
 
 def work(connection: Connection) -> None:
-    """Answer each `Task` with its `Report` or an exception; while at it, say how many frames are painted."""
-    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()  # the one that a signal's handler may use
-    over = threading.Event()
+    """Answer each `Task` with its `Report` or an exception; until then, send how many frames are painted."""
+    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()  # a signal handler may use it
+    stopping = threading.Event()
 
-    def end(*signal: object) -> None:
-        over.set()
+    def stop(*signal: object) -> None:
+        stopping.set()
         tasks.put(None)
-        hurry = threading.Timer(GRACE, os._exit, (1,))
-        hurry.daemon = True
-        hurry.start()
+        exit_anyway = threading.Timer(GRACE, os._exit, (1,))
+        exit_anyway.daemon = True
+        exit_anyway.start()
 
-    def listen() -> None:
+    def receive() -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 tasks.put(connection.recv())
-        end()
+        stop()
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches every process of a terminal; the parent decides
-    signal.signal(signal.SIGTERM, end)
-    threading.Thread(target=listen, daemon=True).start()
-    while (task := tasks.get()) and not over.is_set():
-        _share_the_processor(task.settings.threads)
-        result = attempt(task, on_frame=_Reporter(connection), stop=over)
-        if over.is_set() and isinstance(result, Exception):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all processes of a terminal get it; the parent decides
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=receive, daemon=True).start()
+    while (task := tasks.get()) and not stopping.is_set():
+        _limit_opencv(task.settings.threads)
+        result = attempt(task, on_frame=_Reporter(connection), stop=stopping)
+        if stopping.is_set() and isinstance(result, Exception):
             return  # no fault of the task's
-        with contextlib.suppress(OSError):  # nobody is there; `listen` hears of it too
+        with contextlib.suppress(OSError):  # the parent has died, which ends `receive` too
             connection.send(result)
 
 
-def _share_the_processor(threads: int | None) -> None:
-    """OpenCV would start a thread for every core, in every worker."""
+def _limit_opencv(threads: int | None) -> None:
+    """Else OpenCV starts a thread for every core in every worker."""
     if threads:
         from nstfilter.graphics.opencv import cv2
 
@@ -60,7 +60,7 @@ def _share_the_processor(threads: int | None) -> None:
 
 
 class _Reporter:
-    """Says how far a task is, now and then."""
+    """Sends the number of frames painted, every `PACE` seconds at most."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -276,7 +276,7 @@ def _look(files: list[tuple[Path, int]], folder: Path) -> tuple[str, Path | None
 
 def _fatal(attempt: _Attempt, error: RayError) -> NstfilterError:
     return NstfilterError(
-        f"{attempt.task.input} has ended {attempt.tries} workers of the Ray cluster: {_one_line(error)}"
+        f"{attempt.task.input} has killed {attempt.tries} workers of the Ray cluster: {_one_line(error)}"
     )
 
 
