@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import subprocess
 import time
 
 import numpy as np
@@ -245,16 +246,16 @@ def test_looks_are_kept_under_keys(open_page, run, size):
     controls.set("style", "coal")
     controls.set("strength", 0.5)
     page.get_by_label("Keep this look as preset 2").click()
-    page.get_by_label("Preset 2: Coal").wait_for()
-    page.get_by_label("Preset 1: Ruby").click()
+    page.get_by_label("Preset 2 Coal").wait_for()
+    page.get_by_label("Preset 1 Ruby").click()
     wait_for(lambda: (controls.get("style"), controls.get("strength")) == ("mine/ruby", 1.0))
     page.keyboard.press("2")
     wait_for(lambda: (controls.get("style"), controls.get("strength")) == ("mine/coal", 0.5))
-    page.get_by_label("Preset 2: Coal").hover()
+    page.get_by_label("Preset 2 Coal").hover()
     page.get_by_test_id("preset-2-more").click()
     page.get_by_test_id("preset-name").fill("Night")
     page.get_by_test_id("preset-done").click()
-    page.get_by_label("Preset 2: Night").wait_for()
+    page.get_by_label("Preset 2 Night").wait_for()
     page.get_by_test_id("import-preset").set_input_files(
         [
             {
@@ -264,9 +265,9 @@ def test_looks_are_kept_under_keys(open_page, run, size):
             }
         ]
     )
-    page.get_by_label("Preset 3: Mine").click()
+    page.get_by_label("Preset 3 Mine").click()
     wait_for(lambda: controls.get("strength") == 0.25)
-    page.get_by_label("Preset 3: Mine").hover()
+    page.get_by_label("Preset 3 Mine").hover()
     page.get_by_test_id("preset-3-more").click()
     page.get_by_test_id("preset-delete").click()
     page.get_by_label("Keep this look as preset 3").wait_for()
@@ -451,3 +452,43 @@ def test_everything_has_a_name_and_fits_the_screen(open_page, size):
         )
         assert nameless == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The source of axe-core, which looks for what keeps people out."""
+    npm = shutil.which("npm")
+    if not npm:
+        pytest.skip("npm, which fetches axe-core, is not here")
+    folder = tmp_path_factory.mktemp("axe")
+    line = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "axe-core@4"]
+    try:
+        subprocess.run(line, check=True, capture_output=True, timeout=60)
+    except (subprocess.SubprocessError, OSError):
+        pytest.skip("axe-core could not be fetched from npm")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_keeps_anybody_out(open_page, run, axe, size, scheme):
+    run.session.controls.set("glide", 0)
+    run.panel.studio.save_preset("Evening", 1)
+    page = open_page(size)
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(axe)
+    found = []
+    for tab in page.get_by_role("tab").all():
+        if not tab.is_visible():
+            continue
+        tab.click()
+        time.sleep(0.4)
+        problems = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        found += [
+            f"{tab.text_content()}: {one['id']}: {node['html'][:160]}"
+            for one in problems
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+    assert found == []

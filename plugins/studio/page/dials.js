@@ -54,7 +54,7 @@ class Dial extends HTMLElement {
     });
     this.auto =
       parameter.default === null
-        ? h("button.chip", { type: "button", "aria-label": `${text}: automatic`, onclick: () => this.#change(null) }, "Auto")
+        ? h("button.chip", { type: "button", "aria-label": `Auto: ${text} chosen by the program`, onclick: () => this.#change(null) }, "Auto")
         : null;
     this.append(h("label", { for: `dial-${name}` }, text), this.auto ?? "", this.number, this.range);
     this.range.addEventListener("input", () => this.#change(Number(this.range.value) / this.scale));

@@ -83,12 +83,13 @@ class Presets extends HTMLElement {
         {
           type: "button",
           "data-testid": `preset-${slot}`,
-          "aria-label": preset ? `Preset ${slot}: ${preset.name}` : `Keep this look as preset ${slot}`,
+          "aria-label": preset ? `Preset ${slot} ${preset.name}` : `Keep this look as preset ${slot}`,
           title: preset ? preset.name : "Keep this look here",
           onclick: () => this.press(slot),
         },
         style ? h("img", { src: link.thumb(style.key), alt: "", "data-key": style.key }) : icon("plus"),
         h("span.slot", {}, String(slot)),
+        " ",
         preset && h("span.label", {}, preset.name),
       );
       const more = preset && button("more", `Change preset ${slot}`, { "data-testid": `preset-${slot}-more`, onclick: () => this.#edit(preset) });
