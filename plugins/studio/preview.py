@@ -89,7 +89,10 @@ def jpeg(image: np.ndarray, width: int, quality: int = QUALITY) -> bytes:
     """`image` (HxWx3 BGR uint8) as a JPEG at most `width` pixels wide."""
     if image.shape[1] > width:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        # by less than half, averaging looks no better and takes five times as long
+        slight = 2 * width > image.shape[1]
+        how = cv2.INTER_LINEAR if slight else cv2.INTER_AREA
+        image = cv2.resize(image, (width, height), interpolation=how)
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError("OpenCV could not encode a JPEG")

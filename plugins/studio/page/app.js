@@ -78,7 +78,9 @@ const side = h("section.side", { "aria-label": "Panels" }, tabs, panels);
 const stage = h("section.stage", { "aria-label": "Live picture" }, preview, transport);
 const look = h("section.look-panel", { "aria-label": "Look" }, dials, presets);
 
+const scrolled = {};
 function choose(name) {
+  scrolled[document.body.dataset.panel] = panels.scrollTop;
   document.body.dataset.panel = name;
   for (const tab of tabs.children) {
     const on = tab.dataset.panel === name;
@@ -86,6 +88,7 @@ function choose(name) {
     tab.tabIndex = on ? 0 : -1;
   }
   for (const panel of panels.children) panel.hidden = panel.dataset.panel !== name;
+  panels.scrollTop = scrolled[name] ?? 0; // each panel where it was left
   if (name === "setup") setup.show();
 }
 
