@@ -639,3 +639,18 @@ def test_while_segments_are_joined_nothing_strange_lies_beside_the_result(tmp_pa
     monkeypatch.setattr(VideoSink, "_finish_file", look)
     render(clip(tmp_path / "in.mp4"), tmp_path / "out.mp4")
     assert set(seen) - {"site-packages"} == {"in.mp4", ".out.mp4.nstfilter"}
+
+
+def test_the_progress_of_a_frame_does_not_count_every_result_again():
+    """Of a folder with a million files, each frame would look at a million results."""
+
+    class Untouched(dict[Path, Result]):
+        def values(self) -> Any:
+            raise AssertionError("every result was looked at")
+
+    seen: list[Progress] = []
+    run = rendering._Run([], SETTINGS, {"overwrite": False}, threading.Event())
+    run.on_progress, run.results = seen.append, Untouched()
+    for number, state in enumerate(("done", "done", "failed", "skipped")):
+        run._tell(Result(Job(Path("in.png"), Path(f"{number}.png")), state))
+    assert (seen[-1].done, seen[-1].failed, seen[-1].skipped) == (2, 1, 1)

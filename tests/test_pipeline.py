@@ -46,6 +46,9 @@ def test_every_frame_reaches_every_sink_in_order_with_its_timestamp():
     [
         (lambda image: image / 255, r"float64 \(4, 6, 3\)"),
         (lambda image: image[:2], r"uint8 \(2, 6, 3\)"),
+        (lambda image: np.dstack([image, image, image[..., :1]]), r"uint8 \(4, 6, 7\)"),
+        (lambda image: image[None], r"uint8 \(1, 4, 6, 3\)"),
+        (lambda image: image[..., None], r"uint8 \(4, 6, 3, 1\)"),
         (lambda image: None, r"NoneType \(\)"),
     ],
 )

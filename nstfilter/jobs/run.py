@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -148,6 +149,7 @@ class _Run:
         self.on_progress: Callable[[Progress], None] | None = None
         self.on_result: Callable[[Result], None] | None = None
         self.results: dict[Path, Result] = {}
+        self.states: Counter[str] = Counter()  # how many results of each; counted once, not on every frame
         self.at_work: list[_Open] = []
         self.out: dict[Path, _Open] = {}  # by the outputs of the tasks given out
         self.frames = self.expected = 0  # of jobs that are over, and of all that were begun
@@ -281,6 +283,7 @@ class _Run:
 
     def _tell(self, result: Result) -> None:
         self.results[result.job.output] = result
+        self.states[result.state] += 1
         if self.on_result:
             self.on_result(result)
         self._show()
@@ -288,16 +291,15 @@ class _Run:
     def _show(self) -> None:
         if not self.on_progress:
             return
-        states = [result.state for result in self.results.values()]
         painted = sum(begun.work.frames + sum(begun.out.values()) for begun in self.at_work)
         self.on_progress(
             Progress(
                 self.frames + painted,
                 round(self.expected * len(self.jobs) / max(1, self.begun)) or None,
                 len(self.jobs),
-                states.count("done"),
-                states.count("failed"),
-                states.count("skipped"),
+                self.states["done"],
+                self.states["failed"],
+                self.states["skipped"],
             )
         )
 
