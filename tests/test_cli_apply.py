@@ -84,7 +84,7 @@ def test_a_video(apply, tmp_path):
 def test_json_says_what_was_done(apply):
     result = apply(picture("a.png"), video("b.mp4"), "-o", "out/", "--json")
     said = json.loads(result.stdout)
-    assert said["style"] == "ruby"
+    assert said["style"] == "mine/ruby"
     assert [r["frames"] for r in said["results"]] == [1, 12]
     assert {"input", "output", "seconds", "frames_per_second", "warnings"} <= said["results"][0].keys()
 

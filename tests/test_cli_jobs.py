@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,7 +82,18 @@ def test_nothing_unfinished_is_an_empty_list(call):
 def test_what_is_unfinished_is_listed(stopped, words):
     output, *rest = stopped(*words).stdout.rstrip("\n").split("\t")
     assert Path(output).resolve() == Path("painted.mp4").resolve()
-    assert rest[:4] == ["stopped", "2 of 4", "40", "ruby"]
+    assert rest[:4] == ["stopped", "2 of 4", "40", "mine/ruby"]
+
+
+def test_the_command_that_goes_on_finds_a_picture_of_ones_own(call, tmp_path):
+    (tmp_path / "looks").mkdir()
+    shutil.copy(tmp_path / "user-data/styles/mine/ruby.png", tmp_path / "looks/cat.png")
+    Stopping.last = 45
+    ended = call("apply", "talk.mp4", "-s", "../looks/cat.png", *APPLY[4:], "-o", "painted.mp4")
+    assert ended.exit_code == 130, ended.output
+    command = shlex.split(call("jobs", "show", "painted.mp4").stdout.partition("go on")[2])
+    assert command[command.index("--style") + 1] == str(tmp_path / "looks/cat.png")
+    assert call(*command[1:]).exit_code == 0
 
 
 def test_json_says_the_same(stopped):
@@ -93,7 +105,7 @@ def test_json_says_the_same(stopped):
 def test_show_tells_what_it_is_made_of_and_how_to_go_on(stopped):
     said = stopped("jobs", "show", "painted.mp4").stdout
     assert "segments     2 of 4 done, 40 frames" in said
-    assert "style        ruby" in said
+    assert "style        mine/ruby" in said
     command = shlex.split(said.partition("go on")[2])
     assert command[0] == "nstfilter"
     before = Stopping.painted

@@ -131,7 +131,7 @@ def test_json_says_how_it_went_and_the_readme_what_it_says(live):
     )
     said = json.loads(result.stdout)
     assert (said["width"], said["height"], said["fps"]) == (320, 240, 25)
-    assert (said["from"], said["style"], said["model"]) == ("a.mp4", "mosaic", "fake")
+    assert (said["from"], said["style"], said["model"]) == ("a.mp4", "mine/mosaic", "fake")
     assert said["captured"] == 8
     assert said["ticks"] == said["shown"] + said["repeated"]
     (sink,) = said["sinks"]
@@ -207,10 +207,10 @@ def test_the_preview_is_mirrored_on_request(live, devices, words, mirrored):
 
 def test_the_style_last_used_is_the_next_ones(live):
     video("a.mp4")
-    assert json.loads(live("--from", "a.mp4", "--to", "b.mp4", "--json").stdout)["style"] == "mosaic"
+    assert json.loads(live("--from", "a.mp4", "--to", "b.mp4", "--json").stdout)["style"] == "mine/mosaic"
     live("--from", "a.mp4", "--to", "c.mp4", "-s", "ruby:0.5+jade:0.5")
     result = live("--from", "a.mp4", "--to", "d.mp4", "--json")
-    assert json.loads(result.stdout)["style"] == "ruby:0.5+jade:0.5"
+    assert json.loads(result.stdout)["style"] == "mine/ruby:0.5+mine/jade:0.5"
 
 
 def test_a_style_last_used_that_is_gone_is_said(live, tmp_path):
@@ -218,7 +218,7 @@ def test_a_style_last_used_that_is_gone_is_said(live, tmp_path):
     (tmp_path / "user-state" / "style").write_text("mine/gone\n")
     result = live("--from", video("a.mp4"), "--to", "b.mp4", "--json")
     assert result.stderr.startswith("warning: the style last used is gone (no style is called 'mine/gone'")
-    assert json.loads(result.stdout)["style"] == "mosaic"
+    assert json.loads(result.stdout)["style"] == "mine/mosaic"
     assert last_style() == "mine/mosaic"
 
 
@@ -349,7 +349,7 @@ def test_a_part_of_the_picture_in_styles_of_a_file_and_a_card_of_ones_own(live):
         *("--output-size", "72x128", "--fit", "fill", "--card", "card.png", "--json"),
     )
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["style"] == "jade"
+    assert json.loads(result.stdout)["style"] == "mine/jade"
     assert pictures("b.mp4")[0].shape == (128, 72, 3)
 
 
@@ -511,7 +511,7 @@ def test_keys_take_snapshots_and_recordings_and_quit(tmp_path, monkeypatch, site
     assert process.returncode == 0
     assert err.startswith("recording to ")
     said = json.loads(out)
-    assert (said["style"], said["error"]) == ("starry", None)
+    assert (said["style"], said["error"]) == ("atelier/starry", None)
     assert last_style() == "atelier/starry"
     snapshot, first, *_ = said["files"]
     assert first == name

@@ -63,10 +63,23 @@ def test_videos_flicker(score):
     assert wild["flicker"] == pytest.approx(40 / 255, rel=0.2)
 
 
+@pytest.mark.parametrize(("first", "second"), [(5, 3), (3, 5)])
+def test_of_videos_of_different_lengths_the_rest_is_not_left_out_in_silence(score, first, second):
+    for name, count in (("plain.mp4", first), ("painted.mp4", second)):
+        frames = [scene(shift) for shift in range(count)]
+        run(MemorySource(frames, rate=Fraction(25)), lambda image: image // 2, open_sink(name))
+    result = score("plain.mp4", "wave", "painted.mp4", "--json")
+    assert json.loads(result.stdout)["frames"] == 3
+    short, long = ("painted.mp4", "plain.mp4") if first > second else ("plain.mp4", "painted.mp4")
+    assert result.stderr == (
+        f"warning: {short} ends after 3 frames and {long} goes on; only these were compared\n"
+    )
+
+
 def test_the_table_names_every_layer(score):
     cv2.imwrite("plain.png", scene())
     lines = score("plain.png", "wave", "plain.png").stdout.splitlines()
-    assert [line.split("\t")[0] for line in lines[:2]] == ["style score", "content loss"]
+    assert [line.split("\t")[0] for line in lines[:3]] == ["frames", "style score", "content loss"]
     assert "style loss\trelu1_1\t" in "\n".join(lines)
 
 

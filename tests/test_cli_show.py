@@ -62,7 +62,7 @@ def test_a_picture_is_told_in_words(nstfilter):
     words = nstfilter("show", "a b.png").stdout
     assert words.startswith("a b.png: 64x48, a picture\n")
     for line in (
-        "style        wave:0.7+mosaic:0.3",
+        "style        atelier/wave:0.7+atelier/mosaic:0.3",
         "strength     0.9",
         "again        nstfilter apply INPUT --recipe 'a b.png'",
     ):
@@ -75,7 +75,7 @@ def test_a_video_in_json(nstfilter):
     facts = json.loads(nstfilter("show", "a.mkv", "--json").stdout)
     recipe = facts.pop("recipe")
     assert facts == {"file": "a.mkv", "width": 64, "height": 48, "frames": 8, "rate": 30.0}
-    assert recipe["style"] == "mosaic"
+    assert recipe["style"] == "atelier/mosaic"
     assert (recipe["crf"], recipe["keep_colors"], recipe["stability"]) == (30, True, 0.8)
     words = nstfilter("show", "a.mkv").stdout
     assert words.startswith("a.mkv: 64x48, 8 frames, 30 a second\n")
@@ -143,13 +143,13 @@ def test_no_recipe(nstfilter):
 
 
 def test_a_result_tells_nothing_about_whose_it_is(nstfilter, tmp_path):
-    style = tmp_path / "somebody" / "secret project" / "cat.png"
+    style = tmp_path / "somebody" / "secret + project" / "cat.png"
     style.parent.mkdir(parents=True)
     style.write_bytes((tmp_path / "in.png").read_bytes())
     nstfilter("apply", str(tmp_path / "in.mp4"), "-s", str(style), "-o", str(tmp_path / "a.mp4"))
     nstfilter("apply", str(tmp_path / "in.png"), "-s", f"{style}:0.5+wave:0.5", "-o", str(tmp_path / "a.png"))
     assert Recipe.read("a.mp4")[0].style == "cat.png"
-    assert Recipe.read("a.png")[0].style == "cat.png:0.5+wave:0.5"
+    assert Recipe.read("a.png")[0].style == "cat.png:0.5+atelier/wave:0.5"
     for name in ("a.mp4", "a.png"):
         data = (tmp_path / name).read_bytes()
         assert b"cat.png" in data
@@ -187,7 +187,7 @@ def test_a_recipe_of_another_model_is_refused_with_what_to_type(nstfilter):
     Image.new("RGB", (8, 8)).save("old.jpg", xmp=packet(old.to_json()))
     error = nstfilter("apply", "in.png", "--recipe", "old.jpg", "-o", "out.png", fails=True).exception
     assert "made with another fake (0123" in str(error)
-    assert "nstfilter apply INPUT --style mosaic" in str(error)
+    assert "nstfilter apply INPUT --style atelier/mosaic" in str(error)
 
 
 def test_a_recipe_never_chooses_what_is_loaded(nstfilter):

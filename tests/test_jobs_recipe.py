@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def settings(**fields):
 def test_it_is_one_line_and_comes_back_as_it_was():
     assert "\n" not in TEXT
     assert Recipe.from_json(TEXT) == RECIPE
-    assert RECIPE.settings(threads=2) == SETTINGS
+    assert RECIPE.settings(threads=2) == settings(style="atelier/wave:0.7+atelier/mosaic:0.3")
     assert RECIPE.options == {"crf": 20}
 
 
@@ -58,8 +59,8 @@ def test_the_embedding_is_exact():
 
 def test_the_command_says_everything_that_counts():
     assert RECIPE.command == (
-        "nstfilter apply INPUT --style wave:0.7+mosaic:0.3 --model pocket --strength 0.85 --stability 0.6 "
-        "--keep-colors --size 320 --crf 20"
+        "nstfilter apply INPUT --style atelier/wave:0.7+atelier/mosaic:0.3 --model pocket --strength 0.85 "
+        "--stability 0.6 --keep-colors --size 320 --crf 20"
     )
 
 
@@ -211,7 +212,7 @@ def test_the_same_picture_is_made_again_with_nothing_but_the_recipe(tmp_path, st
 def test_people_and_their_background_come_back():
     made = settings(area="people", background="jade", room=EMBEDDING.tobytes(), room_shape=EMBEDDING.shape)
     recipe = Recipe.from_json(Recipe.of(made, "abc123").to_json())
-    assert recipe.settings(threads=2) == made
+    assert recipe.settings(threads=2) == replace(made, style="atelier/wave:0.7+atelier/mosaic:0.3")
     assert "--area people --background jade" in recipe.command
 
 

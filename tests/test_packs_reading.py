@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,19 @@ def test_weights_are_scaled_to_sum_to_one(pack: Path) -> None:
 def test_a_mix_reads_as_it_is_written(pack: Path) -> None:
     assert str(parse_style("wave:7+mosaic:3")) == "wave:0.7+mosaic:0.3"
     assert str(parse_style("wave:0.7")) == "wave"
+
+
+def test_a_mix_can_be_spelled_so_that_it_means_the_same_anywhere(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a + b").mkdir()
+    shutil.copy(pack / "wave.png", tmp_path / "a + b" / "wave.png")
+    monkeypatch.chdir(tmp_path / "a + b")
+    mix = parse_style("mine/wave:1+wave.png:3")
+    assert mix.spelled == f"mine/wave:0.25+{tmp_path}/a + b/wave.png:0.75"
+    assert mix.without_folders == "mine/wave:0.25+wave.png:0.75"
+    monkeypatch.chdir(tmp_path)
+    assert parse_style(mix.spelled) == mix
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "-inf", "1e7", "0.0"])

@@ -141,7 +141,7 @@ def apply(
         else:
             paint = StyleFilter(mix, model=model, **dials)
             look = paint.embedding
-            settings = Settings(str(mix), look.tobytes(), look.shape, model, **dials, **room_of(paint))
+            settings = Settings(mix.spelled, look.tobytes(), look.shape, model, **dials, **room_of(paint))
             filter_for(settings, paint)
         if not no_recipe:
             options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
@@ -176,7 +176,7 @@ def apply(
             results.sort(key=lambda result: order[result.job.output])
             if as_json:
                 listing = [_figures(result) for result in results]
-                said = {"style": str(mix), "model": paint.model.name, "results": listing}
+                said = {"style": settings.style, "model": paint.model.name, "results": listing}
                 print(json.dumps(said, indent=2))
     if len(work) == 1:
         _end_of_one(results[0], quiet=as_json)

@@ -242,7 +242,7 @@ def live(
     facts = _facts(run.figures(), run.warnings, files, failure)
     if as_json:
         width, height = shape or (camera.info.width, camera.info.height)
-        about = {"from": source, "style": str(controls.style or mix), "model": paint.model.name}
+        about = {"from": source, "style": (controls.style or mix).spelled, "model": paint.model.name}
         print(json.dumps(about | {"width": width, "height": height, "fps": float(rate)} | facts, indent=2))
     elif facts["ticks"]:
         print("\n".join(_summary(facts)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
 
-from nstfilter.cli.output import table, warn
+from nstfilter.cli.output import progress, table, warn
 from nstfilter.errors import SourceError, UsageError
 
 # of a video, the style score and the losses are means over every tenth frame
@@ -48,14 +49,22 @@ def score(
     flicker = Flicker()
     scores: list[float] = []
     found: list[Any] = []
-    with open_source(content) as before, open_source(output) as after:
+    count = 0
+    with open_source(content) as before, open_source(output) as after, progress() as bars:
         if (before.info.width, before.info.height) != (after.info.width, after.info.height):
             raise UsageError(
                 f"{content} is {before.info.width}x{before.info.height} and {output} "
                 f"{after.info.width}x{after.info.height}; a painting has its content's size"
             )
         video = not before.info.still
-        for index, (plain, painted) in enumerate(zip(before, after, strict=False)):
+        bar = bars.add_task("frames", total=before.info.frames, speed="", visible=video)
+        for plain, painted in zip_longest(before, after):
+            if plain is None or painted is None:
+                shorter, longer = (content, output) if plain is None else (output, content)
+                warn(f"{shorter} ends after {count} frames and {longer} goes on; only these were compared")
+                break
+            index, count = count, count + 1
+            bars.update(bar, completed=count)
             pair = as_bgr(plain.image)[0], as_bgr(painted.image)[0]
             if video:
                 flicker.add(*pair)
@@ -76,7 +85,7 @@ def score(
                     )
     if not scores:
         raise SourceError(f"there is no frame in {content} or {output}")
-    figures: dict[str, Any] = {"style_score": float(np.mean(scores))}
+    figures: dict[str, Any] = {"frames": count, "style_score": float(np.mean(scores))}
     if video:
         figures["flicker"] = flicker.mean
     if found:

@@ -1,7 +1,8 @@
 """The state of an unfinished render: a hidden folder beside its output, with the files of the segments that
 are done and a job file that says what they were made of.
 
-Nothing in the folder names a place outside it, so that it can be moved together with the output.
+The folder can be moved together with the output: the one path in it, of a style's picture, is for the command
+that `nstfilter jobs show` prints.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, Self
@@ -26,12 +27,12 @@ from pydantic import (
     model_validator,
 )
 
-from nstfilter.errors import ModelError, SourceError, UsageError
+from nstfilter.errors import ModelError, NstfilterError, SourceError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.jobs.task import Settings
 from nstfilter.manager import manager, open_source
 from nstfilter.models import StyleModel
-from nstfilter.packs.reading import list_styles
+from nstfilter.packs.reading import list_styles, parse_style
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS
 from nstfilter.streams import StreamInfo
@@ -240,9 +241,10 @@ class Recipe(BaseModel):
         """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
         remedy = "say --style yourself, without --recipe"
         names = {_unweighed(part) for part in self.style.split("+")}
-        known = [style for style in list_styles() if style.name in names]
+        matches = [names & {style.name, style.full_name} for style in list_styles()]
+        known = [match for match in matches if match]
         # a file somebody sent is not to choose what is opened: installed styles only, no paths
-        if not self.embedding_hash or {style.name for style in known} != names or len(known) > len(names):
+        if not self.embedding_hash or set().union(*known) != names or len(known) > len(names):
             raise UsageError(
                 f"this recipe names its style {self.style!r} but could not hold it, and it is not installed "
                 f"here; {remedy}"
@@ -289,7 +291,9 @@ def _without_secrets(address: str) -> str:
 
 
 def _mix_name(text: str) -> str:
-    """The names of a style's or mix's parts, without folders."""
+    """The names of a style's or mix's parts, with their packs and without folders."""
+    with suppress(NstfilterError):
+        return _printable(parse_style(text).without_folders, 1000)
     return "+".join(_name(part) for part in text.split("+"))[:1000]
 
 
@@ -299,5 +303,5 @@ def _name(text: str) -> str:
     return _printable(name) or "?"
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:300]
+def _printable(text: str, most: int = 300) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:most]

@@ -35,8 +35,5 @@ def remember(mix: StyleMix) -> None:
 
 
 def spelled(mix: StyleMix) -> str:
-    """`mix` as `parse_style` understands it anywhere: packs named, pictures by their whole paths."""
-    names = [f"{style.pack}/{style.name}" if style.pack else str(style.path) for style, _ in mix.parts]
-    if len(names) == 1:
-        return names[0]
-    return "+".join(f"{name}:{weight:g}" for name, (_, weight) in zip(names, mix.parts, strict=True))
+    """`mix` as `parse_style` reads it from any folder."""
+    return mix.spelled

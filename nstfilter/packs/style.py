@@ -56,6 +56,11 @@ class Style:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def full_name(self) -> str:
+        """PACK/NAME; empty for a picture of the user's own."""
+        return f"{self.pack}/{self.name}" if self.pack else ""
+
 
 def taught_beside(picture: Path) -> Path:
     """Where the taught weights of a style's picture lie."""
@@ -74,14 +79,23 @@ class StyleMix:
     parts: tuple[tuple[Style, float], ...]
 
     def __str__(self) -> str:
-        if len(self.parts) == 1:
-            return _written(self.parts[0][0])
-        return "+".join(f"{_written(style)}:{weight:g}" for style, weight in self.parts)
+        """Short, for people: names without packs, and pictures by their files. Not always unique."""
+        return self._written([style.name if style.pack else style.path.name for style, _ in self.parts])
 
+    @property
+    def spelled(self) -> str:
+        """As `parse_style` reads it, from whatever folder: packs are named, pictures are whole paths."""
+        return self._written([style.full_name or str(style.path) for style, _ in self.parts])
 
-def _written(style: Style) -> str:
-    """As the user would write it; a picture by its file's name."""
-    return style.name if style.pack else style.path.name
+    @property
+    def without_folders(self) -> str:
+        """As `spelled`, with pictures by their files: what may be told to others."""
+        return self._written([style.full_name or style.path.name for style, _ in self.parts])
+
+    def _written(self, names: list[str]) -> str:
+        if len(names) == 1:
+            return names[0]
+        return "+".join(f"{name}:{weight:g}" for name, (_, weight) in zip(names, self.parts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
