@@ -89,6 +89,7 @@ class Segmented:
             self.file = self._taken_up(fresh, overwrite)
             self.folder.sweep(self.file)
             self.folder.write(self.file)
+            self._frames = sum(segment.frames or 0 for segment in self.file.segments)
         except BaseException:
             self.folder.release()
             raise
@@ -119,7 +120,7 @@ class Segmented:
     @property
     def frames(self) -> int:
         """Painted so far."""
-        return sum(segment.frames or 0 for segment in self.file.segments)
+        return self._frames
 
     @property
     def seconds(self) -> float:
@@ -146,6 +147,7 @@ class Segmented:
         segment = next(s for s in self.file.segments if s.begin == task.segment.begin)
         segment.hash = file_hash(task.output) if report.frames else None
         segment.frames, segment.seconds = report.frames, report.seconds
+        self._frames += report.frames
         self.file.warnings += [line for line in report.warnings if line not in self.file.warnings]
         self.folder.write(self.file)
 
