@@ -111,6 +111,7 @@ class StyleFilter:
             self.model = model
         self.cache = cache or EmbeddingCache()
         self.style = mix
+        self._room: np.ndarray | None = None  # the embedding that the room is painted with
         self.background = background
         self.plain_frame: np.ndarray | None = None
         self.area, self.feather, self.face = area, feather, face
@@ -206,8 +207,12 @@ class StyleFilter:
             room = self.embed(_mix(background))
         if background is not None:
             self._parts.load()
-        # all at once and at the end: a background that cannot be used leaves the one before
-        self._parts.backdrop, self._room, self._background = backdrop, room, background
+        # At the end, so that a background that cannot be used leaves the one before; and in this order, for
+        # another thread may be painting: there is no moment without either.
+        if room is not None:
+            self._room = room
+        self._parts.backdrop, self._background = backdrop, background
+        self._room = room
 
     @property
     def background_data(self) -> np.ndarray | None:

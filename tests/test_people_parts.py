@@ -267,3 +267,16 @@ def test_the_network_in_the_package_hides_an_empty_room(make):
     room = np.full((90, 160, 3), 180, np.uint8)
     room[30:60, 100:120] = (20, 60, 120)
     assert np.mean(paint(room).max(axis=2) > 22) < 0.02
+
+
+def test_a_background_is_told_by_a_name_that_it_can_be_set_by(make, tmp_path, monkeypatch):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "beach.png"), PICTURE)
+    monkeypatch.chdir(tmp_path)
+    controls = Controls(make(), [])
+    for background, name in (("blur", "blur"), (None, None), ("beach.png", str(tmp_path / "beach.png"))):
+        controls.set("background", background)
+        assert controls.get("background") == name
+        controls.set("background", name)
+    assert Controls(make(background=PICTURE), []).get("background") == ""

@@ -13,7 +13,7 @@ import numpy as np
 from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
-from nstfilter.live.last_style import spelled
+from nstfilter.live.last_style import spelled, spelled_background
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.models import mix_embeddings
@@ -227,7 +227,7 @@ class Controls:
     def get(self, name: str) -> Any:
         """The value now of the parameter called `name`, one that can change between frames, or of one of
         SWITCHES. The style is as `parse_style` reads it anywhere, empty where it has no name; the size None
-        where it is not fixed."""
+        where it is not fixed; a background by its name, its picture by its whole path."""
         if name in SWITCHES:
             return self._switches()[name]
         own = {
@@ -237,6 +237,7 @@ class Controls:
             "mirror": self.mirrored,
             "glide": self.glide,
             "rotate": self.rotate,
+            "background": spelled_background(self.paint.background),
         }
         name = _parameter(name).name
         return own[name] if name in own else getattr(self.paint, name)

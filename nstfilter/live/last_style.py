@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -37,3 +38,13 @@ def remember(mix: StyleMix) -> None:
 def spelled(mix: StyleMix) -> str:
     """`mix` as `parse_style` reads it from any folder."""
     return mix.spelled
+
+
+def spelled_background(background: Any) -> str | None:
+    """A filter's `background` in the words of the option: a picture by its whole path; empty for an array,
+    which has no name."""
+    if isinstance(background, StyleMix):
+        return spelled(background)
+    if isinstance(background, str | os.PathLike):
+        return os.path.abspath(background) if os.path.isfile(background) else str(background)
+    return None if background is None else ""

@@ -74,32 +74,33 @@ class Parts:
 
         Raises `FrameError` where the segmenter gives something else than a mask.
         """
+        area, backdrop = self.area, self.backdrop  # for all of the frame: another thread may change them
         small, mask = self._masks(image, calm)
-        base = self.base = image if self.backdrop is None else self.backdrop.behind(image, mask)
-        room = paint_room(self._room(image, mask)) if paint_room else None
-        if self.area == "background":
-            return self._blend(base, paint(self._room(image, mask)) if room is None else room, mask)
+        base = self.base = image if backdrop is None else backdrop.behind(image, mask)
+        if paint_room or area == "background":
+            room = (paint_room or paint)(self._room(image, mask, backdrop))
+            if area == "background":
+                return self._blend(base, room, mask)
+        else:
+            room = base
         painted = paint(base)
         if self.face < 1:
             painted = self._blend(
                 base, painted, cv2.convertScaleAbs(faces(small, image.shape[:2]), alpha=1 - self.face)
             )
-        if room is None:
-            if self.area == "all":
-                return painted
-            room = base
-        return self._blend(painted, room, mask)
+        return painted if area == "all" and not paint_room else self._blend(painted, room, mask)
 
     def unpainted(self, image: np.ndarray, calm: float) -> np.ndarray:
         """`image` as filmed, but for a room that is replaced."""
-        if self.backdrop is None:
+        backdrop = self.backdrop
+        if backdrop is None:
             return image
-        return self.backdrop.behind(image, self._masks(image, calm)[1])
+        return backdrop.behind(image, self._masks(image, calm)[1])
 
-    def _room(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def _room(self, image: np.ndarray, mask: np.ndarray, backdrop: Backdrop | None) -> np.ndarray:
         """The room without people: their contrast to it would stand around them as a halo of strokes."""
-        if self.backdrop is not None:
-            return self.backdrop.room(image, mask)
+        if backdrop is not None:
+            return backdrop.room(image, mask)
         cover = cv2.convertScaleAbs(cv2.blur(mask, (COVER, COVER)), alpha=8)
         return self._blend(self._unfocused.room(image, mask), image, cover)
 
