@@ -214,21 +214,27 @@ class PluginManager:
         if not willing:
             return
         from typer import Typer
-        from typer.main import get_group
+        from typer.main import get_command_name, get_group
 
-        taken = dict.fromkeys(get_group(app).commands, "of nstfilter itself")
+        # get_group(app).commands would read every command's signature, for a seventh of the time of --help
+        commands = [
+            c.name or get_command_name(getattr(c.callback, "__name__", "")) for c in app.registered_commands
+        ]
+        groups = [info.name for info in app.registered_groups]
+        taken = dict.fromkeys([*commands, *groups], "of nstfilter itself")
         for status in willing:
             own = Typer()
             try:
                 self._call_one(self.pluggy.get_plugin(status.name), "register_commands", app=own)
                 # typer looks at a signature when it is asked for the command, and some it cannot read
-                for command in get_group(own).commands:
+                added = get_group(own).commands
+                for command in added:
                     if command in taken:
                         raise PluginError(f"its command {command!r} is already one {taken[command]}")
             except (Exception, SystemExit) as error:
                 self._keep_out(status, error)
                 continue
-            taken |= dict.fromkeys(get_group(own).commands, f"of plugin {status.name!r}")
+            taken |= dict.fromkeys(added, f"of plugin {status.name!r}")
             app.registered_groups += own.registered_groups
             app.registered_commands += own.registered_commands
 
