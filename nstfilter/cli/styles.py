@@ -161,7 +161,14 @@ def remove(pack: Annotated[str, typer.Argument(help="The name of a pack that was
 @app.command(no_args_is_help=True)
 def teach(
     style: Annotated[str, typer.Argument(help="A style's name, or any picture.")],
-    minutes: Annotated[float, typer.Option(help="How long the lesson lasts.", min=0.05, max=600)] = 10.0,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            help="How long the lesson lasts. Ctrl-C keeps what was learned, and the same command goes on.",
+            min=0.05,
+            max=600,
+        ),
+    ] = 10.0,
     draft: Annotated[bool, typer.Option("--draft", help="A lesson of two minutes.")] = False,
     stroke: Annotated[float, typer.Option(help="Size of the strokes, 0.5 to 2.", min=0.5, max=2)] = 1.0,
     content: Annotated[
@@ -177,11 +184,7 @@ def teach(
     threads: Annotated[int | None, typer.Option(help="How many threads TensorFlow may use.", min=1)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Teach a taught style anew.")] = False,
 ) -> None:
-    """Teach pocket one style, on this computer.
-
-    The style is painted with what was learned from then on, everywhere. Ctrl-C keeps what was learned so far,
-    and the same command goes on.
-    """
+    """Teach pocket one style, on this computer; it is painted with what was learned from then on."""
     from nstfilter.models.embeddings import cache_folder
     from nstfilter.models.lesson import Dials
     from nstfilter.packs.reading import find_style, taught_file
