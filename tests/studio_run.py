@@ -115,6 +115,7 @@ def studio_run(
     panel.name = "panel"
     camera = open_source(source, seconds=3600, sound=False) if source.startswith("demo") else Camera()
     session.live = Live(camera, session.controls, [out, panel], rate=Fraction(30), say=session.say)
+    session.controls.on_air = lambda: session.live.on_air
     session.recordings = Recordings(session.live, session.controls)
     session.controls.handlers |= {
         "snapshot": session.recordings.snapshot,

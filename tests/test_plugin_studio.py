@@ -241,8 +241,31 @@ def test_the_plain_picture_is_never_sent_while_the_card_is_up(run):
         page.send(json.dumps({"type": "view", "width": 320, "show": "plain"}))
         data = until(page, "frame")
         image = cv2.imdecode(np.frombuffer(data[8:], np.uint8), cv2.IMREAD_COLOR)
-        assert abs(image.astype(int) - run.out.latest).max() < 40  # the card
-        assert image.mean() < 90
+        assert image.mean() > 90  # the painting goes on behind the card
+        assert abs(image[..., 2].mean() - image[..., 0].mean()) > 60  # and it is not the grey camera
+
+
+def test_readers_of_the_stream_see_the_card_and_count_as_others(run):
+    assert not run.session.live.on_air
+    with run.client() as client, client.stream("GET", "/stream.mjpg") as stream:
+        parts = stream.iter_bytes()
+        next(parts)
+        assert run.session.live.on_air
+        run.session.controls.set("card", True)
+        wait_for(lambda: run.out.latest.mean() < 90)
+        data = b""
+        for _ in range(200):
+            data += next(parts)
+            jpegs = data.split(b"--frame")
+            if len(jpegs) > 3:
+                image = cv2.imdecode(
+                    np.frombuffer(jpegs[-2].partition(b"\r\n\r\n")[2], np.uint8), cv2.IMREAD_COLOR
+                )
+                if image is not None and image.mean() < 90:
+                    break
+        else:
+            raise AssertionError("the card did not come")
+    wait_for(lambda: not run.session.live.on_air)
 
 
 def test_two_pages_and_the_keys_stay_in_step(run):
@@ -657,7 +680,7 @@ def test_osc_sets_every_value_and_hears_of_every_change(osc):
     controls.set("strength", 0.75)  # by a key, say
     wait_for(lambda: ("/nstfilter/strength", 0.75) in heard)
     assert controls.card_shown
-    assert ("/nstfilter/do/card", 1) in heard
+    wait_for(lambda: ("/nstfilter/do/card", 1) in heard and ("/nstfilter/mirror", 1) in heard)
     assert ("/nstfilter/style", "mine/ruby:0.5+mine/coal:0.5") in heard
 
 

@@ -128,7 +128,9 @@ def test_a_click_on_a_style_changes_the_picture_in_the_page_and_what_others_see(
 def test_every_control_of_the_stage_does_what_it_says(open_page, run, size, tmp_path):
     page, controls = open_page(size), run.session.controls
     page.get_by_test_id("card").click()
-    wait_for(lambda: controls.card_shown and color(page).mean() < 80)
+    wait_for(lambda: controls.card_shown and run.out.latest.mean() < 80)
+    page.get_by_text("Others see the card").wait_for()
+    assert color(page).mean() > 80  # the painting behind it
     assert page.get_by_test_id("card").get_attribute("aria-pressed") == "true"
     page.get_by_test_id("card").click()
     wait_for(lambda: not controls.card_shown)
@@ -398,6 +400,12 @@ def test_search_favorites_and_keys(open_page, run):
     wait_for(lambda: run.session.controls.get("style") == "mine/jade")
     page.keyboard.press("-")
     wait_for(lambda: run.session.controls.get("strength") == 0.9)
+    page.get_by_test_id("lock").click()
+    wait_for(lambda: run.session.controls.locked and page.get_by_label("Lock the keys").is_visible())
+    wait_for(lambda: page.get_by_test_id("lock").get_attribute("aria-pressed") == "true")
+    page.keyboard.press("-")
+    page.get_by_text("The keys are locked").wait_for()
+    assert run.session.controls.get("strength") == 0.9
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ class Osc:
                 for host, port in {peer for h, p in self._peers for peer in ((h, p), (h, self.port + 1))}:
                     try:
                         with SimpleUDPClient(host, port) as client:
-                            client.send_message(f"{ROOT}/{name}", "" if value is None else value)
+                            client.send_message(f"{ROOT}/{name}", _sent_as(value))
                     except (OSError, BuildError) as error:
                         log.debug("OSC to %s:%s failed", host, port, exc_info=error)
 
@@ -149,6 +149,11 @@ def addresses() -> list[dict[str, str]]:
             about = f"{action.help[0].upper()}{action.help[1:]}."
             listed.append({"address": f"{ROOT}/do/{action.name}", "type": "", "range": "", "help": about})
     return listed
+
+
+def _sent_as(value: Any) -> Any:
+    """What an automatic value and a switch are in OSC."""
+    return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
 def _meant(name: str, value: Any) -> Any:

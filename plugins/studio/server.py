@@ -34,6 +34,7 @@ from nstfilter.plugins.studio.access import Guard
 from nstfilter.plugins.studio.api import Api, refuse
 from nstfilter.plugins.studio.outputs import own_address
 from nstfilter.plugins.studio.preview import SHOWS, Viewer
+from nstfilter.plugins.studio.sink import StreamSink
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import TooLargeError
 
@@ -102,6 +103,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self.pages: set[Page] = set()
         self.osc: Osc | None = None  # the sink sets it
+        self._stream_sink: StreamSink | None = None
         self._api = Api(studio, self._tell_changes)
         self._state: dict[str, Any] = {}
         self._renders: list[dict[str, Any]] = []
@@ -339,6 +341,20 @@ class Server:
         # the address carries the version
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 
+    def _add_reader(self, viewer: Viewer) -> StreamSink:
+        """All readers share one sink, which is there while one of them is."""
+        if self._stream_sink is None:
+            self._stream_sink = StreamSink()
+            self.studio.session.live.add(self._stream_sink)
+        self._stream_sink.preview.add(viewer)
+        return self._stream_sink
+
+    def _remove_reader(self, sink: StreamSink, viewer: Viewer) -> None:
+        sink.preview.remove(viewer)
+        if not sink.preview.viewers and sink is self._stream_sink:
+            self.studio.session.live.remove(sink)
+            self._stream_sink = None
+
     async def _stream(self, request: Request) -> Response:
         width = _number(request.query_params.get("width", "960"), 64, 3840)
         loop = asyncio.get_running_loop()
@@ -346,19 +362,20 @@ class Server:
         viewer = Viewer(lambda data: loop.call_soon_threadsafe(wake.put_nowait, data), width)
 
         async def frames() -> AsyncIterator[bytes]:
-            self.studio.preview.add(viewer)
+            sink = self._add_reader(viewer)
             try:
+                part = b""
                 while not self._server.should_exit:
-                    try:
-                        data = await asyncio.wait_for(wake.get(), 1.0)
-                    except TimeoutError:
+                    # a picture that stands still is sent again every second: players want to hear something
+                    with contextlib.suppress(TimeoutError):
+                        part = (await asyncio.wait_for(wake.get(), 1.0))[8:]
+                    if not part:
                         continue
-                    part = data[8:]
                     yield b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(part)
                     yield part + b"\r\n"
                     viewer.ready = True
             finally:
-                self.studio.preview.remove(viewer)
+                self._remove_reader(sink, viewer)
 
         kind = "multipart/x-mixed-replace; boundary=frame"
         return StreamingResponse(frames(), media_type=kind, headers={"cache-control": "no-store"})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nstfilter.errors import SinkError
+from nstfilter.plugins.studio.preview import Preview
 from nstfilter.streams import Frame, Sink, StreamInfo
 
 if TYPE_CHECKING:
@@ -19,14 +20,35 @@ if TYPE_CHECKING:
 PORT, TRIES = 8450, 20
 
 
+class StreamSink(Sink):
+    """What readers of /stream.mjpg get: they are others, and see what others see."""
+
+    name = "stream"
+    audience = "others"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preview = Preview()
+
+    def _open(self, info: StreamInfo) -> None: ...
+
+    def _write(self, frame: Frame) -> None:
+        self.preview.show(frame.image, lambda: None)
+
+    def _close(self) -> None: ...
+
+
 class PanelSink(Sink):
-    """Serves the page while the run lasts. Closing a page ends nothing.
+    """Serves the page while the run lasts. Closing a page ends nothing. The page is the user's own: while
+    others see the privacy card, it shows the painting that goes on behind it.
 
     `session`  the run that the page steers
     `host`     the address to listen at; one other than 127.0.0.1 lets other devices in, with the token
     `port`     None for the first free one from 8450 on
     `osc`      where to listen for Open Sound Control
     """
+
+    audience = "user"
 
     def __init__(
         self,

@@ -88,6 +88,8 @@ class Studio:
             "card": controls.card_shown,
             "recording": recording,
             "recording_since": self._recording_since,
+            "locked": controls.locked,
+            "never_plain": controls.never_plain,
             "mixes": controls.paint.model.mixes,
             "source": self.session.source,
             "outputs": [

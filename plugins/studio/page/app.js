@@ -31,6 +31,8 @@ const KEYS = [
   ["S", "snapshot"],
   ["R", "record"],
   ["M", "mirror"],
+  ["A, B", "what is painted, what is behind people"],
+  ["L", "lock the keys"],
   ["/", "search styles"],
   ["F", "full screen"],
   ["?", "these keys"],
@@ -128,11 +130,13 @@ const help = h(
   h("dl", {}, ...KEYS.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
   h("form", { method: "dialog" }, h("button.button", {}, "Close")),
 );
+const lock = button("lock", "Lock the keys (L)", { "aria-pressed": "false", "data-testid": "lock", onclick: () => link.do("lock") });
 const header = h(
   "header.bar",
   {},
   h("h1", {}, h("img", { src: "/page/icon.svg", alt: "", width: "24", height: "24" }), "nstfilter ", h("span", {}, "studio")),
   connection,
+  lock,
   button("sun", "Dark, light, or as the system has it", {
     "data-testid": "theme",
     onclick: () => {
@@ -175,6 +179,7 @@ link.on("state", () => {
   record.setAttribute("aria-pressed", String(recording));
   record.lastChild.textContent = recording ? "Stop" : "Record";
   plain.setAttribute("aria-pressed", String(asIs));
+  lock.setAttribute("aria-pressed", String(link.state.locked));
   const { parts } = link.state;
   now.textContent = parts.map(({ name, weight }) => (parts.length > 1 ? `${name} ${Math.round(100 * weight)} %` : name)).join(" + ");
 });
@@ -264,12 +269,14 @@ document.addEventListener("paste", (event) => {
 
 // keys
 
-const ACTIONS = { n: "next", p: "previous", x: "mix", "+": "stronger", "=": "stronger", "-": "weaker", c: "card", m: "mirror", s: "snapshot", r: "record" };
+const ACTIONS = { n: "next", p: "previous", x: "mix", "+": "stronger", "=": "stronger", "-": "weaker", c: "card", m: "mirror", s: "snapshot", r: "record", l: "lock", a: "area", b: "background" };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const { target, key } = event;
   if (target.closest("input:not([type=range]), select, textarea, dialog")) return;
-  if (key === " " && !target.closest("button, [role=slider], a")) link.do("plain");
+  const locked = link.state?.locked && !["l", "c", "?", "/", "f"].includes(key.toLowerCase());
+  if (locked && (ACTIONS[key.toLowerCase()] || /^[1-9 ]$/.test(key))) toast("The keys are locked; L unlocks them");
+  else if (key === " " && !target.closest("button, [role=slider], a")) link.do("plain");
   else if (key === "/") {
     choose("styles");
     gallery.search.focus();

@@ -38,6 +38,7 @@ const PATHS = {
   pause: "M8 5v14M16 5v14",
   play: "M8 5l11 7-11 7z",
   refresh: "M19 8a8 8 0 1 0 1 4M19.500 4v4.500H15",
+  lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
   phone: "M7 3h10v18H7zM11 18h2",
   folder: "M3 6h6l2 2h10v11H3z",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",

@@ -89,7 +89,7 @@ class Preview extends HTMLElement {
       choice.tabIndex = on ? 0 : -1;
     }
     this.#move(this.#split);
-    this.note.hidden = name === "painted";
+    if (link.state) this.#state();
     this.#ask();
   }
 
@@ -162,11 +162,14 @@ class Preview extends HTMLElement {
   }
 
   #state() {
-    const { plain, card, recording } = link.state;
+    const { plain, card, recording, never_plain: never } = link.state;
+    const out = plain && !card && !never;
+    const alone = this.#show !== "painted" || (plain && never);
     this.classList.toggle("covered", card);
-    this.note.textContent = plain && !card ? "Plain video is going out" : "Only you see this";
-    this.note.classList.toggle("warning", plain && !card);
-    this.note.hidden = this.#show === "painted" && !(plain && !card);
+    this.note.textContent = card ? "Others see the card" : out ? "Plain video is going out" : "Only you see this";
+    this.note.classList.toggle("warning", out);
+    this.note.classList.toggle("card-up", card);
+    this.note.hidden = !card && !out && !alone;
     this.live.hidden = !recording;
     this.#since();
   }
