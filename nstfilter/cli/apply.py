@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 def apply(
     context: typer.Context,
     inputs: Annotated[
-        list[str], typer.Argument(help="Pictures, videos and folders of them.", metavar="INPUT")
+        list[str],
+        typer.Argument(help="Pictures, videos and folders of them; - is standard input.", metavar="INPUT"),
     ],
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", help="Where the result goes; by default beside the input as NAME-STYLE."
+            "-o",
+            "--output",
+            help="Where the result goes, - for standard output; by default beside the input as NAME-STYLE.",
         ),
     ] = None,
     style: Annotated[str, option("style", "-s")] = PARAMETERS["style"].default,
@@ -92,6 +95,7 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Paint pictures, folders and videos in a style."""
+    from nstfilter.cli.pipes import PIPE, paint_pipe
     from nstfilter.filter import StyleFilter
     from nstfilter.jobs.planning import check_jobs, plan
     from nstfilter.jobs.recipe import Recipe
@@ -106,9 +110,13 @@ def apply(
     if made and "style" in given:
         raise UsageError("--recipe says what the style is; leave out --style, or --recipe")
     mix = made.mix if made else parse_style(style)
-    work = plan(inputs, output, mix, include=include, exclude=exclude, to=to)
+    piped = PIPE in (*inputs, output)
+    if piped and (as_json or jobs or on != "local"):
+        raise UsageError("a pipe is painted here and now: --json, --jobs and --on are for files")
+    work = [] if piped else plan(inputs, output, mix, include=include, exclude=exclude, to=to)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    check_jobs(work, {name: value for name, value in options.items() if name in given})
+    if not piped:
+        check_jobs(work, {name: value for name, value in options.items() if name in given})
     dials: dict[str, Any] = {
         "strength": strength,
         "keep_colors": keep_colors,
@@ -145,6 +153,11 @@ def apply(
             filter_for(settings, paint)
         if not no_recipe:
             options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
+        if piped:
+            whole = paint_pipe(inputs, output, paint, {**options, "overwrite": overwrite}, to)
+            if strict and not whole:
+                raise typer.Exit(1)
+            return
         results: list[Result] = []
         try:
             with progress() as bars:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nstfilter.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
+    from nstfilter.plugins.video.pipe import PipeSink, PipeSource
     from nstfilter.plugins.video.sink import VideoSink
     from nstfilter.plugins.video.source import VideoSource
 
@@ -55,6 +56,22 @@ def open_sink(
     return VideoSink(target, overwrite=overwrite, crf=crf, codec=codec, recipe=recipe, segment=segment)
 
 
+def open_pipe_source(target: str) -> PipeSource:
+    """What comes through standard input. Raises `SourceError` where that is no video."""
+    from nstfilter.plugins.video.pipe import PipeSource
+
+    return PipeSource()
+
+
+def open_pipe_sink(
+    target: str, *, format: str = "mkv", codec: str | None = None, crf: int | None = None
+) -> PipeSink:
+    """Standard output: `format` is mkv or y4m; `codec` and `crf` are as for files."""
+    from nstfilter.plugins.video.pipe import PipeSink
+
+    return PipeSink(format=format, codec=codec, crf=crf)
+
+
 def _suffix(target: str) -> str:
     return Path(target).suffix.lower()
 
@@ -67,6 +84,7 @@ def register_sources(register: Register) -> None:
         accepts=lambda target: _suffix(target) in READABLE,
         help="a video file: mp4, mov, mkv, webm, avi, gif and whatever else FFmpeg reads",
     )
+    register("pipe", open_pipe_source, accepts=lambda target: target == "-", help="-: standard input")
 
 
 @hookimpl
@@ -77,3 +95,4 @@ def register_sinks(register: Register) -> None:
         accepts=lambda target: _suffix(target) in WRITABLE,
         help="a video file: mp4, mov, mkv, webm or gif, with the input's sound, subtitles and tags",
     )
+    register("pipe", open_pipe_sink, accepts=lambda target: target == "-", help="-: standard output")

@@ -74,6 +74,7 @@ CODECS = {
     "prores": Codec("prores_ks", "yuv422p10le", None, "yuv444p10le", {"profile": "hq"}, alpha="yuva444p10le"),
     "ffv1": Codec("ffv1", "bgr0", None, None, {"level": "3", "slicecrc": "1"}, alpha="bgra"),
     "gif": Codec("gif", "pal8"),
+    "raw": Codec("rawvideo", "yuv420p", None, "yuv444p"),
 }
 
 LONGEST = 2**31 - 1  # ticks a frame can last: FFmpeg's MP4 muxer ends the process at more

@@ -1,0 +1,92 @@
+"""Video from standard input and to standard output: `ffmpeg ... | nstfilter apply - -o - | mpv -`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+
+from nstfilter.errors import SinkError, SourceError, UsageError
+from nstfilter.plugins.video.encoder import Encoder, check_crf
+from nstfilter.plugins.video.source import VideoSource
+from nstfilter.streams import Change, Closed, Frame, Sink, StreamInfo
+
+# what can be written where nobody can go back: FFmpeg's name of the format, and its codecs, the usual first
+FORMATS = {"mkv": ("matroska", ("h264", "hevc", "av1", "vp9", "ffv1")), "y4m": ("yuv4mpegpipe", ("raw",))}
+
+
+class PipeSource(VideoSource):
+    """The first video stream of what comes through `file`, which is read once and forwards. Its sound and
+    subtitles are not kept."""
+
+    def __init__(self, file: BinaryIO | None = None) -> None:
+        self._file = file or sys.stdin.buffer
+        super().__init__(Path("-"))
+        self.info = replace(self.info, origin=None)
+        others = {stream.type for stream in self._container.streams} & {"audio", "subtitle"}
+        if others:
+            names = " and ".join(sorted({"audio": "sound", "subtitle": "subtitles"}[kind] for kind in others))
+            self.warnings.append(Change(f"its {names} cannot be kept: a pipe is read only once"))
+
+    def _open(self) -> av.container.InputContainer:
+        try:
+            return av.open(self._file, metadata_errors="replace")
+        except av.FFmpegError as error:
+            raise SourceError(
+                "what comes through the pipe is not a video FFmpeg can read from one; "
+                "send Matroska (-f matroska) or raw video (-f yuv4mpegpipe)"
+            ) from error
+
+    def span(self) -> None:
+        return None
+
+
+class PipeSink(Sink):
+    """Writes Matroska or YUV4MPEG2 ("y4m", raw video) into `file` as the frames come. Raises `Closed` from
+    `write` when nobody reads any more."""
+
+    def __init__(
+        self,
+        file: BinaryIO | None = None,
+        *,
+        format: str = "mkv",
+        codec: str | None = None,
+        crf: int | None = None,
+    ) -> None:
+        super().__init__()
+        if format not in FORMATS:
+            raise UsageError(f"a video through a pipe is {' or '.join(FORMATS)}, not {format}")
+        self._file = file or sys.stdout.buffer
+        self._format, codecs = FORMATS[format]
+        self.codec = codec or codecs[0]
+        if self.codec not in codecs:
+            raise UsageError(f"{format} through a pipe does not take {codec}; it takes {', '.join(codecs)}")
+        check_crf(self.codec, crf)
+        self.crf = crf
+
+    def _open(self, info: StreamInfo) -> None:
+        if info.still:
+            raise SinkError("a video was to be written and the input is a single picture; say --to png")
+        options = {"flush_packets": "1"}
+        self._container = av.open(self._file, "w", format=self._format, container_options=options)
+        self._encoder = Encoder(self._container, self.codec, info, self.crf, self.warnings)
+        self._container.start_encoding()
+
+    def _write(self, frame: Frame) -> None:
+        self._mux(self._encoder.encode(frame))
+
+    def _mux(self, packets: list[av.Packet[Any]]) -> None:
+        try:
+            self._container.mux(packets)
+        except BrokenPipeError:
+            raise Closed from None
+        except (OSError, av.FFmpegError) as error:
+            raise SinkError(f"the pipe could not be written on: {error.strerror or error}") from error
+
+    def _close(self) -> None:
+        self._mux(self._encoder.finish())
+        self._container.close()
+        self._file.flush()
