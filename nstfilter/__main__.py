@@ -16,8 +16,8 @@ def main() -> None:
     try:
         _run()
     except SystemExit as end:
-        # A model or a driver that hangs in a thread of a live run: Python would wait for it, or be aborted
-        # by it. Whatever there was to finish is finished
+        # A model or a driver hangs in a thread of a live run: Python would wait for it, or be aborted by it.
+        # Everything that has to be finished is finished.
         if any(thread.name.startswith("nstfilter-live") for thread in threading.enumerate()):
             _end_at_once(end.code)
         raise
@@ -31,15 +31,15 @@ def _end_at_once(code: object) -> NoReturn:
 
 
 def _hang_up(number: int, frame: FrameType | None) -> NoReturn:
-    """The terminal was closed: end as after Ctrl-C. It is often told twice, by the shell and by the system,
-    and the second must not disturb what finishes."""
+    """The terminal was closed: end as after Ctrl-C. SIGHUP often comes twice, from the shell and from the
+    system; the second must not interrupt the ending."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _run() -> None:
-    # a polite kill keeps what was finished and clears the rest away, as Ctrl-C does; also in a script's
-    # background, where Ctrl-C is ignored
+    # SIGTERM ends the program as Ctrl-C does: what is finished is kept, the rest removed. It also works in
+    # the background of a script, where Ctrl-C is ignored
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, _hang_up)
@@ -55,19 +55,19 @@ def _run() -> None:
     except NstfilterError as error:
         print("error:", "; ".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:  # so early that no command was there to see to it
+    except KeyboardInterrupt:  # before a command has begun, which would handle it
         sys.exit(130)
-    except ImportError as error:  # what a library written in C makes of it while it is loaded
+    except ImportError as error:  # Ctrl-C while a library written in C is loaded
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise
         sys.exit(130)
     except OSError as error:
-        # whoever read our output may have heard enough; a full disk is another matter
-        heard_enough = isinstance(error, BrokenPipeError)
-        if not heard_enough and _stdout_works():
+        # a reader that closes the pipe, as head does, is no error to report; a full disk is
+        closed = isinstance(error, BrokenPipeError)
+        if not closed and _stdout_works():
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not heard_enough:
+        if not closed:
             print(f"error: standard output cannot be written to: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 

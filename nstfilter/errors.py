@@ -1,8 +1,8 @@
 """Everything nstfilter raises on purpose.
 
-    NstfilterError              exit code 1: something in the world is not as it must be
-    ├── UsageError              exit code 2: the request itself cannot be meant (also a ValueError)
-    │   └── UnknownNameError    a name nobody registered; carries the nearest known ones
+    NstfilterError              exit code 1: the work cannot be done
+    ├── UsageError              exit code 2: a wrong argument or option (also a ValueError)
+    │   └── UnknownNameError    a name that is not registered; the message suggests the nearest ones
     ├── FrameError              an array that is not a frame (also a ValueError)
     ├── SourceError             an input that cannot be opened or read
     ├── SinkError               an output that cannot be opened or written
@@ -21,13 +21,13 @@ from collections.abc import Iterable
 
 
 def one_line(text: str) -> str:
-    """`text` fit to be printed in one line: names of files may hold newlines and whatever else moves a
-    terminal's cursor."""
+    """`text` with everything that is not printable escaped: file names may hold newlines and control codes of
+    the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class NstfilterError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line ends with."""
+    """Base of all errors raised on purpose. `exit_code` is that of the command line."""
 
     exit_code = 1
 
@@ -40,7 +40,7 @@ class UsageError(NstfilterError, ValueError):
 
 
 class UnknownNameError(UsageError):
-    """`name` is not among `known`; the message names the nearest, in `suggestions`."""
+    """No `kind` is called `name`; `suggestions`, which the message names, are the nearest of `known`."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         known = sorted(set(known))

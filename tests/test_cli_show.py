@@ -79,7 +79,7 @@ def test_a_video_in_json(nstfilter):
     assert (recipe["crf"], recipe["keep_colors"], recipe["stability"]) == (30, True, 0.8)
     words = nstfilter("show", "a.mkv").stdout
     assert words.startswith("a.mkv: 64x48, 8 frames, 30 a second\n")
-    assert "\ncolors      kept from the input\n" in words
+    assert "\ncolors       kept from the input\n" in words
     assert "\ncrf          30\n" in words
 
 

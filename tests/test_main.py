@@ -95,7 +95,7 @@ def test_sigterm_ends_as_cleanly_as_ctrl_c(tmp_path):
     assert not (tmp_path / "film.mkv").exists()
 
 
-def test_a_reader_that_has_heard_enough_gets_no_traceback():
+def test_a_reader_that_closes_the_pipe_gets_no_traceback():
     command = f"{sys.executable} -m nstfilter plugins --json | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""The commands, put together: our own, then those of plugins."""
+"""The command line application: our own commands, then those of plugins."""
 
 from __future__ import annotations
 

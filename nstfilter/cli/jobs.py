@@ -64,7 +64,7 @@ def show(
         print(json.dumps(facts | {"made_of": made_of, "folder": str(folder.path)}, indent=2))
         return
     print(f"{output}: {facts['state']}" + (f" ({damage})" if damage else ""))
-    print(f"segments in    {folder.path}, {_megabytes(facts['bytes'])}")
+    print(f"kept in      {folder.path}, {_megabytes(facts['bytes'])}")
     if job:
         print(f"input        {job.input}")
         print(f"segments     {job.done} of {len(job.segments)} done, {facts['frames']} frames")

@@ -1,4 +1,4 @@
-"""nstfilter models: which there are, and bringing one home."""
+"""nstfilter models: list models, and download one."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def fetch(
     name: Annotated[str, typer.Argument(help="magenta, or a Hub handle.")],
 ) -> None:
     """Download a model, so that the network is never needed for it again."""
-    from nstfilter.models.fetch import fetch as bring
+    from nstfilter.models.fetch import fetch as fetch_model
 
-    print(bring(name))
+    print(fetch_model(name))

@@ -1,4 +1,4 @@
-"""What the commands print with: tables on stdout, progress on stderr when somebody watches."""
+"""Output of the commands: tables on stdout, warnings and progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nstfilter.errors import one_line
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+INTERRUPTED = 130  # exit code after Ctrl-C, as in a shell
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str] = ()) -> None:
-    """Columns, folded to the terminal; as they are, with tabs between, when read by a program. `colors` are
-    those of each row's first cell."""
+    """Print rows in columns, folded to the terminal's width. Where stdout is no terminal: without the header,
+    cells separated by tabs. `colors` are Rich styles for the first cell of each row."""
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(map(one_line, row)))
@@ -28,14 +28,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in header:
-        drawn.add_column(title, overflow="fold")
+        columns.add_column(title, overflow="fold")
     for row, color in zip_longest(rows, colors, fillvalue=""):
         first, *others = (Text(one_line(cell)) for cell in row)
         first.stylize(color)
-        drawn.add_row(first, *others)
-    Console().print(drawn)
+        columns.add_row(first, *others)
+    Console().print(columns)
 
 
 def warn(message: str) -> None:
@@ -44,7 +44,7 @@ def warn(message: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars with speed and time left, on stderr; invisible where stderr is not a terminal."""
+    """Progress bars with speed and time left, on stderr; invisible where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""nstfilter plugins: who is here, what they do, and who failed."""
+"""nstfilter plugins: what is installed, what each plugin registers, and which failed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plugins(
         return
     rows = []
     for status in found.statuses:
-        things = "; ".join(f"{thing['kind']} {thing['name']}" for thing in registered[status.name])
+        names = "; ".join(f"{entry['kind']} {entry['name']}" for entry in registered[status.name])
         hooks = ", ".join(hook.removeprefix("register_") for hook in status.hooks)
-        rows.append([status.name, f"{status.distribution} {status.version}", hooks, status.error or things])
+        rows.append([status.name, f"{status.distribution} {status.version}", hooks, status.error or names])
     table(["plugin", "from", "hooks", "registered, or what went wrong"], rows)

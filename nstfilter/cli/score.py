@@ -17,10 +17,10 @@ EVERY = 10
 
 
 def score(
-    content: Annotated[str, typer.Argument(help="The picture or video that was painted.")],
+    content: Annotated[str, typer.Argument(help="The input: a picture or a video.")],
     style: Annotated[str, typer.Argument(help="The style: a name, a picture, or a mix.")],
-    output: Annotated[str, typer.Argument(help="What it became.")],
-    model: Annotated[str, typer.Option(help="Whose embeddings are compared.")] = "pocket",
+    output: Annotated[str, typer.Argument(help="The painting made of it.")],
+    model: Annotated[str, typer.Option(help="The model that computes the embeddings.")] = "pocket",
     alpha: Annotated[float, typer.Option(help="Weight of the content loss.")] = 1.0,
     beta: Annotated[float, typer.Option(help="Weight of the style loss.")] = 1000.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

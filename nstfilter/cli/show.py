@@ -1,4 +1,4 @@
-"""nstfilter show: what a painting is, and what made it; and `apply --recipe`, which makes another like it."""
+"""nstfilter show, which prints the recipe of a painting, and `apply --recipe`, which follows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show(
     file: Annotated[str, typer.Argument(help="A picture or video that nstfilter painted.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell what a painting was made with, and how to make it again."""
+    """Show what a painting was made with, and how to make it again."""
     from nstfilter.jobs.recipe import Recipe
 
     recipe, info = Recipe.read(file)
@@ -35,7 +35,7 @@ def show(
     print(f"{file}: {_stream(info)}")
     print(f"style        {recipe.style}")
     print(f"strength     {recipe.strength:g}")
-    print(f"colors      {'kept from the input' if recipe.keep_colors else 'those of the style'}")
+    print(f"colors       {'kept from the input' if recipe.keep_colors else 'those of the style'}")
     if not info.still:
         print(f"stability    {recipe.stability:g}")
     for name in PEOPLE:
@@ -47,12 +47,12 @@ def show(
     print(f"painted by   nstfilter {recipe.version}")
     if recipe.embedding or recipe.embedding_hash:
         print(f"again        nstfilter apply INPUT --recipe {shlex.quote(file)}")
-    print(f"the like     {recipe.command}")
+    print(f"command      {recipe.command}")
 
 
 def by_recipe(context: typer.Context, file: str | None) -> str | None:
-    """Called with the option --recipe, before the others: what the recipe says stands in for those that are
-    not given. The recipe itself is then `context.obj`."""
+    """The callback of --recipe, called before the other options are read: what the recipe says becomes their
+    defaults. The recipe itself is kept as `context.obj`."""
     if file:
         from nstfilter.jobs.recipe import Recipe
 

@@ -1,4 +1,4 @@
-"""What a live run says while it lasts: messages, and under them a line that shows how it is doing."""
+"""The terminal during a live run: messages, and below them a status line."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-# seconds between two states of the line
+# seconds between two updates of the status line
 PACE = 0.5
 
 
 class StatusLine:
-    """Lines on stderr, from a thread of its own: a terminal that takes none, after Ctrl-S, holds nobody up.
+    """Prints to stderr from a thread of its own, so that a terminal stopped with Ctrl-S blocks no caller.
 
-    `status` gives the line, which is shown where stderr is a terminal and this program in its foreground.
+    `status` returns the status line, shown while stderr is a terminal and this process in its foreground.
     """
 
     def __init__(self, status: Callable[[], str]) -> None:
         self._status = status
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._shown = 0  # how many letters of the line are on the screen
-        self._thread = threading.Thread(target=self._work, name="nstfilter-board", daemon=True)
+        self._shown = 0  # length of the status line on the screen
+        self._thread = threading.Thread(target=self._work, name="nstfilter-status", daemon=True)
 
     def say(self, line: str) -> None:
-        """Print a line, soon; from any thread."""
+        """Print a line soon. May be called from any thread."""
         self._lines.put(line)
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class StatusLine:
                 line = self._lines.get(timeout=PACE)
             except queue.Empty:
                 line = ""
-            with suppress(OSError):  # a terminal that was closed; the call goes on
+            with suppress(OSError):  # the terminal was closed; the run goes on
                 if line or line is None:
                     self._wipe()
                 if line:
@@ -69,7 +69,7 @@ class StatusLine:
 
 
 def _columns() -> int:
-    """How wide the terminal is that the user watches stderr on; 0 where nobody does."""
+    """Width of the terminal that stderr goes to; 0 without one, or if this process is in the background."""
     try:
         if not sys.stderr.isatty():
             return 0

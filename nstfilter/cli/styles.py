@@ -1,4 +1,4 @@
-"""nstfilter styles: look at styles, and make, add and remove packs of them."""
+"""nstfilter styles: list and show styles; make, add and remove packs of them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sheet(
     from nstfilter.packs.reading import list_styles
     from nstfilter.streams import Frame, StreamInfo
 
-    # what can be known to fail is found out before the painting
+    # what would fail in the end is refused before anything is painted
     if output.exists() and Path(picture).exists() and output.samefile(picture):
         raise UsageError(f"{output} is the picture to be painted; choose another name with -o")
     if output.exists() and not overwrite:

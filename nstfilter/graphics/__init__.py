@@ -1,1 +1,1 @@
-"""Drawing and showing: OpenCV's one import, text, contact sheets, the display."""
+"""The import of OpenCV, text, contact sheets, and whether there is a display."""

@@ -1,4 +1,4 @@
-"""Fakes, and checks of the contracts: for our own tests and for those of plugin authors."""
+"""Fakes and contract checks, for our own tests and those of plugin authors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
 
 
 class FakeModel:
-    """A model with no network: an embedding is its picture's mean color, and painting mixes it in by half.
+    """A model without a network: an embedding is the mean color of its picture (float32, BGR), and a painted
+    frame is the mean of frame and embedding. Fast, exact and linear, so that results can be computed by hand.
 
-    `embedded` counts the calls of `embed`. Fast, exact and linear, so tests can work results out by hand.
+    `embedded` counts the calls of `embed`.
     """
 
     name = "fake"

@@ -16,11 +16,12 @@ from nstfilter.streams import Closed, Frame, Sink, Source, StreamInfo
 
 
 class FakeClock(Clock):
-    """Time for a live run that passes only while every one of its threads waits: then it leaps to the next
-    moment one of them waits for. Hours take moments, and nobody is ever late.
+    """A clock for live runs that stands still until every thread of the run waits, and then jumps to the
+    earliest moment that one of them waits for. Hours of a run take moments, and no thread is ever late.
 
-    The threads counted are those begun after it whose name begins with "nstfilter-live", and the one that
-    made the clock, which is to call `Live.run`. What happens from outside is planned with `at`.
+    Threads of the run are those started after the clock was made whose names begin with "nstfilter-live",
+    and the thread that made the clock, which must call `Live.run`. Events from outside, such as a camera that
+    is unplugged, are scheduled with `at`.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class FakeClock(Clock):
         self.waits: dict[int, tuple[Callable[[], bool], float]] = {}
         self.planned: list[tuple[float, Callable[[], object]]] = []
         self.maker = threading.get_ident()
-        self.strangers = set(threading.enumerate())
+        self.others = set(threading.enumerate())
 
     def now(self) -> float:
         return self.time
@@ -38,15 +39,15 @@ class FakeClock(Clock):
         return FakeCondition(self)
 
     def at(self, time: float, call: Callable[[], object]) -> None:
-        """Call `call`, which is not to wait, at `time` seconds."""
+        """Call `call`, which must not wait, at `time` seconds."""
         self.planned = sorted([*self.planned, (time, call)], key=lambda plan: plan[0])
 
     def sleep(self, seconds: float) -> None:
         self.condition().wait_for(lambda: False, seconds)
 
     def leap(self) -> None:
-        """On to the next moment, if every thread waits and for something later; `lock` is held."""
-        threads = set(threading.enumerate()) - self.strangers
+        """Jump to the next moment if every thread waits for a later one. Called with `lock` held."""
+        threads = set(threading.enumerate()) - self.others
         counted = {self.maker, *(t.ident or 0 for t in threads if t.name.startswith("nstfilter-live"))}
         waits = [self.waits.get(ident) for ident in counted]
         if any(wait is None or wait[0]() or wait[1] <= self.time for wait in waits):
@@ -61,7 +62,7 @@ class FakeClock(Clock):
 
 
 class FakeCondition:
-    """A condition of a `FakeClock`. They all are one."""
+    """A condition variable of a `FakeClock`; all of them share its lock."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -85,14 +86,14 @@ class FakeCondition:
                 before = clock.time
                 clock.leap()
                 if clock.time == before:
-                    clock.lock.wait(0.01)  # a thread that ended tells nobody
+                    clock.lock.wait(0.01)  # the end of a thread notifies nobody
             clock.waits.pop(me, None)
             return predicate()
 
 
 @dataclass
 class Socket:
-    """Where a `FakeCamera` is plugged in."""
+    """What a `FakeCamera` and its successors, made by `reopen`, have in common."""
 
     plugged: bool = True
     stalled: bool = False
@@ -103,8 +104,8 @@ class Socket:
 class FakeCamera(Source):
     """A live source of `rate` frames a second. Every pixel of frame N is 100 + N % 100.
 
-    `unplug` makes it raise, as one does, and opening it again too, until `plug`; `stall` makes it give no
-    frame until `resume`.
+    From `unplug` until `plug`, reading and opening it raise `SourceError`; from `stall` until `resume` it
+    gives no frame.
     """
 
     def __init__(
@@ -155,7 +156,8 @@ class FakeCamera(Source):
 
 @dataclass
 class Device:
-    """What a `FakeDevice` writes to: `frames`, and when each was written."""
+    """What a `FakeDevice` and its successors have in common: `frames`, the `times` at which each was written,
+    and how often it was opened and finished."""
 
     frames: list[Frame] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -167,8 +169,8 @@ class Device:
 
 
 class FakeDevice(Sink):
-    """A sink that takes `seconds` for a frame, raises while it is broken (`break_off` to `mend`), does not
-    come back while it is hung (`hang` to `mend`), and can be closed by its user (`leave`)."""
+    """A sink that takes `seconds` for a frame. `write` raises `SinkError` from `break_off` until `mend`, does
+    not return from `hang` until `mend`, and raises `Closed` after `leave`, as if its user had closed it."""
 
     def __init__(self, clock: FakeClock, seconds: float = 0.0, device: Device | None = None) -> None:
         super().__init__()

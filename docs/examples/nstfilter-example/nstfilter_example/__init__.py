@@ -1,7 +1,7 @@
 """A source, a sink, a model, a segmenter and a command for nstfilter.
 
-This module is imported by every `nstfilter` command, so it only says what there is. The work, and the
-libraries it needs, are imported when something is opened.
+Every `nstfilter` command imports this module, so it only registers names. The classes, and the libraries they
+need, are imported when one is opened.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def register_commands(app: typer.Typer) -> None:
 
 
 def open_plasma(target: str) -> PlasmaSource:
-    """`target` is what stands behind `plasma:`, a number of seconds or nothing."""
+    """`target` is what follows `plasma:`, a number of seconds or nothing."""
     from nstfilter_example.plasma import PlasmaSource
 
     return PlasmaSource(target)
 
 
 def open_gpl(target: str, *, overwrite: bool = False, count: int = 12) -> GplSink:
-    """`count` is how many colors to keep at most."""
+    """Keep at most `count` colors."""
     from nstfilter_example.gpl import GplSink
 
     return GplSink(target, overwrite=overwrite, count=count)

@@ -1,19 +1,19 @@
-"""The commonest colors of what was painted, as a GIMP palette: a text file with a line for each color."""
+"""The most common colors of a painting as a GIMP palette: a text file with a line for each color."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from nstfilter import Frame, Sink, SinkError, StreamInfo
+from nstfilter.files import write_file
 
 BITS = 4  # a channel's leading bits: colors that share them count as one
 
 
 class GplSink(Sink):
-    """The file appears under its name in `close`, and not before. Raises `SinkError` where it cannot."""
+    """The file appears in `close`, whole or not at all. Raises `SinkError` if it cannot be written."""
 
     def __init__(self, target: str, *, overwrite: bool = False, count: int = 12) -> None:
         super().__init__()
@@ -45,10 +45,7 @@ class GplSink(Sink):
         for index in common[self._pixels[common] > 0]:
             blue, green, red = (self._sums[index] / self._pixels[index]).round().astype(int)
             lines.append(f"{red:3} {green:3} {blue:3}\t#{red:02x}{green:02x}{blue:02x}")
-        partial = self.path.with_name(f".{self.path.name[:40]}.partial")
         try:
-            partial.write_text("\n".join([*lines, ""]))
-            os.replace(partial, self.path)
+            write_file(self.path, "\n".join([*lines, ""]).encode(), overwrite=self.overwrite)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise SinkError(f"cannot write {self.path}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""A gradient map: every gray of the frame becomes a color of the style that is as light as it, or nearly."""
+"""A gradient map: each gray of the frame becomes a color of the style that is about as light."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GradientModel:
     """
 
     name = "gradient"
-    # changes whenever `embed` gives another answer, so that no cached answer of before is used
+    # to be changed with `embed`: embeddings are cached under it
     fingerprint = "9ad1e201"
     mixes = True
 

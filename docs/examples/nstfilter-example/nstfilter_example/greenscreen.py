@@ -1,4 +1,4 @@
-"""Finds people before a green screen: they are what is not green."""
+"""Finds people before a green screen: whatever is not green."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A moving field of color, the plasma of the old demos: a sum of waves, read as hue."""
+"""A moving field of color, the plasma effect of old demos: a sum of waves as hue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH, HEIGHT, RATE = 640, 360, 25
 class PlasmaSource(Source):
     """640x360 BGR at 25 frames a second, for `target` seconds, or 4 where it is empty.
 
-    Raises `UsageError` where `target` is no number of seconds.
+    Raises `UsageError` if `target` is no number of seconds.
     """
 
     def __init__(self, target: str) -> None:
