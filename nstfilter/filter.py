@@ -99,6 +99,7 @@ class StyleFilter:
         self.size = size
         self.stability = stability
         self._stabilizer, self._room_stabilizer = Stabilizer(), Stabilizer()
+        self._shape: tuple[int, ...] | None = None
         self._parts = Parts(lambda: _segmenter(segmenter, threads))
         self._style: StyleMix | np.ndarray
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
@@ -253,6 +254,9 @@ class StyleFilter:
         image, alpha = as_bgr(frame)
         if out is not None:
             _check_out(out, frame)
+        if self._shape not in (None, image.shape):  # another stream; another size of the network is none
+            self.reset()
+        self._shape = image.shape
         if self._strength == 0:
             result = self.unpainted(frame).copy()
         else:

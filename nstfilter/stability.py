@@ -43,6 +43,9 @@ RAISED = 1.3
 # shown: at stability 0.8, 5 to 12 gray levels without warming up and 0.5 to 0.7 after the 13 frames that this
 # asks for (the frame before differs by 4 to 27, for things move); at 0.4, 2 to 6 and 0.1 to 0.3.
 FORGOTTEN = 0.07
+# So many frames a change of size is spread over: the painting at the old size is carried on and gives way to
+# that at the new one evenly, half a second at 30 frames a second
+FADE = 15
 # the shorter side, in pixels, below which there is too little to find motion in
 SMALLEST = 32
 # the shorter side from which on motion is found at a quarter of the size; smaller frames are halved
@@ -91,19 +94,24 @@ class Stabilizer:
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
         self._last: _Last | None = None
+        self._fading = 0  # frames until a change of size is over
 
     def __call__(self, frame: np.ndarray, paint: Callable[[], np.ndarray], stability: float) -> np.ndarray:
         """The calm version of what `paint` makes of `frame`; both HxWx3 BGR uint8.
 
         `stability` goes from 0 (the painting itself) to 1 (as calm as it gets). A frame of another size than
-        the one before starts a new stream. `paint` is called in this thread, what can be done without its
+        the one before is taken for the same stream, and the painting fades from one size to the other;
+        `reset` starts a new stream. `paint` is called in this thread, what can be done without its
         result in another. Raises what either raises.
         """
         if min(frame.shape[:2]) < SMALLEST:
             return paint()
         small = _reduced(frame)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        if self._last and self._last.painted.shape == frame.shape and stability > 0:
+        if self._last and self._last.painted.shape != frame.shape:
+            self._last = self._resized(self._last, small, frame)
+            self._fading = FADE
+        if self._last and stability > 0:
             with ThreadPoolExecutor(1, "nstfilter-carry") as thread:
                 carrying = thread.submit(self._carry, self._last, small, gray)
                 painted = paint()
@@ -115,6 +123,12 @@ class Stabilizer:
         np.copyto(kept, painted)
         self._last = _Last(small, gray, kept)
         return painted
+
+    def _resized(self, last: _Last, small: np.ndarray, frame: np.ndarray) -> _Last:
+        """What is kept of the frame before, at the size of this one."""
+        inputs = cv2.resize(last.small, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        painted = cv2.resize(last.painted, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return _Last(inputs, cv2.cvtColor(inputs, cv2.COLOR_BGR2GRAY), painted)
 
     def _carry(
         self, last: _Last, small: np.ndarray, gray: np.ndarray
@@ -153,10 +167,16 @@ class Stabilizer:
     ) -> np.ndarray:
         difference = _difference(_reduced(painted), _reduced(carried))
         difference = cv2.multiply(difference, strictness, dtype=cv2.CV_8U)
-        agreement *= cv2.LUT(difference, self._paint_trust)
-        if cv2.mean(agreement)[0] < CUT:
+        trust = agreement * cv2.LUT(difference, self._paint_trust)
+        fading, self._fading = self._fading, max(0, self._fading - 1)
+        # while the size changes, paintings differ everywhere, and the inputs alone tell of a cut
+        if cv2.mean(agreement if fading else trust)[0] < CUT:
+            self._fading = 0
             return painted
-        mixed = self._moved(painted, carried, painted, agreement * np.float32(_share(stability)))
+        share = trust * np.float32(_share(stability))
+        if fading:
+            share = np.maximum(share, agreement * np.float32((fading - 1) / fading))
+        mixed = self._moved(painted, carried, painted, share)
         raised = RAISED * (_contrast(painted) / _contrast(mixed) - 1)
         np.clip(raised, 0, 1, out=raised)
         blurred = self._buffer("blurred", painted.shape, np.uint8)

@@ -11,6 +11,7 @@ from nstfilter.errors import SinkError, SourceError
 from nstfilter.live.governor import Governor
 from nstfilter.live.letterbox import Crop
 from nstfilter.live.live import HOLD, Live
+from nstfilter.live.ticker import STEPS
 from nstfilter.manager import open_sink, open_source
 from nstfilter.streams import Closed, Frame
 from nstfilter.testing import MemorySink, MemorySource
@@ -74,7 +75,7 @@ def test_every_frame_of_a_steady_camera_is_painted_and_shown_once(clock):
     clock.at(10.017, live.stop)
     figures = live.run()
     assert values(sink.frames)[:200] == [n % 100 for n in range(200)]
-    assert [frame.pts for frame in sink.frames] == list(range(len(sink.frames)))
+    assert [frame.pts for frame in sink.frames] == list(range(0, STEPS * len(sink.frames), STEPS))
     assert np.diff(sink.device.times) == pytest.approx(1 / 30)
     assert (sink.info.width, sink.info.height, sink.info.rate, sink.info.live) == (64, 48, 30, True)
     assert figures.rate == pytest.approx(30, rel=0.02)
@@ -283,6 +284,38 @@ def test_the_governor_sets_the_size(clock):
     assert len(set(settled)) == 1
 
 
+def test_every_size_is_compiled_before_the_governor_may_choose_it(clock):
+    class Preparing(Painting):
+        prepared = ()
+
+        def prepare(self, height, width, size):
+            self.clock.sleep(0.2)
+            self.prepared = (*self.prepared, (height, width, size))
+
+    paint = Preparing(clock, 0.06)
+    live = Live(FakeCamera(clock, (640, 480)), paint, [FakeDevice(clock)], governor=Governor(30), clock=clock)
+    clock.at(0.99, lambda: paint.sizes[-1] == 480 or pytest.fail("a size that is not compiled yet"))
+    clock.at(10.017, live.stop)
+    live.run()
+    assert paint.prepared == tuple((480, 640, size) for size in (480, 432, 384, 336, 288))
+    assert paint.sizes[-1] < 480
+
+
+def test_a_rate_is_that_of_sources_and_sinks_all_the_time(clock):
+    camera, slow, seen = FakeCamera(clock, rate=Fraction(25)), FakeDevice(clock, seconds=0.1), []
+    live = Live(camera, darker, [slow, FakeDevice(clock)], clock=clock, say=lambda line: None)
+    clock.at(0.05, lambda: seen.append(live.figures()))
+    clock.at(6.0, lambda: seen.append(live.figures()))
+    clock.at(7.0, camera.stall)
+    clock.at(9.9, lambda: seen.append(live.figures()))
+    clock.at(10.0, camera.resume)
+    clock.at(11.0, live.stop)
+    live.run()
+    assert [figures.rate for figures in seen] == [0, pytest.approx(25, abs=0.5), 0]
+    assert [figures.camera for figures in seen] == [0, pytest.approx(25, abs=0.5), 0]
+    assert [sink.rate for sink in seen[1].sinks] == pytest.approx([10, 30], abs=0.7)
+
+
 def test_the_plain_camera_is_recorded_beside_the_painted(clock):
     painted, plain = FakeDevice(clock), FakeDevice(clock)
     camera = FakeCamera(clock)
@@ -311,7 +344,7 @@ def test_a_recording_can_be_begun_and_ended_in_mid_run(clock):
     clock.at(6.017, live.stop)
     live.run()
     assert finished == [1]
-    assert [frame.pts for frame in recording.frames] == list(range(len(recording.frames)))
+    assert [frame.pts for frame in recording.frames] == list(range(0, STEPS * len(recording.frames), STEPS))
     assert len(recording.frames) == pytest.approx(60, abs=2)
     assert np.diff(call.device.times) == pytest.approx(1 / 30)
 

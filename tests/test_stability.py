@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from functools import partial
 
@@ -9,7 +10,7 @@ import pytest
 
 from nstfilter.errors import UsageError
 from nstfilter.filter import StyleFilter
-from nstfilter.stability import Stabilizer
+from nstfilter.stability import FADE, Stabilizer
 from nstfilter.testing import FakeModel
 
 HEIGHT, WIDTH = 120, 160
@@ -119,13 +120,44 @@ def test_no_thread_stays_behind():
     assert threading.active_count() == before
 
 
-def test_another_size_or_a_reset_is_another_stream():
+def test_another_picture_of_another_size_is_a_cut_and_a_reset_another_stream():
     calm = Stabilizer()
     calm(scene(1), partial(strokes, scene(1), 1), 1)
     small = scene(1)[:60]
     assert np.array_equal(calm(small, partial(strokes, small, 2), 1), strokes(small, 2))
     calm.reset()
     assert np.array_equal(calm(small, partial(strokes, small, 3), 1), strokes(small, 3))
+
+
+@pytest.mark.parametrize("stability", [0.3, 0.8])
+@pytest.mark.parametrize("scale", [0.6, 1.5])
+def test_another_size_of_the_same_picture_fades_in_evenly(stability, scale):
+    """As when the governor changes the network's size: the painting there is another, by 20 gray levels on
+    average, and no step from one frame to the next may be seen."""
+    one, calm = scene(1), Stabilizer()
+    other = cv2.resize(one, None, fx=scale, fy=scale)
+    old, new = cv2.convertScaleAbs(one, alpha=0.7), cv2.convertScaleAbs(other, alpha=0.9)
+    for _ in range(3):
+        shown = [calm(one, old.copy, stability)]
+    for _ in range(2 * FADE):
+        painted = calm(other, new.copy, stability)
+        shown.append(cv2.resize(painted, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA))
+    steps = [change(before, after) for before, after in itertools.pairwise(shown)]
+    assert change(shown[0], shown[-1]) > 18
+    assert max(steps) < 3
+    assert np.abs(painted.astype(int) - new).max() <= 2
+
+
+def test_the_filter_fades_between_sizes_and_starts_afresh_with_another_frame():
+    paint = StyleFilter(scene(9), model=FakeModel(), stability=0.8)
+    last = paint(scene(1))
+    paint.size = 64
+    assert 0 < change(last, paint(scene(1))) < 3
+    resets = []
+    paint.reset = lambda: resets.append(1)
+    paint(np.ascontiguousarray(scene(1)[:100]))
+    paint(np.ascontiguousarray(scene(1)[:100]))
+    assert len(resets) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 200), (17, 31), (33, 47)])

@@ -149,7 +149,7 @@ def live(
     from nstfilter.filter import StyleFilter
     from nstfilter.graphics.opencv import cv2
     from nstfilter.live.controls import HELP, KEYS, Controls
-    from nstfilter.live.governor import SIZES, Governor
+    from nstfilter.live.governor import Governor
     from nstfilter.live.last_style import remember
     from nstfilter.live.live import Live
     from nstfilter.live.recordings import Recordings
@@ -206,7 +206,7 @@ def live(
             fill=fit == "fill",
             crop=part,
             rate=rate,
-            governor=None if size else Governor(rate, [one for one in SIZES if one > floor] + [floor]),
+            governor=None if size else Governor(rate, floor),
             card=shown,
             record=open_sink(record_input, overwrite=overwrite) if record_input else None,
             overlay=controls.describe,
@@ -439,6 +439,7 @@ def _facts(
     return {
         "seconds": round(figures.seconds, 3),
         "frames_per_second": round(figures.rate, 2),
+        "camera_frames_per_second": round(figures.camera, 2),
         "latency_p50_ms": milliseconds(p50),
         "latency_p95_ms": milliseconds(p95),
         "size": figures.size,
@@ -447,6 +448,7 @@ def _facts(
             {
                 "name": sink.name,
                 "state": sink.state,
+                "frames_per_second": round(sink.rate, 2),
                 "written": sink.written,
                 "dropped": sink.dropped,
                 "retries": sink.retries,

@@ -480,6 +480,13 @@ class Controls:
         if figures.size:
             doing.append(f"{figures.size} px")
         doing.append(f"{figures.dropped} dropped")
+        if figures.camera:
+            doing.insert(1, f"camera {figures.camera:.1f}")
+        for sink in figures.sinks:
+            unsteady = [f"{sink.dropped} dropped"] if sink.dropped else []
+            unsteady += [sink.state] if sink.state not in ("open", "closing", "closed") else []
+            if unsteady:
+                doing.append(f"{sink.name} {sink.rate:.1f}/s, {', '.join(unsteady)}")
         return "   ".join(shown), "   ".join(doing)
 
     def _label(self) -> str:

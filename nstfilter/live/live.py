@@ -26,6 +26,7 @@ from nstfilter.live.mailbox import Clock, Mailbox, Switch, ThreadGroup
 from nstfilter.live.painter import PaintedFrame, Painter
 from nstfilter.live.sink_worker import SinkWorker
 from nstfilter.live.stats import Counters, Figures
+from nstfilter.live.ticker import STEPS, Ticker
 from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
@@ -87,7 +88,7 @@ class Live:
         whole = np.broadcast_to(np.uint8(0), (source.info.height, source.info.width, 3))
         height, width = (size[1], size[0]) if size else (crop(whole) if crop else whole).shape[:2]
         self._rate = Fraction(rate)
-        self._info = StreamInfo(width, height, 1 / self._rate, self._rate, live=True)
+        self._info = StreamInfo(width, height, 1 / self._rate / STEPS, self._rate, live=True)
         self._letterbox = Letterbox(width, height, fill=fill, crop=crop)
         self._card = PaintedFrame(privacy_card.draw(width, height, card), None)
         self._clock = clock or Clock()
@@ -154,6 +155,9 @@ class Live:
         self._seen = self._clock.now()
         try:
             self._open()
+            if self._painter.governor:
+                self._painter.prepared = False
+                self._threads.start(self._prepare)
             for target in (self._capture, self._paint, self._put_out):
                 self._threads.start(target)
             while not self._ending():
@@ -288,8 +292,8 @@ class Live:
     def _capture(self) -> None:
         try:
             for frame in self._source.frames():
-                self._counters.captured += 1
                 self._seen = self._clock.now()
+                self._counters.captures.add(self._seen)
                 self._captured.put(frame)
                 if self._recorder and frame.captured is not None:
                     pts = int(frame.captured / PLAIN_TIME_BASE)
@@ -309,28 +313,40 @@ class Live:
                 self._counters.failed += 1
         self._painted.end()
 
+    def _prepare(self) -> None:
+        """Compile every size that the governor may choose, before painting needs it."""
+        assert self._painter.governor
+        info, prepare = self._source.source.info, getattr(self._painter.filter, "prepare", None)
+        try:
+            height, width, _ = self._letterbox.scaled(np.zeros((info.height, info.width, 3), np.uint8)).shape
+            for size in list(self._painter.governor.sizes):
+                if prepare and not self._halted.on:
+                    prepare(height, width, size)
+        except Exception:
+            log.warning("sizes could not be compiled ahead", exc_info=True)
+        finally:
+            self._painter.prepared = True
+
     def _put_out(self) -> None:
         """A frame at every tick. One whose new picture is not there yet waits for it half a tick's time, so
         that of a camera as fast as the ticks no picture is lost or repeated for being a little late."""
         newest = self._painted.take(HOLD)
-        begun = self._counters.begun = self._clock.now()
-        tick = 0
+        self._counters.begun = self._clock.now()
+        ticker = Ticker(self._rate, self._counters.begun)
         while not self._halted.on and (newest or not self._painted.ended):
             now = self._clock.now()
             hanging = self._hangs()
             if newest:
                 self._picture = newest
-                self._counters.show(now)
+                self._counters.shows.add(now)
+                ticker.arrived(newest.made)
             elif self._picture is None or self._painter.failing or hanging or self._silent(now):
                 self._picture = self._card
-            self._offer(tick, now)
-            following = max(tick + 1, int((self._clock.now() - begun) * self._rate))
-            self._counters.skipped += following - tick - 1
-            tick = following
-            due = begun + float(tick / self._rate)
-            if self._halted.wait(due - self._clock.now()):
+            self._offer(ticker.pts, now)
+            self._counters.skipped += ticker.advance(self._clock.now())
+            if self._halted.wait(ticker.due - self._clock.now()):
                 break
-            newest = self._painted.take(due + 0.5 / float(self._rate) - self._clock.now())
+            newest = self._painted.take(ticker.due + 0.5 / float(self._rate) - self._clock.now())
         self._counters.ended = self._clock.now()
         self._stopping = True
 
@@ -346,7 +362,7 @@ class Live:
             )
         return self._hanging
 
-    def _offer(self, tick: int, now: float) -> None:
+    def _offer(self, pts: int, now: float) -> None:
         """Hand the picture to every sink."""
         assert self._picture is not None
         self._counters.ticks += 1
@@ -363,9 +379,9 @@ class Live:
             self.overlay = None
         picture = self._picture
         seen = self._card if self.hidden else picture
-        public = Frame(seen.image, tick, 1, seen.captured, lines)
+        public = Frame(seen.image, pts, STEPS, seen.captured, lines)
         private = Frame(
-            picture.image if picture.private is None else picture.private, tick, 1, picture.captured, lines
+            picture.image if picture.private is None else picture.private, pts, STEPS, picture.captured, lines
         )
         for worker in self._workers:
             worker.offer(private if worker.sink.audience == "user" else public)

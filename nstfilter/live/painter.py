@@ -32,11 +32,13 @@ class PaintedFrame:
     """A picture as large as the output, BGR uint8.
 
     `captured`  when its frame was captured; None for the card
+    `made`      when it was ready
     `private`   what the user alone sees in its place; None where that is the same
     """
 
     image: np.ndarray
     captured: float | None
+    made: float = 0.0
     private: np.ndarray | None = None
 
 
@@ -58,6 +60,7 @@ class Painter:
     ) -> None:
         self.filter, self.governor = filter, governor
         self.failing = False
+        self.prepared = True  # False while sizes are compiled, which makes painting slow
         self.seconds = 0.0
         self._letterbox, self._clock, self._say = letterbox, clock, say
         self._retry_at = 0.0
@@ -100,7 +103,7 @@ class Painter:
         if self.failing:
             self.failing = False
             self._say("painting works again")
-        if self.governor:
+        if self.governor and self.prepared:
             self.governor.limit(min(image.shape[:2]))
             self._set_size(self.governor.observe(now - started, now))
         if now - started > patience:
@@ -108,6 +111,7 @@ class Painter:
         return PaintedFrame(
             self._letterbox.placed(painted),
             frame.captured,
+            now,
             None if private is None else self._letterbox.placed(private),
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nstfilter.live.capture import BACK_OFF
 from nstfilter.live.mailbox import Clock, Condition, Mailbox
-from nstfilter.live.stats import Latencies, SinkStats, percentiles
+from nstfilter.live.stats import Latencies, Rate, SinkStats, percentiles
 from nstfilter.streams import Closed, Frame, Sink, StreamInfo
 
 # seconds after which a write that does not come back is spoken of
@@ -47,7 +47,9 @@ class SinkWorker:
         self.warnings: list[str] = []
         self.mailbox: Mailbox[Frame] = Mailbox(condition or clock.condition())
         self._info, self._clock, self._say, self._shape = info, clock, say, shape
-        self._written = self._dropped = self._retries = 0
+        self._writes = Rate()
+        self._begun: float | None = None  # when it was open for the first time
+        self._dropped = self._retries = 0
         self._first: int | None = None
         self._captured: float | None = None
         self._lost: BaseException | None = None  # why it broke off, until it is back
@@ -72,7 +74,7 @@ class SinkWorker:
         self._busy_since = self._clock.now()
         try:
             self.sink.open(self._info)
-            self.state = "open"
+            self.state, self._begun = "open", self._clock.now()
         except BaseException as error:
             self.state, self.error = "failed", error
         self._busy_since = None
@@ -100,7 +102,7 @@ class SinkWorker:
             self._dropped += 1
             self._lose(error)
         else:
-            self._written += 1
+            self._writes.add(self._clock.now())
             if frame.captured is not None and frame.captured != self._captured:
                 self._captured = frame.captured
                 self.latencies.add(self._clock.now() - frame.captured)
@@ -120,7 +122,7 @@ class SinkWorker:
             return
         self.state = "closing"
         try:
-            if self._written:
+            if self._writes.count:
                 self.sink.close()
             else:
                 self.sink.abort()
@@ -145,7 +147,8 @@ class SinkWorker:
     def figures(self, *, lately: bool) -> SinkStats:
         p50, p95 = percentiles([self.latencies], lately=lately) or (None, None)
         dropped = self._dropped + self.mailbox.dropped
-        return SinkStats(self.name, self.state, self._written, dropped, self._retries, p50, p95)
+        rate = self._writes.per_second(self._clock.now(), self._begun, lately=lately)
+        return SinkStats(self.name, self.state, self._writes.count, dropped, self._retries, p50, p95, rate)
 
     def _collect(self) -> None:
         self.warnings += self.sink.warnings

@@ -6,8 +6,8 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# what "lately" means: so many latencies, and for the rate so many seconds
-RECENT, LATELY = 150, 2.0
+# what "lately" means: so many latencies, and for rates so many seconds, but after so many a guess is made
+RECENT, LATELY, LEAST = 150, 2.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class SinkStats:
     `dropped`   frames it was too slow for or that came while it was lost: `written` and `dropped` together
                 are what it was offered
     `retries`   how often it was opened again
+    `rate`      frames it took a second
     `p50`, `p95`  latency in seconds, from a picture's capture to the end of its first write; None before
     """
 
@@ -30,6 +31,7 @@ class SinkStats:
     retries: int
     p50: float | None
     p95: float | None
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Figures:
     `painted`   frames that went through the filter
     `dropped`   frames never shown, because a newer one was there first or the filter failed on them
     `ticks`     frames put out, at the run's fixed rate: `shown` new pictures and `repeated` ones or cards
+    `camera`    frames the source gave a second
     `skipped`   moments of the fixed rate that went by without a frame: the machine was too busy
     """
 
@@ -60,6 +63,7 @@ class Figures:
     repeated: int
     skipped: int
     sinks: tuple[SinkStats, ...]
+    camera: float = 0.0
 
 
 class Latencies:
@@ -73,6 +77,33 @@ class Latencies:
     def add(self, seconds: float) -> None:
         self.recent.append(seconds)
         self.all[round(seconds * 1000)] += 1
+
+
+class Rate:
+    """How often something happens: `count` in all, and how often a second lately. One thread counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._at: deque[float] = deque(maxlen=1000)
+
+    def add(self, now: float) -> None:
+        self.count += 1
+        self._at.append(now)
+
+    def lately(self, now: float) -> float:
+        """A second, by the intervals of the last LATELY seconds; 0 before there are some to go by."""
+        recent = [at for at in self._at.copy() if now - at <= LATELY]
+        if len(recent) < 3 or now - recent[0] < LEAST:
+            return 0.0
+        # up to now where it has stopped
+        span = max(recent[-1] - recent[0], (now - recent[0]) * (len(recent) - 1) / len(recent))
+        return (len(recent) - 1) / span
+
+    def per_second(self, now: float, begun: float | None, *, lately: bool) -> float:
+        """A second, lately or since `begun`."""
+        if lately:
+            return self.lately(now)
+        return self.count / (now - begun) if begun is not None and now > begun else 0.0
 
 
 def percentiles(latencies: list[Latencies], *, lately: bool) -> tuple[float, float] | None:
@@ -101,14 +132,10 @@ class Counters:
     """What a run counts. Each number is written by one thread only."""
 
     def __init__(self) -> None:
-        self.captured = self.painted = self.failed = self.shown = self.ticks = self.skipped = 0
+        self.painted = self.failed = self.ticks = self.skipped = 0
+        self.captures, self.shows = Rate(), Rate()
         self.begun: float | None = None
         self.ended: float | None = None
-        self._shown_at: deque[float] = deque(maxlen=1000)
-
-    def show(self, now: float) -> None:
-        self.shown += 1
-        self._shown_at.append(now)
 
     def figures(
         self,
@@ -123,20 +150,18 @@ class Counters:
         """`dropped` are the frames that were replaced by newer ones."""
         now = now if self.ended is None else self.ended
         seconds = 0.0 if self.begun is None else now - self.begun
-        shown, span = self.shown, seconds
-        if lately and seconds > LATELY:
-            shown, span = sum(now - at <= LATELY for at in self._shown_at.copy()), LATELY
         return Figures(
             seconds=seconds,
-            rate=shown / span if span else 0.0,
+            rate=self.shows.per_second(now, self.begun, lately=lately),
             latency=percentiles(latencies, lately=lately),
             size=size,
-            captured=self.captured,
+            captured=self.captures.count,
             painted=self.painted,
-            shown=self.shown,
+            shown=self.shows.count,
             dropped=dropped + self.failed,
             ticks=self.ticks,
-            repeated=self.ticks - self.shown,
+            repeated=self.ticks - self.shows.count,
             skipped=self.skipped,
             sinks=tuple(sinks),
+            camera=self.captures.per_second(now, self.begun, lately=lately),
         )
