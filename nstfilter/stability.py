@@ -127,7 +127,7 @@ class Stabilizer:
     def _resized(self, last: _Last, small: np.ndarray, frame: np.ndarray) -> _Last:
         """What is kept of the frame before, at the size of this one."""
         inputs = cv2.resize(last.small, small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        painted = cv2.resize(last.painted, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        painted = cv2.resize(last.painted, frame.shape[1::-1], interpolation=cv2.INTER_LANCZOS4)
         return _Last(inputs, cv2.cvtColor(inputs, cv2.COLOR_BGR2GRAY), painted)
 
     def _carry(
@@ -179,6 +179,7 @@ class Stabilizer:
         mixed = self._moved(painted, carried, painted, share)
         raised = RAISED * (_contrast(painted) / _contrast(mixed) - 1)
         np.clip(raised, 0, 1, out=raised)
+        raised *= np.float32(1 - fading / (FADE + 1))  # the old size's softness goes as evenly
         blurred = self._buffer("blurred", painted.shape, np.uint8)
         cv2.blur(mixed, (3, 3), dst=blurred)
         return self._moved(mixed, mixed, blurred, raised)
