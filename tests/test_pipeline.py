@@ -214,7 +214,7 @@ def test_a_live_run_is_stopped_by_the_same_event():
     assert source.closed
 
 
-@pytest.mark.parametrize(("size", "governed"), [(None, 160), (32, 32)])
+@pytest.mark.parametrize(("size", "governed"), [(None, 288), (32, 32)])
 def test_the_rate_is_held_where_the_size_is_free(size, governed):
     style = np.full((8, 8, 3), 90, np.uint8)
     paint = StyleFilter(style, model=FakeModel(), size=size)
