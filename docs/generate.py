@@ -12,7 +12,7 @@ from typer import Context
 from typer.main import get_command
 
 from nstfilter.cli.app import build_app
-from nstfilter.live.controls import ACTIONS
+from nstfilter.live.actions import ACTIONS
 from nstfilter.parameters import PARAMETERS
 
 PAGE = Path(__file__).with_name("commands.md")

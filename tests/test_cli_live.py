@@ -25,7 +25,7 @@ from nstfilter.cli.keys import TYPED
 from nstfilter.errors import NstfilterError
 from nstfilter.graphics import display as preview_display
 from nstfilter.hookspecs import hookimpl
-from nstfilter.live.controls import HELP
+from nstfilter.live.actions import HELP
 from nstfilter.live.last_style import last_style
 from nstfilter.manager import manager
 from nstfilter.testing import FakeModel, MemorySink, MemorySource

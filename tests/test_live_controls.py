@@ -10,7 +10,8 @@ import pytest
 
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.filter import StyleFilter
-from nstfilter.live.controls import ACTIONS, HELP, LEAST_STRENGTH, SHOWN, SWITCHES, Controls
+from nstfilter.live.actions import ACTIONS, HELP, SWITCHES
+from nstfilter.live.controls import LEAST_STRENGTH, SHOWN, Controls
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.packs.reading import parse_style

@@ -148,7 +148,8 @@ def live(
     from nstfilter.cli.status_line import StatusLine
     from nstfilter.filter import StyleFilter
     from nstfilter.graphics.opencv import cv2
-    from nstfilter.live.controls import HELP, KEYS, Controls
+    from nstfilter.live.actions import HELP, KEYS
+    from nstfilter.live.controls import Controls
     from nstfilter.live.governor import Governor
     from nstfilter.live.last_style import remember
     from nstfilter.live.live import Live

@@ -1,4 +1,4 @@
-"""What a user changes in mid-run: style, strength, mirror, plain video, the card; and the keys for it."""
+"""What a user changes in mid-run: style, strength, mirror, plain video, the card."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
+from nstfilter.live.actions import BY_KEY, FAVORITES, HELP, NAMES, SWITCHES
 from nstfilter.live.last_style import spelled, spelled_background
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
@@ -31,47 +32,6 @@ LEAST_STRENGTH = 0.5
 SHORTEST_TURN = 2.0
 
 log = logging.getLogger("nstfilter")
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something the user can do: what it is called, its keys (any of them), what it does."""
-
-    name: str
-    keys: str
-    help: str
-
-    @property
-    def key(self) -> str:
-        """The key to name to the user."""
-        return "space" if self.keys[0] == " " else self.keys[0]
-
-
-ACTIONS = (
-    Action("next", "n", "next style"),
-    Action("previous", "p", "previous style"),
-    Action("mix", "x", "mix in more of the next style"),
-    Action("stronger", "+=", "strength up"),
-    Action("weaker", "-_", "strength down"),
-    Action("plain", " ", "plain video, and back"),
-    Action("card", "c", "privacy card, and back"),
-    Action("area", "a", "paint all, people, or background"),
-    Action("background", "b", "next background"),
-    Action("lock", "l", "lock the keys, and unlock them"),
-    Action("mirror", "m", "mirror"),
-    Action("overlay", "o", "overlay, on and off"),
-    Action("snapshot", "s", "snapshot"),
-    Action("record", "r", "start and stop recording"),
-    Action("help", "h?", "help"),
-    Action("quit", "q", "quit"),
-)
-_NAMES = tuple(action.name for action in ACTIONS)
-_BY_KEY = {key: action.name for action in ACTIONS for key in action.keys}
-FAVORITES = tuple("123456789")
-HELP = (*(f"{action.key}  {action.help}" for action in ACTIONS), "1-9  favorite styles")
-KEYS = frozenset(_BY_KEY) | frozenset(FAVORITES)
-# what is on or off, as `Controls.get` and `Controls.set` call it
-SWITCHES = ("card", "plain", "lock", "overlay", "help", "record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +277,7 @@ class Controls:
         Locked keys do nothing but unlock, and put the card up. `q` is to be pressed twice where others see
         the run.
         """
-        action = _BY_KEY.get(key.lower())
+        action = BY_KEY.get(key.lower())
         if self.locked and action != "lock" and not (action == "card" and not self._card_up):
             if action or key in FAVORITES:
                 self._tell("the keys are locked; l unlocks them")
@@ -342,8 +302,8 @@ class Controls:
     def do(self, action: str) -> None:
         """Do the action of that name in `ACTIONS`. What goes wrong is said and changes nothing; only an
         unknown name raises, `UsageError`."""
-        if action not in _NAMES:
-            raise UsageError(f"there is no action {action!r}; expected one of {', '.join(_NAMES)}")
+        if action not in NAMES:
+            raise UsageError(f"there is no action {action!r}; expected one of {', '.join(NAMES)}")
         try:
             with self._changing:
                 message = self.handlers[action]() if action in self.handlers else self._do(action)

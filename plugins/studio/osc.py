@@ -22,7 +22,7 @@ from pythonosc.osc_server import BlockingOSCUDPServer
 from pythonosc.udp_client import SimpleUDPClient
 
 from nstfilter.errors import NstfilterError, SinkError, UsageError
-from nstfilter.live.controls import ACTIONS
+from nstfilter.live.actions import ACTIONS
 from nstfilter.parameters import PARAMETERS
 from nstfilter.plugins.studio.studio import Studio
 
