@@ -5,7 +5,7 @@
 Each style is NAME:STROKE:CONTENT: the picture's shorter side is 512 times STROKE pixels, CONTENT weighs the
 content loss. The losses and the method are those of `nstfilter styles teach` (nstfilter/models/lesson.py),
 with another eye, bfloat16, and photographs, people and rooms to practice on. Writes NAME.taught.npz beside
-the style's picture.
+the style's picture; a style that has one is passed over.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import perceptual
 import torch
 from train_base import RUNS, contents, light, shipped
 
+from nstfilter.files import write_file
 from nstfilter.models import taught
 from nstfilter.models.pocket import WEIGHTS, PocketModel
 from nstfilter.packs.reading import find_style
@@ -52,6 +53,9 @@ def vector_of(student: Free) -> np.ndarray:
 
 def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: torch.nn.Module, args) -> None:
     style = find_style(f"atelier/{name}")
+    file = (args.out or style.path.parent) / taught_beside(style.path).name
+    if file.exists():
+        return
     picture = data.read(style.path)
     student = shipped(args.weights).to(memory_format=torch.channels_last)
     student.__class__ = Free
@@ -105,11 +109,12 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         "content_weight": c,
         "steps": args.steps,
         "batch": args.batch,
+        "crop": args.crop,
+        "rate": args.rate,
         "seed": args.seed,
         "practiced_on": "photographs, people, rooms",
     }
-    folder = args.out or taught_beside(style.path).parent
-    (folder / taught_beside(style.path).name).write_bytes(taught.dump(vector_of(student), recipe))
+    write_file(file, taught.dump(vector_of(student), recipe))
     log.write(f"{name} done: {time.time() - began:.0f} s, {time.process_time() - used:.0f} s of processor\n")
 
 
