@@ -99,6 +99,9 @@ def damaged(data: bytes, tmp_path: Path, how: str) -> bytes:
         return data + bytes(taught.LARGEST_FILE)
     with np.load(file) as arrays:
         kept = dict(arrays)
+    if how == "bomb":
+        np.savez_compressed(file, **kept | {"up.weight": np.zeros((40_000_000,), np.float16)})
+        return file.read_bytes()
     if how == "lacks":
         del kept["up.weight"]
     elif how == "shape":
@@ -118,6 +121,7 @@ def damaged(data: bytes, tmp_path: Path, how: str) -> bytes:
         ("lacks", "up.weight"),
         ("shape", "another network"),
         ("nan", "damaged"),
+        ("bomb", "unpacks to 80"),
     ],
 )
 def test_a_damaged_file_is_one_clear_line(tmp_path, vector, how: str, says: str) -> None:

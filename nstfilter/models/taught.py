@@ -30,7 +30,8 @@ PAINTER = {
 """The arrays of the transformer, in the order in which they lie in a vector, and their shapes."""
 SIZE = sum(math.prod(shape) for shape in PAINTER.values()) + 2 * sum(STYLED)
 LARGEST_FILE = 1_000_000
-"""In bytes: what is larger was not written here, and is not read."""
+"""In bytes, also unpacked: what is larger was not written here, and is not read. Packs come from strangers,
+and a few kB may unpack to gigabytes."""
 LARGEST_RECIPE = 10_000
 
 
@@ -100,12 +101,24 @@ def read(path: Path) -> Taught:
     try:
         if os.path.getsize(path) > LARGEST_FILE:
             raise StyleError(f"{path} is no taught style: it is over {LARGEST_FILE // 1000} kB; {remedy}")
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > LARGEST_FILE:
+            raise StyleError(f"{path} is no taught style: it unpacks to {unpacked // 1000} kB; {remedy}")
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in ("recipe", "style", *PAINTER)}
         recipe = json.loads(found.pop("recipe").tobytes()[:LARGEST_RECIPE].decode())
     except OSError as error:
         raise StyleError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise StyleError(f"{path} is no taught style, or damaged: {error}; {remedy}") from None
     both = found.pop("style").astype(np.float32)
     arrays = {key: found[key].astype(np.float32) for key in PAINTER}

@@ -1,4 +1,4 @@
-"""The files of a pack that somebody hands us, in a folder or in a .zip.
+"""The files of a pack that is to be added, in a folder or in a .zip.
 
 Both give a file by the name the manifest has for it, in chunks, and follow no links.
 """
