@@ -1,5 +1,10 @@
-"""Tasks on the machines of a Ray cluster: one actor for every so many threads, each with a model that stays
-loaded, and one call a task. Files are read and written where they are, under a path that all machines see."""
+"""Tasks done on the machines of a Ray cluster, by actors, each with a model of its own that stays loaded.
+
+Files are not sent: every machine reads and writes them under the same path. Ray could restart a dead actor
+(`max_restarts`) and repeat its task (`max_task_retries`), but the task would stay with that actor: where its
+machine is gone and the others are taken, it would wait until those have done all the rest. Here any idle
+worker takes it.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +31,11 @@ from nstfilter.plugins.executors.ray_worker import Worker, missing, our_version
 if TYPE_CHECKING:
     from nstfilter.pipeline import Report
 
-TRIES = 3  # a task that has ended so many workers is given up
-LOOK = 0.2  # seconds between two looks at whether to stop
-PACE = 1.0  # seconds between two questions to a worker how far it is
-QUESTIONS = 200  # of that kind a second, at most
-GRACE = 5.0  # seconds that a task has to clear away what it began
+TRIES = 3  # how many workers a task may kill before it is given up
+POLL = 0.2  # seconds between two looks at `stop`
+PACE = 1.0  # seconds between two requests to a worker for its progress
+REQUESTS = 200  # for progress a second, of all workers together, at most
+GRACE = 5.0  # seconds that a task has to remove its temporary files
 
 
 @dataclass(eq=False, slots=True)
@@ -41,22 +46,24 @@ class _Attempt:
 
 @dataclass(eq=False, slots=True)
 class _Actor:
-    """An actor, the answer expected of it, and the task it is at; `asked` is how far that is."""
+    """A Ray actor and the task it is doing. `result` is the reference to what that returns, at first to the
+    actor's being ready; `progress` that to the number of frames. Each is None when nothing is awaited."""
 
-    actor: Any
+    handle: Any
     gpu: bool
-    answer: Any
-    at: _Attempt | None = None
-    asked: Any = None
+    result: Any
+    doing: _Attempt | None = None
+    progress: Any = None
 
-    def give(self, attempt: _Attempt) -> None:
-        self.at, self.answer = attempt, self.actor.perform.remote(_anywhere(attempt.task))
+    def send(self, attempt: _Attempt) -> None:
+        self.doing, self.result = attempt, self.handle.perform.remote(_with_absolute_paths(attempt.task))
 
 
 class Cluster(Executor):
-    """The cluster at `address`; None is the one this computer belongs to, or else one of its own. `jobs` is
-    how many workers at most; each has `settings.threads` threads, one where nothing is said. As many of them
-    as the cluster has GPUs get one."""
+    """The cluster at `address`; None is the one this computer belongs to, or else a new one on this computer.
+    There are at most `jobs` workers, each with `settings.threads` threads, by default one. As many workers as
+    the cluster has GPUs get one each.
+    """
 
     def __init__(self, address: str | None, jobs: int | None) -> None:
         self._ours = not ray.is_initialized()
@@ -75,64 +82,64 @@ class Cluster(Executor):
         stop: threading.Event | None = None,
     ) -> Iterator[tuple[Task, Report | Exception]]:
         stop = stop or threading.Event()
-        told = on_frames or (lambda task, frames: None)
+        on_frames = on_frames or (lambda task, frames: None)
         coming = iter(tasks)
         waiting: deque[_Attempt] = deque()
         done: list[tuple[Task, Report | Exception]] = []
-        ask = time.monotonic() + PACE
+        next_request = time.monotonic() + PACE
         try:
             while not stop.is_set():
-                busy = sum(bool(hand.at) for hand in self._actors)
+                busy = sum(bool(actor.doing) for actor in self._actors)
                 while busy + len(waiting) < self.workers and (task := next(coming, None)):
                     if not self._actors and not waiting:
-                        self._begin(task)
+                        self._check(task)
                     waiting.append(_Attempt(task))
                 while len(self._actors) < min(self.workers, busy + len(waiting)):
-                    self._hire()
-                for hand in self._actors:
-                    if waiting and not hand.answer:
-                        hand.give(waiting.popleft())
-                # what is done is told only now, when all have work again: the listener may take its time
+                    self._start_actor()
+                for actor in self._actors:
+                    if waiting and not actor.result:
+                        actor.send(waiting.popleft())
+                # results are yielded only now that all workers are busy again: the caller may take its time
                 yield from done
                 done.clear()
-                if not waiting and not any(hand.at for hand in self._actors):
+                if not waiting and not any(actor.doing for actor in self._actors):
                     return
-                if time.monotonic() > ask:
-                    ask = time.monotonic() + max(PACE, len(self._actors) / QUESTIONS)
-                    for hand in self._actors:
-                        if hand.at and not hand.asked:
-                            hand.asked = hand.actor.frames.remote()
-                for hand, said in self._answers():
-                    attempt = hand.at
-                    if isinstance(said, int):
+                if time.monotonic() > next_request:
+                    next_request = time.monotonic() + max(PACE, len(self._actors) / REQUESTS)
+                    for actor in self._actors:
+                        if actor.doing and not actor.progress:
+                            actor.progress = actor.handle.frames.remote()
+                for actor, message in self._messages():
+                    attempt = actor.doing
+                    if isinstance(message, int):
                         if attempt:
-                            told(attempt.task, said)
-                    elif not isinstance(said, RayError):
-                        hand.at = None
-                        if attempt and said:
-                            done.append((attempt.task, said))
+                            on_frames(attempt.task, message)
+                    elif not isinstance(message, RayError):
+                        actor.doing = None
+                        if attempt and message:
+                            done.append((attempt.task, message))
                     else:
-                        self._actors.remove(hand)
-                        ray.kill(hand.actor)  # it may only be out of reach
+                        self._actors.remove(actor)
+                        ray.kill(actor.handle)  # it may only be unreachable
                         if not attempt:
-                            self._do_without(said)
+                            self._one_worker_less(message)
                             continue
                         attempt.tries += 1
-                        told(attempt.task, 0)
+                        on_frames(attempt.task, 0)
                         if attempt.tries < TRIES:
                             waiting.appendleft(attempt)
                         else:
-                            done.append((attempt.task, _fatal(attempt, said)))
+                            done.append((attempt.task, _gave_up(attempt, message)))
             yield from done
         finally:
-            if any(hand.at for hand in self._actors):  # stopped, or left alone, with work begun
-                self._dismiss()
+            if any(actor.doing for actor in self._actors):  # stopped, or the caller closed this generator
+                self._end_actors()
 
-    def _begin(self, task: Task) -> None:
-        """What must be true of the cluster before work is handed out."""
+    def _check(self, task: Task) -> None:
+        """Raises `NstfilterError` where the cluster cannot do tasks like this one, the first."""
         self._threads = task.settings.threads or 1
         self.workers = self._places()
-        _check_paths(_anywhere(task))
+        _check_paths(_with_absolute_paths(task))
 
     def _places(self) -> int:
         places = sum(int(node["Resources"].get("CPU", 0) // self._threads) for node in _nodes())
@@ -142,65 +149,65 @@ class Cluster(Executor):
             )
         return min(places, self._jobs or places)
 
-    def _hire(self) -> None:
+    def _start_actor(self) -> None:
         gpus = int(ray.cluster_resources().get("GPU", 0))
-        gpu = sum(hand.gpu for hand in self._actors) < gpus
+        gpu = sum(actor.gpu for actor in self._actors) < gpus
         environ = {name: value for name, value in os.environ.items() if name.startswith("NSTFILTER_")}
         remote: Any = ray.remote
-        kind = remote(concurrency_groups={"aside": 1})(Worker)
+        kind = remote(concurrency_groups={"control": 1})(Worker)
         actor = kind.options(num_cpus=self._threads, num_gpus=int(gpu)).remote(environ, gpu)
         self._actors.append(_Actor(actor, gpu, actor.ready.remote()))
 
-    def _answers(self) -> Iterator[tuple[_Actor, Any]]:
-        """What has come in from whom, after a little waiting: a number of frames, what became of a task, None
-        from one who is ready, or the `RayError` that ended one."""
-        expected = {hand.answer: hand for hand in self._actors if hand.answer}
-        expected |= {hand.asked: hand for hand in self._actors if hand.asked}
-        if not expected:
+    def _messages(self) -> Iterator[tuple[_Actor, Any]]:
+        """What arrived within `POLL` seconds, and from which actor: a number of frames, the result of a task,
+        None from an actor that is ready, or the `RayError` that it died of."""
+        awaited = {actor.result: actor for actor in self._actors if actor.result}
+        awaited |= {actor.progress: actor for actor in self._actors if actor.progress}
+        if not awaited:
             return
-        ray.wait(list(expected), timeout=LOOK)
-        for ref in ray.wait(list(expected), num_returns=len(expected), timeout=0)[0]:
-            hand = expected[ref]
+        ray.wait(list(awaited), timeout=POLL)
+        for reference in ray.wait(list(awaited), num_returns=len(awaited), timeout=0)[0]:
+            actor = awaited[reference]
             try:
-                said = ray.get(ref)
-            except RayTaskError as error:  # raised beside the task, such as by a module that is not there
-                said = error.cause if isinstance(error.cause, Exception) else NstfilterError(str(error))
+                message = ray.get(reference)
+            except RayTaskError as error:  # raised outside the task, such as by a missing module
+                message = error.cause if isinstance(error.cause, Exception) else NstfilterError(str(error))
             except RayError as error:
-                said = error
-            if ref is hand.asked:
-                hand.asked = None
-                if isinstance(said, int):
-                    yield hand, said
+                message = error
+            if reference is actor.progress:
+                actor.progress = None
+                if isinstance(message, int):
+                    yield actor, message
             else:
-                hand.answer = None
-                yield hand, said
+                actor.result = None
+                yield actor, message
 
-    def _do_without(self, error: RayError) -> None:
-        """A worker that never came to be is not asked for again."""
+    def _one_worker_less(self, error: RayError) -> None:
+        """A worker that could not be started is not started again."""
         self.workers -= 1
         if not self.workers:
             raise NstfilterError(f"no worker could be started on the Ray cluster: {_one_line(error)}")
 
-    def _dismiss(self) -> None:
+    def _end_actors(self) -> None:
         actors, self._actors = self._actors, []
-        busy = [hand for hand in actors if hand.at]
-        for hand in busy:
-            hand.actor.stop.remote()
+        busy = [actor for actor in actors if actor.doing]
+        for actor in busy:
+            actor.handle.stop.remote()
         if busy:
-            ray.wait([hand.answer for hand in busy], num_returns=len(busy), timeout=GRACE)
-        for hand in actors:
-            ray.kill(hand.actor)
+            ray.wait([actor.result for actor in busy], num_returns=len(busy), timeout=GRACE)
+        for actor in actors:
+            ray.kill(actor.handle)
 
     def close(self) -> None:
         if ray.is_initialized():
-            self._dismiss()
+            self._end_actors()
             if self._ours:
                 ray.shutdown()
 
 
 def _connect(address: str | None) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own reports to nobody
-    polite_kill = signal.getsignal(signal.SIGTERM)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a new cluster sends no usage statistics
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
@@ -210,40 +217,40 @@ def _connect(address: str | None) -> None:
         ) from None
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, polite_kill)  # Ray puts its own in place
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray installs a handler of its own
 
 
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
-def _anywhere(task: Task) -> Task:
-    """The task with paths that do not depend on the folder a process was started in."""
+def _with_absolute_paths(task: Task) -> Task:
+    """The task, independent of the current folder of a process."""
     model = task.settings.model
     return replace(
         task,
-        input=task.input.absolute() if task.input.exists() else task.input,  # or the name of a source
+        input=task.input.absolute() if task.input.exists() else task.input,  # else it names a source
         output=task.output.absolute(),
         settings=replace(task.settings, model=os.path.abspath(model) if os.path.exists(model) else model),
     )
 
 
 def _check_paths(task: Task) -> None:
-    """Raises `NstfilterError` unless every machine that may get work sees what `task` reads, and can write
-    where it writes."""
+    """Raises `NstfilterError` unless every machine of the cluster sees what `task` reads, and can write
+    beside its output."""
     folder = next(parent for parent in task.output.parents if parent.is_dir())
     files = [path for path in (task.input, Path(task.settings.model)) if path.is_absolute()]
-    mark = folder / f".nstfilter-{secrets.token_hex(8)}"  # a folder of the same name elsewhere will not do
+    mark = folder / f".nstfilter-{secrets.token_hex(8)}"  # tells it from another folder of the same path
     try:
-        mark.write_text("Can every machine see this?")
+        mark.write_text("written to see whether every machine of the cluster sees this folder")
     except OSError as error:
         raise SinkError(f"cannot write in {folder}: {error.strerror}") from None
     try:
         sizes = [(path, path.stat().st_size) for path in [*files, mark]]
-        look: Any = ray.remote(_look)
+        check: Any = ray.remote(_version_and_missing)
         nodes = _nodes()
         answers = [
-            look.options(
+            check.options(
                 num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(sizes, folder)
             for node in nodes
@@ -270,17 +277,17 @@ def _check_paths(task: Task) -> None:
         mark.unlink(missing_ok=True)
 
 
-def _look(files: list[tuple[Path, int]], folder: Path) -> tuple[str, Path | None]:
+def _version_and_missing(files: list[tuple[Path, int]], folder: Path) -> tuple[str, Path | None]:
     return our_version(), missing(files, folder)
 
 
-def _fatal(attempt: _Attempt, error: RayError) -> NstfilterError:
+def _gave_up(attempt: _Attempt, error: RayError) -> NstfilterError:
     return NstfilterError(
         f"{attempt.task.input} has killed {attempt.tries} workers of the Ray cluster: {_one_line(error)}"
     )
 
 
 def _one_line(error: BaseException) -> str:
-    """The end of it: Ray puts the cause last, below its own tracebacks."""
+    """The last line, where Ray puts the cause, below its tracebacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -20,8 +20,8 @@ def our_version() -> str:
 
 
 def missing(files: Sequence[tuple[Path, int]], folder: Path) -> Path | None:
-    """The first of `files`, given with their sizes in bytes, that this machine sees otherwise or not at all;
-    `folder` if this machine cannot write there."""
+    """The first of `files`, given with their sizes in bytes, that has another size on this machine or is not
+    there; `folder` if this machine cannot write there; else None."""
     for path, size in files:
         try:
             if not path.is_dir() and path.stat().st_size != size:
@@ -32,17 +32,17 @@ def missing(files: Sequence[tuple[Path, int]], folder: Path) -> Path | None:
 
 
 class Worker:
-    """An actor. `perform` is busy for as long as a task takes; `frames` and `stop` are heard meanwhile."""
+    """A Ray actor. Ray calls `perform` in one thread, and `frames` and `stop` in another meanwhile."""
 
     def __init__(self, environ: dict[str, str], uses_gpu: bool) -> None:
         os.environ.update(environ)
         if not uses_gpu:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # else it would take from those it was given to
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # else it would use those of other workers
         self._stop = threading.Event()
         self._frames = 0
 
     def ready(self) -> None:
-        """Answers once the worker is there."""
+        """Returns at once, which shows that the actor has started."""
 
     def perform(self, task: Task) -> Report | Exception:
         self._frames = 0
@@ -55,12 +55,12 @@ class Worker:
     def _count(self, frames: int) -> None:
         self._frames = frames
 
-    @ray.method(concurrency_group="aside")
+    @ray.method(concurrency_group="control")
     def frames(self) -> int:
-        """How many frames of its task are painted so far."""
+        """How many frames of the current task are painted so far."""
         return self._frames
 
-    @ray.method(concurrency_group="aside")
+    @ray.method(concurrency_group="control")
     def stop(self) -> None:
-        """Give up the task that is being done."""
+        """Make `perform` give up the current task."""
         self._stop.set()
