@@ -138,6 +138,10 @@ def test_a_recipe_chooses_only_among_models_that_have_a_name():
         assert stranger.settings(model="mine/").model == "mine/"
 
 
+def test_a_recipes_mix_has_its_name():
+    assert str(RECIPE.mix) == "wave+mosaic"
+
+
 def test_another_model_is_noticed():
     model = FakeModel()
     Recipe.of(settings(embedding=bytes(12), shape=(3,)), model.fingerprint).check_model(model)

@@ -116,8 +116,13 @@ def test_a_mix_can_be_spelled_so_that_it_means_the_same_anywhere(
 
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "-inf", "1e7", "0.0"])
 def test_a_weight_that_weighs_nothing_sensible_is_refused(pack: Path, weight: str) -> None:
-    with pytest.raises(UsageError, match="must be greater than 0"):
+    with pytest.raises(UsageError, match="must be positive, a million at most"):
         parse_style(f"wave:{weight}+mosaic:1")
+
+
+def test_a_weight_that_is_lost_beside_the_others_is_refused(pack: Path) -> None:
+    with pytest.raises(UsageError, match="is nothing beside the others"):
+        parse_style("wave:5e-324+mosaic:1e6")
 
 
 @pytest.mark.parametrize("weight", ["heavy", "0.7.1", "", "1,5"])

@@ -104,7 +104,7 @@ def find_style(text: str | os.PathLike[str]) -> Style:
     if matches:
         choices = " or ".join(f"{style.pack}/{style.name}" for style in matches)
         raise UsageError(f"several packs have a style {text!r}; say {choices}")
-    path = Path(os.path.expanduser(text))
+    path = Path(_expanded(text))
     if os.path.isdir(path):
         raise UsageError(f"{text} is a folder where a style picture was expected")
     if os.path.isfile(path):
@@ -152,12 +152,13 @@ def parse_style(text: str | os.PathLike[str]) -> StyleMix:
         if not name:
             raise UsageError(f"{text!r} is not a mix of styles; expected something like wave:0.7+mosaic:0.3")
         if not 0 < weight <= _MAX_WEIGHT:
-            raise UsageError(
-                f"the weight {weight:g} in {text!r} must be greater than 0 and not beyond a million"
-            )
+            raise UsageError(f"the weight {weight:g} in {text!r} must be positive, a million at most")
         parts.append((find_style(name), weight))
     total = sum(weight for _, weight in parts)
-    return StyleMix(tuple((style, weight / total) for style, weight in parts))
+    mix = StyleMix(tuple((style, weight / total) for style, weight in parts))
+    if not all(share for _, share in mix.parts):
+        raise UsageError(f"one of the weights in {text!r} is nothing beside the others; leave that style out")
+    return mix
 
 
 def _weighed(part: str) -> tuple[str, float]:
@@ -180,4 +181,9 @@ def _is_weighed_path(part: str) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    return os.path.exists(os.path.expanduser(text))
+    return os.path.exists(_expanded(text))
+
+
+def _expanded(text: str) -> str:
+    """With the user's folder for `~`; a text with a NUL, which expanduser raises ValueError for, as it is."""
+    return text if "\0" in text else os.path.expanduser(text)

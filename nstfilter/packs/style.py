@@ -80,7 +80,8 @@ class StyleMix:
 
     def __str__(self) -> str:
         """Short, for people: names without packs, and pictures by their files. Not always unique."""
-        return self._written([style.name if style.pack else style.path.name for style, _ in self.parts])
+        names = (style.name if style.pack else style.path.name or style.name for style, _ in self.parts)
+        return self._written(list(names))
 
     @property
     def spelled(self) -> str:
