@@ -310,3 +310,65 @@ def test_pictures_too(notes, tmp_path):
         done = list(executor.run(tasks([tmp_path / "a.png", tmp_path / "b.png"], settings())))
     assert {task.input.name for task, _ in done} == {"a.png", "b.png"}
     assert cv2.imread(str(tmp_path / "out" / "a.png"))[0, 0].tolist() == [55, 60, 150]
+
+
+def pictures(folder, count=6):
+    made = [folder / f"{index}.png" for index in range(count)]
+    for index, path in enumerate(made):
+        cv2.imwrite(str(path), np.full((48, 64, 3), 30 * index, np.uint8))
+    return made
+
+
+def test_pictures_are_read_while_another_is_painted(notes, tmp_path, monkeypatch):
+    """The first is not painted before the second was opened, and no two are painted at once."""
+    inputs, opened, painting = pictures(tmp_path), threading.Event(), []
+
+    def opening(path):
+        if Path(path) == inputs[1]:
+            opened.set()
+        return open_source(path)
+
+    def stylize(self, frame, embedding, *, out=None):
+        assert opened.wait(20)
+        painting.append(threading.current_thread())
+        assert len(painting) == 1
+        time.sleep(0.01)
+        painting.clear()
+        return 255 - frame
+
+    monkeypatch.setattr("nstfilter.jobs.work.open_source", opening)
+    monkeypatch.setattr("nstfilter.testing.FakeModel.stylize", stylize)
+    told = []
+    done = list(
+        open_executor("local").run(tasks(inputs, settings()), on_frames=lambda *what: told.append(what))
+    )
+    assert [task.input for task, _ in done] == inputs
+    assert told == [(task, 1) for task, _ in done]
+    for index, (task, report) in enumerate(done):
+        assert report.frames == 1
+        assert (cv2.imread(str(task.output)) == 255 - 30 * index).all(), "no picture is mixed with another"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("nstfilter-picture")]
+
+
+def test_a_picture_that_fails_is_told_of_and_the_others_are_done(notes, tmp_path):
+    inputs = pictures(tmp_path)
+    inputs[2].write_bytes(b"not a picture")
+    done = {task.input: result for task, result in open_executor("local").run(tasks(inputs, settings()))}
+    assert list(done) == inputs
+    assert isinstance(done.pop(inputs[2]), SourceError)
+    assert all(report.frames == 1 for report in done.values())
+
+
+def test_pictures_and_videos_may_alternate_and_stop_ends_both(notes, tmp_path):
+    stills, films = pictures(tmp_path, 4), videos(tmp_path, 1)
+    mixed = [*stills[:3], *films, stills[3]]
+    done = [task.input for task, _ in open_executor("local").run(tasks(mixed, settings()))]
+    assert done == mixed
+    stop = threading.Event()
+    done = []
+    for task, _ in open_executor("local").run(tasks(mixed, settings(), "again"), stop=stop):
+        done.append(task.input)
+        stop.set()
+    assert len(done) <= 3
+    assert not list((tmp_path / "again").glob("*.mp4"))
+    assert not list((tmp_path / "again").glob(".*"))

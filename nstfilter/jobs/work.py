@@ -16,16 +16,22 @@ from nstfilter.jobs.checkpoints import CheckpointSink
 from nstfilter.jobs.task import Segment, Settings, Stopped, Task
 from nstfilter.jobs.unchanged import WatchedSource
 from nstfilter.manager import manager, open_sink, open_source
+from nstfilter.models import StyleModel
 from nstfilter.pipeline import Report, run
 from nstfilter.stability import warm_up
 from nstfilter.streams import Frame, Source
 
 
 def perform(
-    task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
+    task: Task,
+    *,
+    on_frame: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+    filters: Callable[[Settings], StyleFilter | InTurn] | None = None,
 ) -> Report:
-    """Do `task` in this process. Raises what reading, painting or writing raises, and `Stopped`; nothing is
-    then left under the output's name. A part that holds no frame makes no output."""
+    """Do `task` in this process, with the filter that `filters` has for its settings, by default
+    `filter_for`. Raises what reading, painting or writing raises, and `Stopped`; nothing is then left under
+    the output's name. A part that holds no frame makes no output."""
 
     def painted(frames: int) -> None:
         if on_frame:
@@ -33,7 +39,7 @@ def perform(
         if stop and stop.is_set():
             raise Stopped
 
-    paint = filter_for(task.settings)
+    paint = (filters or filter_for)(task.settings)
     paint.reset()
     known = manager().sinks.options(str(task.output))
     options = {name: value for name, value in task.options.items() if name in known}
@@ -49,7 +55,11 @@ def perform(
 
 
 def _perform_segment(
-    task: Task, segment: Segment, paint: StyleFilter, options: dict[str, Any], painted: Callable[[int], None]
+    task: Task,
+    segment: Segment,
+    paint: StyleFilter | InTurn,
+    options: dict[str, Any],
+    painted: Callable[[int], None],
 ) -> Report:
     """Goes on from the checkpoints that an earlier run has left."""
     sink = CheckpointSink(task.output, lambda path: open_sink(path, **options))
@@ -75,7 +85,7 @@ class _WarmedUp(Source):
     """The frames of `source` from `begin` on; those before it only pass through the filter, which so comes
     to remember what it would have remembered had it seen the whole video."""
 
-    def __init__(self, source: Source, paint: StyleFilter, begin: int) -> None:
+    def __init__(self, source: Source, paint: Callable[[np.ndarray], np.ndarray], begin: int) -> None:
         super().__init__()
         self.source, self.paint, self.begin = source, paint, begin
         self.info, self.warnings = source.info, source.warnings
@@ -92,11 +102,15 @@ class _WarmedUp(Source):
 
 
 def attempt(
-    task: Task, *, on_frame: Callable[[int], None] | None = None, stop: threading.Event | None = None
+    task: Task,
+    *,
+    on_frame: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+    filters: Callable[[Settings], StyleFilter | InTurn] | None = None,
 ) -> Report | Exception:
     """As `perform`, for a worker far from home: an error is the answer, in a form that can be sent there."""
     try:
-        return perform(task, on_frame=on_frame, stop=stop)
+        return perform(task, on_frame=on_frame, stop=stop, filters=filters)
     except Exception as error:
         if not isinstance(error, NstfilterError):
             error.add_note("".join(traceback.format_exception(error)))  # all that is left of it elsewhere
@@ -130,12 +144,29 @@ def filter_for(settings: Settings, made: StyleFilter | None = None) -> StyleFilt
     return _latest[settings]
 
 
-def _make(settings: Settings) -> StyleFilter:
+class InTurn:
+    """A further filter for `settings`, for another thread, with the model of `filter_for`. Those that share
+    `lock` paint one frame at a time: a model need not allow for more."""
+
+    def __init__(self, settings: Settings, lock: threading.Lock) -> None:
+        self._lock = lock
+        with lock:
+            self._paint = _make(settings, filter_for(settings).model)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        with self._lock:
+            return self._paint(image)
+
+    def reset(self) -> None:
+        self._paint.reset()
+
+
+def _make(settings: Settings, model: StyleModel | None = None) -> StyleFilter:
     return StyleFilter(
         np.frombuffer(settings.embedding, np.float32).reshape(settings.shape),
         strength=settings.strength,
         keep_colors=settings.keep_colors,
-        model=settings.model,
+        model=model or settings.model,
         size=settings.size,
         stability=settings.stability,
         area=settings.area,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nstfilter.errors import UsageError
 from nstfilter.hookspecs import Register, hookimpl
-from nstfilter.jobs.task import Executor, Task
+from nstfilter.jobs.task import Executor, Settings, Task
 
 if TYPE_CHECKING:
+    from nstfilter.jobs.work import InTurn
     from nstfilter.pipeline import Report
+
+# pictures in flight: one is read, one painted, one written. A file larger than this many bytes is done alone
+AT_ONCE = 3
+LARGEST = 20_000_000
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @hookimpl
@@ -33,7 +42,12 @@ def _open(target: str, *, jobs: int = 1) -> Executor:
 
 
 class InProcess(Executor):
-    """One task after the other, in this process."""
+    """In this process: one task after the other, but of pictures one is painted while others are read and
+    written."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._own = threading.local()  # each thread's filter
 
     def run(
         self,
@@ -45,10 +59,53 @@ class InProcess(Executor):
         from nstfilter.jobs.work import attempt
 
         stop = stop or threading.Event()
-        for task in tasks:
-            if stop.is_set():
-                return
-            result = attempt(task, on_frame=partial(on_frames, task) if on_frames else None, stop=stop)
-            if stop.is_set() and isinstance(result, Exception):
-                return
-            yield task, result
+        begun: deque[tuple[Task, Future[Report | Exception]]] = deque()
+
+        def done(left: int) -> Iterator[tuple[Task, Report | Exception]]:
+            """The results of the pictures begun, until so many are left."""
+            while len(begun) > left:
+                task, future = begun.popleft()
+                result = future.result()
+                if isinstance(result, Exception):
+                    if stop.is_set():
+                        continue
+                elif on_frames:
+                    on_frames(task, result.frames)
+                yield task, result
+
+        threads = ThreadPoolExecutor(AT_ONCE, "nstfilter-picture")
+        try:
+            for task in tasks:
+                if stop.is_set():
+                    break
+                if _is_picture(task):
+                    begun.append((task, threads.submit(attempt, task, stop=stop, filters=self._filter)))
+                    yield from done(AT_ONCE - 1)
+                    continue
+                yield from done(0)
+                result = attempt(task, on_frame=partial(on_frames, task) if on_frames else None, stop=stop)
+                if stop.is_set() and isinstance(result, Exception):
+                    return
+                yield task, result
+            yield from done(0)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _filter(self, settings: Settings) -> InTurn:
+        from nstfilter.jobs.work import InTurn
+
+        if getattr(self._own, "settings", None) != settings:
+            self._own.settings, self._own.filter = settings, InTurn(settings, self._turn)
+        own: InTurn = self._own.filter
+        return own
+
+
+def _is_picture(task: Task) -> bool:
+    """Whether `task` is a picture of which several fit into memory."""
+    with suppress(OSError):
+        return (
+            task.segment is None
+            and {task.input.suffix.lower(), task.output.suffix.lower()} <= PICTURES
+            and task.input.stat().st_size <= LARGEST
+        )
+    return False
