@@ -312,7 +312,7 @@ def test_pictures_too(notes, tmp_path):
     assert cv2.imread(str(tmp_path / "out" / "a.png"))[0, 0].tolist() == [55, 60, 150]
 
 
-def pictures(folder, count=6):
+def shades(folder, count=6):
     made = [folder / f"{index}.png" for index in range(count)]
     for index, path in enumerate(made):
         cv2.imwrite(str(path), np.full((48, 64, 3), 30 * index, np.uint8))
@@ -321,7 +321,7 @@ def pictures(folder, count=6):
 
 def test_pictures_are_read_while_another_is_painted(notes, tmp_path, monkeypatch):
     """The first is not painted before the second was opened, and no two are painted at once."""
-    inputs, opened, painting = pictures(tmp_path), threading.Event(), []
+    inputs, opened, painting = shades(tmp_path), threading.Event(), []
 
     def opening(path):
         if Path(path) == inputs[1]:
@@ -351,7 +351,7 @@ def test_pictures_are_read_while_another_is_painted(notes, tmp_path, monkeypatch
 
 
 def test_a_picture_that_fails_is_told_of_and_the_others_are_done(notes, tmp_path):
-    inputs = pictures(tmp_path)
+    inputs = shades(tmp_path)
     inputs[2].write_bytes(b"not a picture")
     done = {task.input: result for task, result in open_executor("local").run(tasks(inputs, settings()))}
     assert list(done) == inputs
@@ -360,7 +360,7 @@ def test_a_picture_that_fails_is_told_of_and_the_others_are_done(notes, tmp_path
 
 
 def test_pictures_and_videos_may_alternate_and_stop_ends_both(notes, tmp_path):
-    stills, films = pictures(tmp_path, 4), videos(tmp_path, 1)
+    stills, films = shades(tmp_path, 4), videos(tmp_path, 1)
     mixed = [*stills[:3], *films, stills[3]]
     done = [task.input for task, _ in open_executor("local").run(tasks(mixed, settings()))]
     assert done == mixed

@@ -38,14 +38,15 @@ def _open(target: str, *, jobs: int = 1) -> Executor:
         return InProcess()
     from nstfilter.plugins.executors.local_pool import Pool
 
-    return Pool(jobs, InProcess())
+    return Pool(jobs, InProcess(at_once=1))  # the pool may leave it between two tasks
 
 
 class InProcess(Executor):
-    """In this process: one task after the other, but of pictures one is painted while others are read and
-    written."""
+    """In this process: one task after the other, but up to `at_once` pictures: one is painted while others
+    are read and written."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._turn = threading.Lock()
         self._own = threading.local()  # each thread's filter
 
@@ -56,6 +57,7 @@ class InProcess(Executor):
         on_frames: Callable[[Task, int], None] | None = None,
         stop: threading.Event | None = None,
     ) -> Iterator[tuple[Task, Report | Exception]]:
+        from nstfilter.jobs.interrupts import interrupted_later
         from nstfilter.jobs.work import attempt
 
         stop = stop or threading.Event()
@@ -64,8 +66,11 @@ class InProcess(Executor):
         def done(left: int) -> Iterator[tuple[Task, Report | Exception]]:
             """The results of the pictures begun, until so many are left."""
             while len(begun) > left:
-                task, future = begun.popleft()
-                result = future.result()
+                task, future = begun[0]
+                result = None if future.cancelled() else future.result()
+                begun.popleft()
+                if result is None:
+                    continue
                 if isinstance(result, Exception):
                     if stop.is_set():
                         continue
@@ -73,14 +78,14 @@ class InProcess(Executor):
                     on_frames(task, result.frames)
                 yield task, result
 
-        threads = ThreadPoolExecutor(AT_ONCE, "nstfilter-picture")
+        threads = ThreadPoolExecutor(self._at_once, "nstfilter-picture")
         try:
             for task in tasks:
                 if stop.is_set():
                     break
-                if _is_picture(task):
+                if self._at_once > 1 and _is_picture(task):
                     begun.append((task, threads.submit(attempt, task, stop=stop, filters=self._filter)))
-                    yield from done(AT_ONCE - 1)
+                    yield from done(self._at_once - 1)
                     continue
                 yield from done(0)
                 result = attempt(task, on_frame=partial(on_frames, task) if on_frames else None, stop=stop)
@@ -88,8 +93,14 @@ class InProcess(Executor):
                     return
                 yield task, result
             yield from done(0)
+        except KeyboardInterrupt:
+            with interrupted_later():  # a second Ctrl-C would leave half a picture
+                threads.shutdown(cancel_futures=True)
+            yield from done(0)  # those at work are done
+            raise
         finally:
-            threads.shutdown(cancel_futures=True)
+            with interrupted_later():
+                threads.shutdown(cancel_futures=True)
 
     def _filter(self, settings: Settings) -> InTurn:
         from nstfilter.jobs.work import InTurn
