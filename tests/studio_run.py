@@ -113,7 +113,10 @@ def studio_run(
     session.controls = Controls(paint, styles, say=session.say)
     out, panel = LatestSink(), PanelSink(session, host, port, osc)
     panel.name = "panel"
-    camera = open_source(source, seconds=3600, sound=False) if source.startswith("demo") else Camera()
+    session.open_source = lambda target: (
+        open_source("demo:320x180@30", seconds=3600, sound=False) if target == "demo" else Camera()
+    )
+    camera = session.open_source(source)
     session.live = Live(camera, session.controls, [out, panel], rate=Fraction(30), say=session.say)
     session.controls.on_air = lambda: session.live.on_air
     session.recordings = Recordings(session.live, session.controls)

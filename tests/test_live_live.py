@@ -878,3 +878,31 @@ def test_a_call_and_a_take_of_the_plain_camera_are_whole_files(tmp_path):
         assert times[-1] == pytest.approx(29 / 30, abs=0.1)
         assert not frames[-1].image[10:110, :12].max() > 20  # the bar on the left
         assert frames[-1].image[10:110, 20:170].max() > 100
+
+
+@pytest.mark.parametrize("trouble", [None, "unplug", "stall"])
+def test_a_run_goes_on_with_another_source_whatever_the_first_one_does(clock, trouble):
+    said, sink, first, second = [], FakeDevice(clock), FakeCamera(clock), FakeCamera(clock, (32, 48))
+    live = Live(first, darker, [sink], clock=clock, say=said.append)
+    if trouble:
+        clock.at(1.0, getattr(first, trouble))
+    clock.at(2.0, lambda: live.switch(second))
+    clock.at(4.0, live.stop)
+    live.run()
+    assert first.closed
+    assert second.closed
+    assert first.socket.opened <= 3  # nobody goes on to try it
+    late = [frame for frame, at in zip(sink.frames, sink.device.times, strict=True) if at > 2.8]
+    assert len(late) > 30
+    assert all(frame.captured is not None for frame in late)
+    assert {frame.image.shape for frame in late} == {(48, 64, 3)}
+    assert all(frame.image[24, 2].max() == 0 for frame in late)  # the bars beside a narrower picture
+
+
+def test_a_source_that_comes_after_the_end_is_closed(clock):
+    second = FakeCamera(clock)
+    live = Live(FakeCamera(clock), darker, [FakeDevice(clock)], clock=clock)
+    clock.at(0.5, live.stop)
+    clock.at(0.5, lambda: live.switch(second))
+    live.run()
+    assert second.closed

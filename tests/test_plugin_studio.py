@@ -24,7 +24,7 @@ from studio_run import FAKE_MODEL, STYLES, LatestSink, packs_for_studio, studio_
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from nstfilter.errors import SinkError, StyleError, UsageError
+from nstfilter.errors import SinkError, SourceError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_sink
 from nstfilter.plugins.studio.access import is_own_name, load_token
@@ -266,6 +266,9 @@ def test_readers_of_the_stream_see_the_card_and_count_as_others(run):
         else:
             raise AssertionError("the card did not come")
     wait_for(lambda: not run.session.live.on_air)
+    (closed,) = [one.given for one in run.session.live._workers if one.name == "stream"]
+    wait_for(lambda: closed.state == "closed")
+    assert closed.preview.latest is None
 
 
 def test_two_pages_and_the_keys_stay_in_step(run):
@@ -738,6 +741,38 @@ def test_outputs_are_listed_with_what_is_missing_and_switched(run, monkeypatch, 
         off = client.post("/api/outputs", json={"name": "virtualcam", "on": False}).json()["outputs"]
         assert not next(one for one in off if one["name"] == "virtualcam")["on"]
         wait_for(lambda: sink.state == "closed")
+
+
+def test_the_run_goes_on_with_another_source(run):
+    first = wait_for(lambda: run.out.latest is not None) and run.session.controls.plain_frame.copy()
+    with run.client() as client:
+        listed = {one["name"]: one["on"] for one in client.get("/api/sources").json()["sources"]}
+        assert listed["camera"]
+        assert not listed["demo"]
+        for name in ("/etc/hostname", "film.mp4", "", "webcam:99"):
+            assert client.post("/api/sources", json={"name": name}).status_code == 400
+        client.post("/api/sources", json={"name": "demo"})
+        assert client.get("/api/state").json()["state"]["source"] == "demo"
+        # the gradient is grey, the demo is not
+        wait_for(lambda: np.ptp(run.session.controls.plain_frame.mean((0, 1))) > 8)
+        client.post("/api/sources", json={"name": "camera"})
+        wait_for(lambda: np.ptp(run.session.controls.plain_frame.mean((0, 1))) < 1)
+        shown = run.out.count
+        wait_for(lambda: run.out.count > shown + 5)
+    assert np.ptp(first.mean((0, 1))) < 1
+
+
+def test_a_source_that_cannot_be_opened_changes_nothing(run, monkeypatch):
+    def fail(target):
+        raise SourceError("the demo is out of order")
+
+    run.session.open_source = fail
+    with run.client() as client:
+        answer = client.post("/api/sources", json={"name": "demo"})
+        assert (answer.status_code, answer.json()["error"]) == (400, "the demo is out of order")
+        assert client.get("/api/state").json()["state"]["source"] == "camera"
+    shown = run.out.count
+    wait_for(lambda: run.out.count > shown + 5)
 
 
 def test_a_phone_gets_an_address_only_where_it_is_let_in(run, folders, monkeypatch):

@@ -181,6 +181,7 @@ def live(
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
         session = Session(source, model, on_address=partial(_show_page, as_json, open_page))
         session.listen(status.say)
+        session.open_source = lambda target: _open_source(target, shape, rate)
         controls = session.controls = Controls(
             paint,
             chosen or _names,

@@ -182,6 +182,11 @@ class Live:
         """How the run is doing lately; once it is over, how it went."""
         return self._figures if self._over and self._figures else self._count(lately=True)
 
+    def switch(self, source: Source) -> None:
+        """Go on with `source` (open) in place of the one there is, which is closed. Frames of another size
+        are letterboxed. May be called from any thread."""
+        self._source.switch(source)
+
     @property
     def sinks(self) -> list[Sink]:
         """The sinks that are written to, as they were given; not those that have ended or are ending."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nstfilter.live.controls import Controls
     from nstfilter.live.live import Live
     from nstfilter.live.recordings import Recordings
+    from nstfilter.streams import Source
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Session:
     """What a sink with the option `session` is given. The sink is opened by the run, so all is there then.
 
     `source`, `model`  as the user wrote them
+    `open_source`      opens a source as the first one was opened
     `say`              is told what happens, in a line each; `listen` adds another that is told
     `on_address`       is told where the panel can be found
     """
@@ -28,8 +30,12 @@ class Session:
     controls: Controls = field(init=False)
     live: Live = field(init=False)
     recordings: Recordings = field(init=False)
+    open_source: Callable[[str], Source] = field(init=False)
     on_address: Callable[[str], None] = print
     _listeners: list[Callable[[str], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.first_source = self.source
 
     def say(self, message: str) -> None:
         """Tell every listener; from any thread."""
@@ -38,6 +44,13 @@ class Session:
 
     def listen(self, listener: Callable[[str], None]) -> None:
         self._listeners.append(listener)
+
+    def switch_source(self, target: str) -> None:
+        """Go on with the source that `target` names, opened as the first one was. Raises what opening it
+        raises; the run then goes on with the one it has."""
+        if target != self.source:
+            self.live.switch(self.open_source(target))
+            self.source = target
 
     def figures(self) -> Figures:
         """How the run is doing lately."""

@@ -28,7 +28,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nstfilter.errors import UsageError
-from nstfilter.plugins.studio.outputs import ask_doctor, list_outputs, switch_output
+from nstfilter.plugins.studio.outputs import (
+    ask_doctor,
+    list_outputs,
+    list_sources,
+    switch_output,
+    switch_source,
+)
 from nstfilter.plugins.studio.renders import MAX_FILE
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
@@ -59,6 +65,8 @@ class Api:
             Route("/api/renders/{key}", self._remove_render, methods=["DELETE"]),
             Route("/renders/{key}/{what}", self._render_file),
             Route("/api/styles/keep", self._keep_style, methods=["POST"]),
+            Route("/api/sources", self._get_sources, methods=["GET"]),
+            Route("/api/sources", self._switch_source, methods=["POST"]),
             Route("/api/outputs", self._get_outputs, methods=["GET"]),
             Route("/api/outputs", self._switch_output, methods=["POST"]),
             Route("/api/doctor", self._doctor),
@@ -145,6 +153,15 @@ class Api:
         await run_in_threadpool(self._studio.keep_style, key, name)
         self._changed()
         return JSONResponse({"styles": self._studio.gallery.facts()}, 201)
+
+    async def _get_sources(self, request: Request) -> Response:
+        return JSONResponse({"sources": await run_in_threadpool(list_sources, self._studio.session)})
+
+    async def _switch_source(self, request: Request) -> Response:
+        wish = await _object(request)
+        await run_in_threadpool(switch_source, self._studio.session, str(wish.get("name")))
+        self._changed()
+        return JSONResponse({"sources": await run_in_threadpool(list_sources, self._studio.session)})
 
     async def _get_outputs(self, request: Request) -> Response:
         return JSONResponse({"outputs": await run_in_threadpool(list_outputs, self._studio.session)})

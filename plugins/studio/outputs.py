@@ -1,4 +1,4 @@
-"""Where the run's frames go, for pages: which outputs there are, and switching them on and off."""
+"""What the run sees through and where its frames go, for pages: which there are, and switching them."""
 
 from __future__ import annotations
 
@@ -86,3 +86,29 @@ def own_address() -> str | None:
         except OSError:
             return None
     return None if address.startswith(("127.", "0.")) else address
+
+
+def list_sources(session: Session) -> list[dict[str, Any]]:
+    """What the run can see through, on or off: the cameras by name, the demo, and what it began with."""
+    from nstfilter.plugins.cameras import cameras
+    from nstfilter.plugins.virtual_cameras import LABEL
+
+    found = [{"name": "demo", "title": "Demo", "problem": ""}]
+    for camera in cameras():
+        if camera.name == LABEL:  # which shows what we paint ourselves
+            continue
+        on = session.source in (f"webcam:{camera.index}", "webcam")
+        busy = f"in use by {camera.busy_with}" if camera.busy_with and not on else ""
+        problem = "you may not open it" if camera.denied else busy
+        found.append({"name": f"webcam:{camera.index}", "title": camera.name, "problem": problem})
+    if session.first_source not in {one["name"] for one in found}:
+        found.insert(0, {"name": session.first_source, "title": session.first_source, "problem": ""})
+    return [one | {"on": one["name"] == session.source} for one in found]
+
+
+def switch_source(session: Session, name: str) -> None:
+    """Go on with the source called `name`, one of `list_sources`: a page names no files. Raises `UsageError`
+    and what opening it raises; the run then goes on with the source it has."""
+    if name not in {one["name"] for one in list_sources(session)}:
+        raise UsageError(f"{name!r} is not a source of this run")
+    session.switch_source(name)

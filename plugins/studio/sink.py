@@ -35,7 +35,8 @@ class StreamSink(Sink):
     def _write(self, frame: Frame) -> None:
         self.preview.show(frame.image, lambda: None)
 
-    def _close(self) -> None: ...
+    def _close(self) -> None:
+        self.preview = Preview()  # the run remembers its sinks, and need not remember their pictures
 
 
 class PanelSink(Sink):

@@ -33,7 +33,11 @@ class Setup extends HTMLElement {
     this.osc = h("div");
     this.midi = h("div", { "data-testid": "midi" });
     this.checks = h("div.list", { "data-testid": "checks" });
+    this.sources = h("select", { "aria-label": "Source", "data-testid": "source" });
+    this.sources.addEventListener("change", () => this.#source());
     this.append(
+      h("h2", {}, "What it sees"),
+      this.sources,
       h("h2", {}, "Who sees it"),
       this.outputs,
       h("h2", {}, "Phone, OBS and buttons"),
@@ -55,7 +59,8 @@ class Setup extends HTMLElement {
     this.seen = true;
     this.#drawMidi();
     try {
-      const [{ outputs }, about, { osc, addresses }] = await Promise.all([api("/api/outputs"), api("/api/addresses"), api("/api/osc")]);
+      const [{ sources }, { outputs }, about, { osc, addresses }] = await Promise.all([api("/api/sources"), api("/api/outputs"), api("/api/addresses"), api("/api/osc")]);
+      this.#drawSources(sources);
       this.#drawOutputs(outputs);
       this.#drawRemote(about);
       this.#drawOsc(osc, addresses);
@@ -80,6 +85,21 @@ class Setup extends HTMLElement {
     const parameter = link.parameters.find((one) => one.name === name);
     if (!parameter) return "";
     return parameter.type === "str" ? (values[name] ?? "") : parameter.type === "bool" ? String(Number(values[name])) : String(values[name] ?? "auto");
+  }
+
+  #drawSources(sources) {
+    this.sources.replaceChildren(...sources.map(({ name, title, problem, on }) => h("option", { value: name, disabled: Boolean(problem) && !on, selected: on }, problem ? `${title} (${problem})` : title)));
+  }
+
+  async #source() {
+    this.sources.disabled = true;
+    try {
+      this.#drawSources((await post("/api/sources", { name: this.sources.value })).sources);
+    } catch (error) {
+      toast(error.message, "error");
+      await this.show();
+    }
+    this.sources.disabled = false;
   }
 
   #drawOutputs(outputs) {
