@@ -228,8 +228,10 @@ def test_a_recipe_finds_it_by_its_name_and_knows_another_one(folder, model, vect
     (folder / "dots.taught.npz").write_bytes(taught.dump(vector * np.float32(1.1), RECIPE))
     with pytest.raises(UsageError, match="taught otherwise"):
         recipe.settings()
+    assert recipe.style_at_hand
     (folder / "pack.toml").unlink()
     packs.cache_clear()
+    assert not recipe.style_at_hand
     with pytest.raises(UsageError, match="not installed"):
         recipe.settings()
 

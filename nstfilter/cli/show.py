@@ -45,7 +45,7 @@ def show(
     for name, value in recipe.options.items():
         print(f"{name:12} {value}")
     print(f"painted by   nstfilter {recipe.version}")
-    if recipe.embedding or recipe.embedding_hash:
+    if recipe.style_at_hand:
         print(f"again        nstfilter apply INPUT --recipe {shlex.quote(file)}")
     print(f"command      {recipe.command}")
 

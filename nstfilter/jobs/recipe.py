@@ -237,14 +237,21 @@ class Recipe(BaseModel):
             threads=threads,
         )
 
-    def _installed(self, model: str, threads: int | None) -> bytes:
-        """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
-        remedy = "say --style yourself, without --recipe"
+    @property
+    def style_at_hand(self) -> bool:
+        """Whether the style is in the recipe, or installed under the name that the recipe has for it."""
+        if self.embedding or not self.embedding_hash:
+            return bool(self.embedding)
         names = {_unweighed(part) for part in self.style.split("+")}
         matches = [names & {style.name, style.full_name} for style in list_styles()]
         known = [match for match in matches if match]
+        return set().union(*known) == names and len(known) <= len(names)
+
+    def _installed(self, model: str, threads: int | None) -> bytes:
+        """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
+        remedy = "say --style yourself, without --recipe"
         # a file somebody sent is not to choose what is opened: installed styles only, no paths
-        if not self.embedding_hash or set().union(*known) != names or len(known) > len(names):
+        if not self.style_at_hand:
             raise UsageError(
                 f"this recipe names its style {self.style!r} but could not hold it, and it is not installed "
                 f"here; {remedy}"
