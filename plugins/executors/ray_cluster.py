@@ -1,9 +1,10 @@
 """Tasks done on the machines of a Ray cluster, by actors, each with a model of its own that stays loaded.
 
-Files are not sent: every machine reads and writes them under the same path. Ray could restart a dead actor
-(`max_restarts`) and repeat its task (`max_task_retries`), but the task would stay with that actor: where its
-machine is gone and the others are taken, it would wait until those have done all the rest. Here any idle
-worker takes it.
+Files are not sent: every machine reads and writes them under the same path. Ray can restart a dead actor
+and repeat its task (`max_restarts`, `max_task_retries`), but does not make this simpler. Tried with Ray
+2.60: the task of a machine that was cut off used up its retries within six seconds, before Ray saw that the
+machine was gone, and ended with ActorUnavailableError. A task has to be given to another worker here all
+the same.
 """
 
 from __future__ import annotations
