@@ -438,7 +438,8 @@ def _check_out(out: np.ndarray, frame: np.ndarray) -> None:
 
 def check_painted(painted: np.ndarray, image: np.ndarray) -> None:
     """Raise `FrameError` for what is no frame like `image`: a sink would take any array's bytes for one."""
-    shape, dtype = getattr(painted, "shape", ()), getattr(painted, "dtype", type(painted).__name__)
+    shape: tuple[int, ...] = getattr(painted, "shape", ())
+    dtype = getattr(painted, "dtype", type(painted).__name__)
     channels = shape[2] if len(shape) == 3 else 1
     if shape[:2] != image.shape[:2] or len(shape) > 3 or channels not in (1, 3, 4) or dtype != "uint8":
         raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")

@@ -34,7 +34,7 @@ from nstfilter.plugins.studio.access import Guard
 from nstfilter.plugins.studio.api import Api, refuse
 from nstfilter.plugins.studio.outputs import own_address
 from nstfilter.plugins.studio.preview import SHOWS, Viewer
-from nstfilter.plugins.studio.sink import StreamSink
+from nstfilter.plugins.studio.stream import StreamSink
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import TooLargeError
 

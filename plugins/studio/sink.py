@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nstfilter.errors import SinkError
-from nstfilter.plugins.studio.preview import Preview
 from nstfilter.streams import Frame, Sink, StreamInfo
 
 if TYPE_CHECKING:
@@ -18,25 +17,6 @@ if TYPE_CHECKING:
 
 # the first port that is tried, and how many after it
 PORT, TRIES = 8450, 20
-
-
-class StreamSink(Sink):
-    """What readers of /stream.mjpg get: they are others, and see what others see."""
-
-    name = "stream"
-    audience = "others"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.preview = Preview()
-
-    def _open(self, info: StreamInfo) -> None: ...
-
-    def _write(self, frame: Frame) -> None:
-        self.preview.show(frame.image, lambda: None)
-
-    def _close(self) -> None:
-        self.preview = Preview()  # the run remembers its sinks, and need not remember their pictures
 
 
 class PanelSink(Sink):
