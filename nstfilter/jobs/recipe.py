@@ -1,7 +1,7 @@
 """The recipe of a painting: what it was made with, carried inside its own file.
 
 A recipe is a line of JSON. It holds the style's embedding exactly, so that the same frames can be made again
-without the style's picture, and nothing about whose computer it was: no folders, no user, no input.
+without the style's picture, and nothing about the computer: no folders, no user, no name of the input.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Recipe(BaseModel):
     feather: Annotated[float, Field(ge=0, le=0.2)] = PARAMETERS["feather"].default
     face: Share = 1.0
     segmenter: Line = PARAMETERS["segmenter"].default
-    # what the sinks think of these, they say themselves
+    # checked by the sinks
     quality: int | None = None
     crf: int | None = None
     codec: Line | None = None
@@ -123,8 +123,8 @@ class Recipe(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def command(self) -> str:
-        """What to type for the like of it, where the style is at hand by its name. Safe to paste: it is put
-        together from the other fields, also where the recipe was read."""
+        """The command that paints in the same way where the style is installed under its name. Safe to paste:
+        it is made from the other fields, also where the recipe was read from a file."""
         words = ["nstfilter", "apply", "INPUT", "--style", self.style, "--model", self.model]
         words += ["--strength", f"{self.strength:g}", "--stability", f"{self.stability:g}"]
         if self.keep_colors:
@@ -202,13 +202,13 @@ class Recipe(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the sink is to be told."""
-        told = {name: getattr(self, name) for name in ("quality", "crf", "codec")}
-        return {name: value for name, value in told.items() if value is not None}
+        """The options for the sink."""
+        options = {name: getattr(self, name) for name in ("quality", "crf", "codec")}
+        return {name: value for name, value in options.items() if value is not None}
 
     def settings(self, *, model: str | None = None, threads: int | None = None) -> Settings:
         """What makes the same frames of the same input again. `model` says where the model is now, and must
-        where it is none of those that have a name: a file somebody sent is not to choose what is loaded.
+        where it is not a registered name: a recipe may come from anybody and must not choose what is loaded.
 
         Raises `UsageError` where it is needed, or where the embedding was too large to be carried and the
         style is not installed here.
@@ -250,7 +250,7 @@ class Recipe(BaseModel):
     def _installed(self, model: str, threads: int | None) -> bytes:
         """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
         remedy = "say --style yourself, without --recipe"
-        # a file somebody sent is not to choose what is opened: installed styles only, no paths
+        # a recipe may come from anybody and must not choose a file to open: installed styles only, no paths
         if not self.style_at_hand:
             raise UsageError(
                 f"this recipe names its style {self.style!r} but could not hold it, and it is not installed "
@@ -277,7 +277,7 @@ class Recipe(BaseModel):
         if model.fingerprint != self.fingerprint:
             raise ModelError(
                 f"the recipe was made with another {self.model} ({self.fingerprint}; this one is "
-                f"{model.fingerprint}); for the like of it: {self.command}"
+                f"{model.fingerprint}); to paint in the same way: {self.command}"
             )
         if self.embedding:
             embedding = np.frombuffer(self.embedding, "<f4").astype(np.float32).reshape(self.shape)
@@ -293,7 +293,7 @@ def _unweighed(part: str) -> str:
 
 
 def _without_secrets(address: str) -> str:
-    """An address on the network without user, password and whatever else may let somebody in."""
+    """A URL without user, password and query."""
     return _printable(re.sub(r"(?<=//)[^/]*@|[?#].*", "", address))
 
 
@@ -305,7 +305,7 @@ def _mix_name(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """The last part of a path, fit to be printed."""
+    """The last part of a path, with what cannot be printed replaced."""
     name = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
     return _printable(name) or "?"
 

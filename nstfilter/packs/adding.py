@@ -1,7 +1,7 @@
 """Packs of the user's own, added and removed.
 
 What comes from outside is copied file by file: the manifest, the pictures it names and the texts beside it,
-and nothing else. Sizes are counted while reading, since a zip's own word for them may be a lie.
+and nothing else. Sizes are counted while reading: those that a zip file states may be false.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def _add(contents: PackFolder | PackZip, overwrite: bool) -> StylePack:
             try:
                 check_picture(building / entry.picture)
             except StyleError as error:
-                said = str(error).replace(f"{building.resolve()}{os.sep}", "")
-                raise StyleError(f"style {entry.name!r} of {contents.source}: {said}") from None
+                reason = str(error).replace(f"{building.resolve()}{os.sep}", "")
+                raise StyleError(f"style {entry.name!r} of {contents.source}: {reason}") from None
             taught = str(PurePosixPath(entry.picture).with_suffix(TAUGHT))
             if contents.has(taught):
                 room -= _copy(contents, taught, building, min(MAX_TAUGHT, room))
@@ -101,7 +101,7 @@ def remove_pack(name: str) -> Path:
         if folder.is_symlink():
             folder.unlink()
         else:
-            # out of sight first, for half a pack is none
+            # renamed first, so that a pack is never half deleted under its name
             with tempfile.TemporaryDirectory(prefix=".removing-", dir=folder.parent) as temporary:
                 folder.rename(Path(temporary, "old"))
     except OSError as error:

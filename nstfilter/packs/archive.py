@@ -18,7 +18,7 @@ from nstfilter.errors import StyleError
 from nstfilter.packs.style import MANIFEST
 
 CHUNK = 1 << 16
-# what is taken along beside the manifest and its pictures
+# what is copied besides the manifest and its pictures
 TEXT_FILE = re.compile(r"(licen[cs]e|copying|readme)(\.txt|\.md)?", re.IGNORECASE)
 
 
@@ -63,7 +63,7 @@ class PackZip:
             raise StyleError(f"there is no {source}; expected a pack's folder, or a .zip of it")
         if not os.path.isfile(source) or not zipfile.is_zipfile(source):
             raise StyleError(f"{source} is not a pack; expected a pack's folder, or a .zip of it")
-        with self._sound():
+        with self._damage_explained():
             self.zip = zipfile.ZipFile(source)
         found = [name for name in self.zip.namelist() if re.fullmatch(rf"([^/]+/)?{MANIFEST}", name)]
         prefixes = [name.removesuffix(MANIFEST) for name in found]
@@ -97,18 +97,18 @@ class PackZip:
         # only deflate can be told to stop: a few kB of bzip2 or LZMA may unfold to a gigabyte in one go
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise StyleError(f"{self.source} is compressed in an unusual way; unpack it and add the folder")
-        with self._sound():
+        with self._damage_explained():
             file = self.zip.open(entry)
         with file:
             while True:
-                with self._sound():
+                with self._damage_explained():
                     chunk = file.read(CHUNK)
                 if not chunk:
                     return
                 yield chunk
 
     @contextlib.contextmanager
-    def _sound(self) -> Iterator[None]:
+    def _damage_explained(self) -> Iterator[None]:
         try:
             yield
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
