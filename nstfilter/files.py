@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -108,3 +109,12 @@ def is_private(path: Path) -> bool:
     with suppress(OSError):
         return os.name == "posix" and not path.stat().st_mode & 0o077
     return False
+
+
+# the name of a picture with a place for its number
+_NUMBERED = re.compile(r"%(0\d)?d[^%/\\]*\.(avif|bmp|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
+
+
+def is_numbered(target: str) -> bool:
+    """Whether `target` stands for numbered pictures, as frames/%05d.png does, and is no file itself."""
+    return bool(_NUMBERED.search(target)) and not os.path.exists(target)

@@ -1,4 +1,4 @@
-"""Pictures and videos through pipes, with the real program and FFmpeg at both ends."""
+"""Pictures and videos through pipes, and numbered pictures, with the real program and FFmpeg at both ends."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_who_has_seen_enough_ends_it_in_peace(clips: Path) -> None:
     [
         (["-"], b"", b"is not a video FFmpeg can read"),
         (["-"], b"nonsense" * 50, b"is not a video FFmpeg can read"),
-        (["-", "other.png"], b"", b"- is one input"),
+        (["-", "other.png"], b"", b"are one input"),
         (["-", "--json"], b"", b"--json, --jobs and --on are for files"),
     ],
 )
@@ -87,3 +87,40 @@ def test_what_cannot_be_is_one_line(words: list[str], given: bytes, says: bytes)
     assert says in result.stderr
     assert b"Traceback" not in result.stderr
     assert result.stdout == b""
+
+
+def test_numbered_pictures_become_a_video_and_a_video_numbered_pictures(tmp_path: Path) -> None:
+    images = [np.full((32, 48, 3), 10 * number, np.uint8) for number in range(1, 13)]
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(images, 8):
+        cv2.imwrite(str(tmp_path / f"in/shot-{number:03}.png"), image)
+    film = tmp_path / "film.mkv"
+    result = call(tmp_path / "in/shot-%03d.png", "--rate", "12.5", "-o", film, "--codec", "ffv1")
+    assert result.returncode == 0, result.stderr
+    assert [float(time) for time in corpus.times(film)] == pytest.approx(
+        [n * 0.08 for n in range(12)], abs=0.001
+    )
+    assert call(film, "-o", tmp_path / "out/%04d.png", "--strict").returncode == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"{number:04}.png" for number in range(1, 13)]
+    again = [cv2.imread(str(tmp_path / "out" / name)) for name in names]
+    assert all((one == other).all() for one, other in zip(images, again, strict=True))
+    result = call(film, "-o", tmp_path / "out/%04d.png")
+    assert result.returncode == 1
+    assert b"0001.png exists; choose another folder" in result.stderr
+
+
+def test_a_missing_number_is_said_and_no_film_is_made(tmp_path: Path) -> None:
+    for number in (1, 2, 4):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((16, 16, 3), np.uint8))
+    result = call(tmp_path / "%d.png", "-o", tmp_path / "out.mp4")
+    assert result.returncode == 1
+    assert b"3.png is missing" in result.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_numbered_pictures_of_a_film_with_sound_say_that_it_is_not_kept(clips: Path, tmp_path: Path) -> None:
+    result = call(corpus.make("plain", clips), "-o", tmp_path / "out/%d.jpg", "--strict")
+    assert result.returncode == 1
+    assert b"its sound is not kept" in result.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 50

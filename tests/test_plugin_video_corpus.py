@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import random
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import corpus
 import numpy as np
 import pytest
 
+from nstfilter.errors import NstfilterError
 from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.plugins.video.muxer import Muxer
@@ -332,3 +335,59 @@ def test_full_range_becomes_limited_in_prores_and_keeps_its_colors(clips: Path, 
     assert np.abs(was - now).mean() < 1.5
     (stream,) = corpus.streams(target, "video")
     assert stream.get("color_range") in ("tv", None)
+
+
+# -- any damage whatever --
+
+FRAGILE = [
+    "plain",
+    "hevc",
+    "plain_mkv",
+    "ts",
+    "back",
+    "plain_webm",
+    "gif_alpha",
+    "subtitles_mp4",
+    "avi",
+    "wmv",
+]
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(5), pytest.param(range(5, 105), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_bytes_cut_and_flipped_are_refused_or_counted(clips: Path, tmp_path: Path, seeds: range) -> None:
+    """No traceback, no hang, and no frame missing without a word, whatever is done to a file."""
+    for seed in seeds:
+        dice = random.Random(seed)
+        source = corpus.make(dice.choice(FRAGILE), clips)
+        damaged, target = tmp_path / f"{seed}{source.suffix}", tmp_path / f"{seed}-out.mkv"
+        damaged.write_bytes(_spoiled(source.read_bytes(), dice))
+        report = None
+        with contextlib.suppress(NstfilterError):
+            report = carry(damaged, target)
+        if report is None:
+            assert list(tmp_path.iterdir()) == [damaged], seed
+        else:
+            written, expected = len(corpus.times(target)), len(corpus.times(damaged))
+            assert written == report.frames
+            assert written >= expected or report.warnings, (seed, written, expected)
+            target.unlink()
+        damaged.unlink()
+
+
+def _spoiled(data: bytes, dice: random.Random) -> bytes:
+    spoiled, way = bytearray(data), dice.choice(["flip", "flip", "cut", "zero", "insert"])
+    if way == "cut":
+        return data[: dice.randrange(len(data))]
+    if way == "insert":
+        place = dice.randrange(len(data))
+        spoiled[place:place] = dice.randbytes(dice.randrange(1, 400))
+        return bytes(spoiled)
+    for _ in range(dice.choice([1, 4, 40])):
+        place = dice.randrange(len(data) - 64)
+        if way == "flip":
+            spoiled[place] ^= 1 << dice.randrange(8)
+        else:
+            spoiled[place : place + 64] = bytes(64)
+    return bytes(spoiled)

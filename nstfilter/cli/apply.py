@@ -68,6 +68,10 @@ def apply(
             metavar="KIND",
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Pictures a second, for numbered ones such as frames/%05d.png; usually 25."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -95,7 +99,7 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Paint pictures, folders and videos in a style."""
-    from nstfilter.cli.pipes import PIPE, paint_pipe
+    from nstfilter.cli.pipes import is_direct, paint_directly
     from nstfilter.filter import StyleFilter
     from nstfilter.jobs.planning import check_jobs, plan
     from nstfilter.jobs.recipe import Recipe
@@ -110,12 +114,16 @@ def apply(
     if made and "style" in given:
         raise UsageError("--recipe says what the style is; leave out --style, or --recipe")
     mix = made.mix if made else parse_style(style)
-    piped = PIPE in (*inputs, output)
-    if piped and (as_json or jobs or on != "local"):
-        raise UsageError("a pipe is painted here and now: --json, --jobs and --on are for files")
-    work = [] if piped else plan(inputs, output, mix, include=include, exclude=exclude, to=to)
+    direct = is_direct(inputs, output)
+    if direct and (as_json or jobs or on != "local"):
+        raise UsageError(
+            "pipes and numbered pictures are painted here and now: --json, --jobs and --on are for files"
+        )
+    if rate is not None and not direct:
+        raise UsageError("--rate is for numbered pictures, such as frames/%05d.png")
+    work = [] if direct else plan(inputs, output, mix, include=include, exclude=exclude, to=to)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
-    if not piped:
+    if not direct:
         check_jobs(work, {name: value for name, value in options.items() if name in given})
     dials: dict[str, Any] = {
         "strength": strength,
@@ -153,8 +161,8 @@ def apply(
             filter_for(settings, paint)
         if not no_recipe:
             options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
-        if piped:
-            whole = paint_pipe(inputs, output, paint, {**options, "overwrite": overwrite}, to)
+        if direct:
+            whole = paint_directly(inputs, output, paint, {**options, "overwrite": overwrite}, to, rate)
             if strict and not whole:
                 raise typer.Exit(1)
             return

@@ -1,4 +1,4 @@
-"""`nstfilter apply - -o -`: a picture or a video through standard input and output."""
+"""`nstfilter apply - -o -` and `frames/%05d.png`: what is painted here and now, from beginning to end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nstfilter.cli.output import warn
 from nstfilter.errors import UsageError
+from nstfilter.files import is_numbered
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.streams import Change, Closed
@@ -31,13 +33,27 @@ PICTURES = {
 VIDEOS = {"mkv", "y4m"}
 
 
-def paint_pipe(
-    inputs: list[str], output: str | None, paint: StyleFilter, options: dict[str, Any], to: str | None
+def is_direct(inputs: Sequence[str], output: str | None) -> bool:
+    """Whether a pipe or numbered pictures are among these."""
+    return any(target == PIPE or is_numbered(target) for target in (*inputs, output or ""))
+
+
+def paint_directly(
+    inputs: list[str],
+    output: str | None,
+    paint: StyleFilter,
+    options: dict[str, Any],
+    to: str | None,
+    rate: float | None,
 ) -> bool:
     """Read what is called, paint it, write it. Returns whether the result has all that the input had. Raises
     `UsageError` for what cannot be meant."""
     if len(inputs) != 1:
-        raise UsageError("- is one input; give no others beside it")
+        raise UsageError("a pipe or numbered pictures are one input; give no others beside them")
+    if is_numbered(inputs[0]) and output is None:
+        raise UsageError(f"say with -o what {inputs[0]} becomes")
+    if rate is not None and not is_numbered(inputs[0]):
+        raise UsageError("--rate is for numbered pictures; everything else has times of its own")
     into = PIPE if output is None else output
     if into == PIPE and sys.stdout.isatty():
         raise UsageError("the result would go to this terminal; send it into a program or a file, or say -o")
@@ -59,7 +75,7 @@ def paint_pipe(
             wanted = {"format": to} if to else {}
             sink = open_sink(PIPE, **wanted, **_known(PIPE, options))
         try:
-            report = run(open_source(source), paint, sink)
+            report = run(open_source(source, **({} if rate is None else {"rate": rate})), paint, sink)
         except Closed:  # whoever read it has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
             return True

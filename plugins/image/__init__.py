@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nstfilter.files import is_numbered
 from nstfilter.hookspecs import Register, hookimpl
 from nstfilter.plugins.image.formats import FORMATS, HEIF
 
@@ -38,8 +39,8 @@ def open_sink(
 
 
 def is_picture(target: str) -> bool:
-    """Whether `target` is named like a picture that can be written; it is not looked at."""
-    return Path(target).suffix.lower() in FORMATS
+    """Whether `target` is named like one picture that can be written; it is not looked at."""
+    return Path(target).suffix.lower() in FORMATS and not is_numbered(target)
 
 
 def is_readable(target: str) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nstfilter.files import is_numbered
 from nstfilter.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
     from nstfilter.plugins.video.pipe import PipeSink, PipeSource
+    from nstfilter.plugins.video.sequence import SequenceSink, SequenceSource
     from nstfilter.plugins.video.sink import VideoSink
     from nstfilter.plugins.video.source import VideoSource
 
@@ -72,6 +74,21 @@ def open_pipe_sink(
     return PipeSink(format=format, codec=codec, crf=crf)
 
 
+def open_sequence_source(target: str, *, rate: float = 25.0) -> SequenceSource:
+    """The numbered pictures `target`, such as frames/%05d.png, `rate` of them a second. Raises `SourceError`
+    where there is none, or one is missing."""
+    from nstfilter.plugins.video.sequence import SequenceSource
+
+    return SequenceSource(target, rate)
+
+
+def open_sequence_sink(target: str, *, overwrite: bool = False, quality: int | None = None) -> SequenceSink:
+    """Numbered pictures, such as frames/%05d.png, from 1 on; `quality` is that of the pictures."""
+    from nstfilter.plugins.video.sequence import SequenceSink
+
+    return SequenceSink(target, overwrite=overwrite, **({} if quality is None else {"quality": quality}))
+
+
 def _suffix(target: str) -> str:
     return Path(target).suffix.lower()
 
@@ -84,6 +101,7 @@ def register_sources(register: Register) -> None:
         accepts=lambda target: _suffix(target) in READABLE,
         help="a video file: mp4, mov, mkv, webm, avi, gif and whatever else FFmpeg reads",
     )
+    register("sequence", open_sequence_source, accepts=is_numbered, help="numbered pictures: frames/%05d.png")
     register("pipe", open_pipe_source, accepts=lambda target: target == "-", help="-: standard input")
 
 
@@ -95,4 +113,5 @@ def register_sinks(register: Register) -> None:
         accepts=lambda target: _suffix(target) in WRITABLE,
         help="a video file: mp4, mov, mkv, webm or gif, with the input's sound, subtitles and tags",
     )
+    register("sequence", open_sequence_sink, accepts=is_numbered, help="numbered pictures: frames/%05d.png")
     register("pipe", open_pipe_sink, accepts=lambda target: target == "-", help="-: standard output")
