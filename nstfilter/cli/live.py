@@ -48,12 +48,16 @@ def live(
     ] = None,
     source: Annotated[
         str,
-        typer.Option("--from", help="webcam, webcam:1, webcam:NAME, demo, or a video.", metavar="SOURCE"),
+        typer.Option(
+            "--from",
+            help="webcam, webcam:1, webcam:NAME, screen, rtsp://..., demo, or a video.",
+            metavar="SOURCE",
+        ),
     ] = "webcam",
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help="virtualcam, preview, or a video to record, each as often as wanted; by default the virtual "
+            help="virtualcam, preview, rtmp://..., or a video to record, each as often as wanted; by default the virtual "
             "camera, and a preview where there is a display.",
             metavar="SINK",
         ),

@@ -40,12 +40,13 @@ def open_sink(
 
 def is_picture(target: str) -> bool:
     """Whether `target` is named like one picture that can be written; it is not looked at."""
-    return Path(target).suffix.lower() in FORMATS and not is_numbered(target)
+    picture = "://" not in target and Path(target).suffix.lower() in FORMATS
+    return picture and not is_numbered(target)
 
 
 def is_readable(target: str) -> bool:
     """Whether `target` is named like a picture that can be read; it is not looked at."""
-    return is_picture(target) or Path(target).suffix.lower() in HEIF
+    return is_picture(target) or ("://" not in target and Path(target).suffix.lower() in HEIF)
 
 
 @hookimpl

@@ -90,7 +90,7 @@ def open_sequence_sink(target: str, *, overwrite: bool = False, quality: int | N
 
 
 def _suffix(target: str) -> str:
-    return Path(target).suffix.lower()
+    return "" if "://" in target else Path(target).suffix.lower()
 
 
 @hookimpl
