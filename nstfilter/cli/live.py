@@ -57,8 +57,8 @@ def live(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help="virtualcam, preview, rtmp://..., or a video to record, each as often as wanted; by default the "
-            "virtual camera, and a preview where there is a display.",
+            help="virtualcam, preview, rtmp://..., or a video to record, each as often as wanted; by default "
+            "the virtual camera, and a preview where there is a display.",
             metavar="SINK",
         ),
     ] = None,
