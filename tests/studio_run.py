@@ -145,10 +145,10 @@ def studio_run(
         session.live.stop()
         thread.join(20)
         assert not thread.is_alive()
-    left = {
-        one.name for one in set(threading.enumerate()) - before if one.name.startswith("nstfilter-studio")
-    }
-    assert not left
+    for one in set(threading.enumerate()) - before:
+        if one.name.startswith("nstfilter-studio"):
+            one.join(20)
+            assert not one.is_alive(), one.name
 
 
 def packs_for_studio(folder: Path, make_pack: Any) -> None:

@@ -9,6 +9,8 @@ GET    /api/presets          the presets;  POST {"name": "Evening", "slot": 1}: 
 POST   /api/presets/KEY/apply
 GET    /api/renders          the queue;    POST ?name=NAME, a file as the body: painted with this look
 POST   /api/renders/KEY/pause, /api/renders/KEY/resume;  GET /renders/KEY/result
+GET    /api/sources          the cameras and the demo;  POST {"name": "webcam:1"}
+GET    /api/outputs          where the frames go;  POST {"name": "virtualcam", "on": true}
 """
 
 from __future__ import annotations

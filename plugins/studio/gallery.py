@@ -73,7 +73,6 @@ class Gallery:
         self.thumbnails: dict[str, Thumbnail] = {}
         self._soon = threading.Event()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -105,14 +104,13 @@ class Gallery:
         self._soon.set()
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="nstfilter-studio-gallery", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="nstfilter-studio-gallery", daemon=True)
+        thread.start()
 
     def stop(self) -> None:
+        """Ends the thread after the thumbnail it paints."""
         self._stop.set()
         self._soon.set()
-        if self._thread:
-            self._thread.join(10)
 
     def _run(self) -> None:
         with contextlib.suppress(

@@ -62,7 +62,7 @@ class Osc:
         self._ending = threading.Event()
         self._threads = [
             threading.Thread(target=work, name=f"nstfilter-studio-osc-{name}", daemon=True)
-            for name, work in (("in", lambda: self._server.serve_forever(0.1)), ("out", self._send))
+            for name, work in (("in", self._listen), ("out", self._send))
         ]
 
     def start(self) -> None:
@@ -71,11 +71,14 @@ class Osc:
             thread.start()
 
     def stop(self) -> None:
+        """Close the port, soon."""
         self._ending.set()
-        self._server.shutdown()
-        for thread in self._threads:
-            thread.join(5)
-        self._server.server_close()
+
+    def _listen(self) -> None:
+        self._server.timeout = 0.1
+        with self._server:
+            while not self._ending.is_set():
+                self._server.handle_request()
 
     def _heard(self, peer: tuple[str, int], address: str, *arguments: Any) -> None:
         now = time.monotonic()

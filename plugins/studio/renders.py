@@ -84,7 +84,6 @@ class Renders:
         self._ending = threading.Event()
         self._stop = threading.Event()  # the render at work
         self._at_work: str | None = None
-        self._thread: threading.Thread | None = None
         self._load()
 
     def facts(self) -> list[dict[str, Any]]:
@@ -174,16 +173,14 @@ class Renders:
         raise UsageError("there is no picture in it")
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="nstfilter-studio-renders", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="nstfilter-studio-renders", daemon=True)
+        thread.start()
 
     def stop(self) -> None:
-        """Let the work rest; the next run goes on with it."""
+        """Let the work rest, after the frame that is painted; the next run goes on with it."""
         self._ending.set()
         self._stop.set()
         self._wake.set()
-        if self._thread:
-            self._thread.join(20)
 
     # the queue on the disk
 

@@ -108,7 +108,6 @@ class Server:
         self._state: dict[str, Any] = {}
         self._renders: list[dict[str, Any]] = []
         self._version = 0
-        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         config = uvicorn.Config(
             self.app(),
@@ -132,17 +131,15 @@ class Server:
 
     def start(self) -> None:
         """Returns once pages are answered."""
-        self._thread = threading.Thread(target=self._run, name="nstfilter-studio-server", daemon=True)
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        thread = threading.Thread(target=self._run, name="nstfilter-studio-server", daemon=True)
+        thread.start()
+        while not self._server.started and thread.is_alive():
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """Say goodbye to every page and close the port."""
+        """Say goodbye to every page and close the port, soon."""
         self.tell({"type": "ended"})
         self._server.should_exit = True
-        if self._thread:
-            self._thread.join(5)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send `message` to every page; from any thread."""

@@ -83,6 +83,7 @@ class PanelSink(Sink):
         self.studio.show(frame.image)
 
     def _close(self) -> None:
+        """Ask every thread to end. None is waited for: a model may be at work, and the run must end now."""
         if self.osc:
             self.osc.stop()
         if self.server and self.studio:

@@ -5,7 +5,7 @@ import { link } from "./link.js";
 
 // where the whole range is no use on a slider; any value of it can still be typed
 const USUAL = { size: [160, 720] };
-const LABELS = { keep_colors: "Keep colors", size: "Size", area: "Painted", background: "Behind people", feather: "Edge", face: "Faces", rotate: "New style every" };
+const LABELS = { keep_colors: "Keep colors", size: "Size", area: "Painted", background: "Behind people", feather: "Edge", face: "Faces", rotate: "Change every" };
 // these stand together, after the others
 const PEOPLE = ["area", "background", "feather", "face"];
 // the choices of a text that could be anything
