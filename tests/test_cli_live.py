@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -318,9 +319,21 @@ def test_a_recording_that_is_lost_and_never_comes_back_is_an_error_and_its_part_
     assert [sink["state"] for sink in said["sinks"]] == ["failed", "closed"]
 
 
+def test_recordings_are_encoded_as_asked_for(live):
+    result = live(
+        *("--from", video("a.mp4", 20), "--to", "fine.mkv", "--to", "virtualcam"),
+        *("--record-input", "plain.mkv", "--crf", "5", "--codec", "hevc"),
+    )
+    assert result.exit_code == 0, result.output
+    for name in ("fine.mkv", "plain.mkv"):
+        with av.open(name) as container:
+            assert container.streams.video[0].codec_context.name == "hevc"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (["--codec", "nosuch"], "nosuch"),
         (["--fit", "stretch"], "letterbox or fill"),
         (["--crop", "wide"], "9:16"),
         (["--crop", "0x5+1+1"], "9:16"),

@@ -104,6 +104,13 @@ def test_a_recording_that_cannot_be_begun_is_none_and_the_key_begins_another(rec
     assert recordings.controls.is_recording()
 
 
+def test_a_recording_is_encoded_as_asked_for(recordings):
+    recordings.encoding = {"codec": "hevc", "crf": 9}
+    recordings.record()
+    (sink,) = recordings.live.sinks
+    assert (sink.codec, sink.crf) == ("hevc", 9)
+
+
 def test_a_style_without_a_name_is_a_painting(recordings):
     recordings.controls.style = None
     assert "painting-2026" in recordings.snapshot()

@@ -137,6 +137,12 @@ def live(
     record_input: Annotated[
         str | None, typer.Option(help="Record the plain camera as well.", metavar="FILE")
     ] = None,
+    crf: Annotated[
+        int | None, typer.Option(help="Constant rate factor of recordings: smaller is better.")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(help="The codec of recordings: h264, hevc, av1, vp9, prores.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON.")] = False,
 ) -> None:
@@ -197,7 +203,9 @@ def live(
         )
         controls.set("glide", glide)
         controls.set("rotate", rotate)
+        encoding = {name: value for name, value in (("crf", crf), ("codec", codec)) if value is not None}
         options = {
+            **encoding,
             "session": session,
             "osc": osc,
             "overwrite": overwrite,
@@ -214,11 +222,13 @@ def live(
             rate=rate,
             governor=None if size else Governor(rate, floor),
             card=shown,
-            record=open_sink(record_input, overwrite=overwrite) if record_input else None,
+            record=open_sink(record_input, **_taken(manager().sinks, record_input, options))
+            if record_input
+            else None,
             overlay=controls.describe,
             say=session.say,
         )
-        recordings = session.recordings = Recordings(run, controls)
+        recordings = session.recordings = Recordings(run, controls, encoding)
         controls.handlers |= {"snapshot": recordings.snapshot, "record": recordings.record, "quit": run.stop}
 
         typed = TypedText(KEYS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 from nstfilter.errors import SinkError
 from nstfilter.live.controls import Controls
@@ -14,11 +15,13 @@ from nstfilter.streams import Frame, Sink, StreamInfo
 
 
 class Recordings:
-    """What the keys for snapshot and record make: files in the current folder, under names nobody has."""
+    """What the keys for snapshot and record make: files in the current folder, under names nobody has.
+    `encoding` are options of the video sink for recordings."""
 
-    def __init__(self, live: Live, controls: Controls) -> None:
+    def __init__(self, live: Live, controls: Controls, encoding: dict[str, Any] | None = None) -> None:
         self.live = live
         self.controls = controls
+        self.encoding = encoding or {}
         self._made: list[Path] = []
         self._recording: tuple[Sink, Path] | None = None
         controls.is_recording = lambda: self.recording
@@ -57,7 +60,7 @@ class Recordings:
         """Begin a recording, or end the one being made. Raises `SinkError` where none can be begun."""
         if self._recording is None or not self.recording:
             path = self._free(".mp4")
-            sink = open_sink(path)
+            sink = open_sink(path, **self.encoding)
             self.live.add(sink)
             self._made.append(path)
             self._recording = sink, path
