@@ -86,12 +86,15 @@ class Source(ABC):
                 source appends while it is read, the program prints them at the end; a `Change` where
                 something of the input is lost
     `closed`    whether `close` was called
+    `seekable`  once `span` was called: whether opening in the middle costs little; where it does not, a
+                render is one segment, and opens in the middle only to resume
     `reopen`    opens the same place again after a live source failed, as when a camera was unplugged;
                 `open_source` sets it unless the source has set its own
     """
 
     info: StreamInfo
     reopen: Callable[[], Source] | None = None
+    seekable = True
 
     def __init__(self) -> None:
         self.warnings: list[str] = []

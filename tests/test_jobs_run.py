@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -654,3 +655,20 @@ def test_the_progress_of_a_frame_does_not_count_every_result_again():
     for number, state in enumerate(("done", "done", "failed", "skipped")):
         run._tell(Result(Job(Path("in.png"), Path(f"{number}.png")), state))
     assert (seen[-1].done, seen[-1].failed, seen[-1].skipped) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mpg"])
+def test_a_film_that_is_found_only_from_its_beginning_resumes_too(tmp_path, monkeypatch, suffix):
+    how = {"codec": "mpeg4" if suffix == ".avi" else "mpeg2video", "sound": "mp2", "options": {}}
+    how |= {"rate": 25, "times": list(range(100)), "time_base": Fraction(1, 25)}
+    source = clip(tmp_path / f"in{suffix}", **how)
+    settings = Settings("blue", COLOR.tobytes(), COLOR.shape, "plain", strength=0.7)
+    whole = render(source, tmp_path / "whole.mkv", settings, **LOSSLESS)
+    assert whole.frames >= 99
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    assert render(source, tmp_path / "out.mkv", settings, **stop_after(30), **LOSSLESS).kept
+    seen: list[Progress] = []
+    again = render(source, tmp_path / "out.mkv", settings, on_progress=seen.append, **LOSSLESS)
+    assert (again.state, again.frames) == ("done", whole.frames)
+    assert painted_now(seen) < 90
+    assert content(tmp_path / "out.mkv")[0] == content(tmp_path / "whole.mkv")[0]

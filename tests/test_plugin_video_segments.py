@@ -124,10 +124,11 @@ def test_parts_of_a_real_clip(shared):
         ("raw.h264", {"options": h264()}),
     ],
 )
-def test_where_times_depend_on_where_one_begins_there_is_no_span(tmp_path, name, how):
+def test_where_times_depend_on_where_one_begins_reading_begins_at_the_start(tmp_path, name, how):
     path = make(tmp_path / name, **BY_FRAME, **how)
     with video.open_source(str(path)) as source:
-        assert source.span() is None
+        assert source.span()
+        assert not source.seekable, "resumed by reading up to there, but not cut in segments"
 
 
 def test_a_video_with_key_frames_far_apart_is_not_worth_searching(tmp_path, monkeypatch):
@@ -136,7 +137,8 @@ def test_a_video_with_key_frames_far_apart_is_not_worth_searching(tmp_path, monk
         assert source.span() == (0, 512 * FRAMES)
     monkeypatch.setattr("nstfilter.plugins.video.container.FARTHEST_KEY", 2)
     with video.open_source(str(path)) as source:
-        assert source.span() is None
+        assert source.span()
+        assert not source.seekable, "resumed by reading up to there, but not cut in segments"
 
 
 def test_a_part_without_frames_says_so(tmp_path):

@@ -51,6 +51,8 @@ def borders(source: Source, stability: float) -> list[int]:
     seconds = max(SECONDS, warm_up(stability) / WARMING / float(info.rate))
     step = max(1, round(seconds / info.time_base))
     begin, end = span
+    if not source.seekable:
+        return [begin]
     count = max(1, round((end - begin) / step))  # the last may be half as long again
     return [begin + step * n for n in range(count)]
 

@@ -29,25 +29,26 @@ def open_container(path: Path) -> av.container.InputContainer:
     return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
 
 
-def find_span(path: Path, index: int, first: int, timeline: Timeline) -> tuple[int, int] | None:
+def find_span(path: Path, index: int, first: int, timeline: Timeline) -> tuple[tuple[int, int] | None, bool]:
     """When stream `index` of a file begins (its first frame is shown at `first`) and should end, in its own
-    units on the clock of `timeline`; None where a place in its middle cannot be found by its time."""
+    units on the clock of `timeline`, None where it can be read only once; and whether a place in its middle
+    is found by its time, or only by reading up to it."""
     if not path.is_file():
-        return None
+        return None, False
     with open_container(path) as container:
         stream: Any = container.streams[index]
         end = find_end(container, stream, timeline)
         known = container.format.name.partition(",")[0] in EXACT
-        if not known or end is None or end <= first:
-            return None
-        if timeline.broken:
-            return first, end  # places are found by reading up to them
+        if end is None or end <= first:
+            return (first, first + 1), False
+        if not known or timeline.broken:
+            return (first, end), False
         shift = round(timeline.shifts[0] / stream.time_base)
         first, end = first - shift, end - shift
         middle = (first + end) // 2
         key = _key_before(middle, container, stream, first)
         near = key is not None and (middle - key) * stream.time_base <= FARTHEST_KEY
-        return (first + shift, end + shift) if near else None
+        return (first + shift, end + shift), near
 
 
 def _key_before(time: int, container: av.container.InputContainer, stream: Any, first: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import av
 
-from nstfilter.plugins.video.container import find_end
+from nstfilter.plugins.video.container import EXACT, find_end
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.streams import Frame
 
@@ -76,6 +76,8 @@ class VideoSegment(VideoSource):
         return found.pts if found else None
 
     def _seek(self, time: int) -> bool:
+        if self._container.format.name.partition(",")[0] not in EXACT:
+            return False
         if self._timeline.broken:  # FFmpeg looks times up in files whose clock it takes to run straight on
             self._container.close()
             self._container = self._open()

@@ -227,11 +227,11 @@ class VideoSource(Source):
         return self._container.format.name == "avi"
 
     def span(self) -> tuple[int, int] | None:
-        return (
-            find_span(self.path, self._stream.index, self._ahead.pts or 0, self._timeline)
-            if self._ahead
-            else None
-        )
+        if self._ahead is None:
+            return None
+        first = self._ahead.pts or 0
+        span, self.seekable = find_span(self.path, self._stream.index, first, self._timeline)
+        return span
 
     # -- reading --
 
