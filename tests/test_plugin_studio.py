@@ -21,15 +21,18 @@ from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 from pythonosc.udp_client import SimpleUDPClient
 from studio_run import FAKE_MODEL, STYLES, LatestSink, packs_for_studio, studio_run
+from typer.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from nstfilter.cli.app import build_app
 from nstfilter.errors import SinkError, SourceError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import open_sink
 from nstfilter.plugins.studio.access import is_own_name, load_token
 from nstfilter.plugins.studio.presets import PresetError, Presets
 from nstfilter.plugins.studio.preview import Preview, Viewer
+from nstfilter.plugins.studio.sink import PanelSink
 from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
 
 PAGE = Path(__file__).parents[1] / "plugins/studio/page"
@@ -169,7 +172,10 @@ def test_a_port_that_is_taken_is_one_line(folders):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(SinkError, match="choose another --port"), studio_run(port=taken.getsockname()[1]):
+        with (
+            pytest.raises(SinkError, match="choose another --host or --port"),
+            studio_run(port=taken.getsockname()[1]),
+        ):
             pass
 
 
@@ -724,6 +730,32 @@ def test_every_osc_address_is_listed_and_works(run):
 def test_an_osc_port_that_is_none_is_refused(text):
     with pytest.raises(UsageError, match="--osc is"):
         open_sink("panel", session=object(), osc=text)
+
+
+def test_osc_without_a_panel_is_refused():
+    done = CliRunner().invoke(build_app(), ["live", "--from", "demo", "--to", "preview", "--osc", "9000"])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == "--osc is of no use without a panel; add --panel"
+
+
+@pytest.mark.parametrize(
+    ("options", "panel"),
+    [
+        ([], "panel"),
+        (["--port", "8500"], "panel:8500"),
+        (["--host", "0.0.0.0"], "panel:0.0.0.0"),
+        (["--host", "::", "--port", "8500"], "panel:[::]:8500"),
+    ],
+)
+def test_the_command_is_a_live_run_with_a_panel(monkeypatch, options, panel):
+    called = {}
+    monkeypatch.setattr("nstfilter.cli.live.live", lambda **given: called.update(given))
+    line = ["studio", "--from", "demo", "--no-open", "--to", "virtualcam", *options]
+    done = CliRunner().invoke(build_app(), line)
+    assert done.exit_code == 0, done.exception
+    assert called["to"] == [panel, "virtualcam"]
+    assert (called["source"], called["open_page"]) == ("demo", False)
+    assert isinstance(open_sink(panel, session=object()), PanelSink)
 
 
 def test_outputs_are_listed_with_what_is_missing_and_switched(run, monkeypatch, site):

@@ -152,6 +152,8 @@ def live(
         raise UsageError(f"--fit is {fit}; expected {' or '.join(FITS)}")
     floor = PARAMETERS["floor"].check(floor)
     targets = [*(to or _default_sinks()), *(["panel"] if panel else [])]
+    if osc is not None and not any(target.partition(":")[0] == "panel" for target in targets):
+        raise UsageError("--osc is of no use without a panel; add --panel")
     _check(source, targets, record_input)
 
     from nstfilter.cli.keys import TypedText, keys

@@ -53,12 +53,14 @@ def studio(
     """Paint a camera from a page in the browser: choose, mix, record, point and click."""
     from nstfilter.cli.live import live
 
-    shown = f"[{host}]" if ":" in host else host
+    where = f"[{host}]" if ":" in host else "" if host == "127.0.0.1" else host
+    where += "" if port is None else f":{port}"
+    panel = f"panel:{where.removeprefix(':')}" if where else "panel"
     targets = list(to) if to else _virtual_camera()
     live(
         style=style,
         source=source or _camera(),
-        to=[f"panel:{shown}{'' if port is None else f':{port}'}", *targets],
+        to=[panel, *targets],
         output_size=output_size,
         fps=fps,
         model=model,

@@ -405,7 +405,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         why = getattr(error, "strerror", None) or error
         raise SinkError(
-            f"the panel cannot be served at {host}:{port}: {why}; choose another --port"
+            f"the panel cannot be served at {host}:{port}: {why}; choose another --host or --port"
         ) from None
     listener.set_inheritable(False)
     return listener
