@@ -46,6 +46,7 @@ def test_the_mask_has_the_frames_size(segmenter, shape):
     assert mask.dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_both_engines_find_the_same(segmenter):
     pytest.importorskip("tensorflow")
     frame = np.random.default_rng(2).integers(0, 256, (24, 32, 3), np.uint8)
