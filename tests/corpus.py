@@ -65,6 +65,7 @@ def _subtitles(path: Path) -> None:
     )
     codec = "mov_text" if path.suffix in (".mp4", ".mov") else "srt"
     tags = ["-metadata:s:s:0", "language=deu", "-metadata:s:a:0", "language=fra"]
+    tags += ["-metadata:s:a:0", "title=Director's cut"]
     ffmpeg(
         *_inputs(6),
         "-i",

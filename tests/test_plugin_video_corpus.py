@@ -11,6 +11,7 @@ from pathlib import Path
 import corpus
 import numpy as np
 import pytest
+from PIL import Image
 
 from nstfilter.errors import NstfilterError
 from nstfilter.manager import open_sink, open_source
@@ -391,3 +392,26 @@ def _spoiled(data: bytes, dice: random.Random) -> bytes:
         else:
             spoiled[place : place + 64] = bytes(64)
     return bytes(spoiled)
+
+
+@pytest.mark.parametrize("loop", [-1, 0, 3])
+def test_a_gif_starts_over_as_often_as_it_did(tmp_path: Path, loop: int) -> None:
+    corpus.ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=40x30:rate=10:duration=0.5",
+        "-loop",
+        str(loop),
+        tmp_path / "a.gif",
+    )
+    carry(tmp_path / "a.gif", tmp_path / "b.gif")
+    with Image.open(tmp_path / "a.gif") as before, Image.open(tmp_path / "b.gif") as after:
+        assert before.info.get("loop") == after.info.get("loop")
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_titles_of_tracks_are_kept(clips: Path, tmp_path: Path, suffix: str) -> None:
+    carry(corpus.make("subtitles", clips), tmp_path / f"result{suffix}")
+    (sound,) = corpus.streams(tmp_path / f"result{suffix}", "audio")
+    assert "Director's cut" in (sound["tags"].get("title"), sound["tags"].get("handler_name"))

@@ -92,7 +92,7 @@ class Muxer:
 
     Add the video stream to `container`, let `adopt` add the rest, `start`, `write` every packet, then
     `finish`. `warnings` gets a line for whatever is converted or left out. `recipe` is put where the format
-    has a place for it.
+    has a place for it; `loop` is how often a GIF starts over, 0 without end and -1 never.
     """
 
     def __init__(
@@ -102,12 +102,15 @@ class Muxer:
         time_base: Fraction,
         warnings: list[str],
         recipe: str | None = None,
+        loop: object = None,
     ) -> None:
         self.kind = kind
         self.warnings = warnings
         self._file = file
         self._recipe = recipe
         self._options = {"flush_packets": "1", "max_interleave_delta": "1", **kind.options}
+        if kind.format == "gif" and isinstance(loop, int):
+            self._options["loop"] = str(loop)
         if kind.format in ("mp4", "mov"):
             ticks = time_base.denominator
             self._options["video_track_timescale"] = str(ticks)
@@ -236,6 +239,10 @@ class Muxer:
 
     def start(self) -> None:
         """Write the header; the streams are settled from here on."""
+        if self.kind.format in ("mp4", "mov"):
+            for stream in self.container.streams:
+                if title := stream.metadata.get("title"):
+                    stream.metadata["handler_name"] = title  # what these formats have in its place
         if self.kind.format == "mov":
             for stream in self.container.streams:
                 language = stream.metadata.get("language", "")

@@ -113,7 +113,14 @@ class VideoSink(JoiningSink):
         )
         try:
             with interrupted_later():  # FFmpeg may swallow a Ctrl-C, and spoil what follows
-                self._muxer = Muxer(self._file, self.kind, info.time_base, self.warnings, self.recipe)
+                self._muxer = Muxer(
+                    self._file,
+                    self.kind,
+                    info.time_base,
+                    self.warnings,
+                    self.recipe,
+                    info.details.get("loop"),
+                )
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
                 if info.origin is not None and not self.segment:

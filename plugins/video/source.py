@@ -189,6 +189,7 @@ class VideoSource(Source):
                 "codec": stream.codec_context.codec.canonical_name,
                 "bits": self._bits,
                 "alpha": self._alpha,
+                **({"loop": _loop(self.path)} if self._container.format.name == "gif" else {}),
                 "recipe": video_recipe.find(self.path, self._container),
             },
         )
@@ -387,6 +388,15 @@ def dithered(image: np.ndarray) -> np.ndarray:
     level = image - (image >> 8)  # 0 to 65280, so that white stays white
     level += pattern
     return (level >> 8).astype(np.uint8)
+
+
+def _loop(path: Path) -> int:
+    """How often a GIF starts over: 0 without end, -1 never. FFmpeg does not tell."""
+    from PIL import Image
+
+    with suppress(Exception), Image.open(path) as picture:
+        return int(picture.info.get("loop", -1))
+    return 0
 
 
 def _count(number: int, what: str) -> str:
