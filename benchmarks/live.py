@@ -2,6 +2,7 @@
 
     python benchmarks/live.py               # about a minute
     python benchmarks/live.py --soak 600    # ten minutes at 1280x720, with a recording: what stays behind?
+    python benchmarks/live.py --steady 60   # sizes, jitter, hitches; the middle third beside two busy loops
 
 At 640x360 neither source nor output hold the run back, and rounds alternate with the same filter on the same
 frames without a run around it; the median of their ratios is printed.
@@ -10,6 +11,7 @@ frames without a run around it; the median of their ratios is printed.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -229,9 +231,85 @@ def soak(seconds: float, stability: float, threads: int) -> dict[str, Any]:
     }
 
 
+class Times(Sink):
+    """Keeps when each frame came, and when each new picture did."""
+
+    def _open(self, info: StreamInfo) -> None:
+        self.frames: list[float] = []
+        self.pictures: list[float] = []
+        self._captured: float | None = None
+
+    def _write(self, frame: Frame) -> None:
+        self.frames.append(time.monotonic())
+        if frame.captured is not None and frame.captured != self._captured:
+            self._captured = frame.captured
+            self.pictures.append(self.frames[-1])
+
+    def _close(self) -> None:
+        pass
+
+
+def steady(seconds: float, stability: float, threads: int) -> dict[str, Any]:
+    """The demo at 1280x720 and 30 a second: alone for a third of the time, beside two busy loops, and alone
+    again. The first five seconds of each third do not count."""
+    paint = StyleFilter(STYLE, stability=stability, threads=threads)
+    source = open_source("demo:1280x720", sound=False, seconds=seconds + 100)
+    sink, sizes, over = Times(), [], threading.Event()
+    live = Live(source, paint, [sink], governor=Governor(30))
+    begun = time.monotonic()
+
+    def watch() -> None:
+        loops: list[subprocess.Popen[bytes]] = []
+        while not over.wait(0.05):
+            now = time.monotonic() - begun
+            if not sizes or sizes[-1][1] != paint.size:
+                sizes.append((round(now, 1), paint.size))
+            busy = seconds / 3 < now < 2 * seconds / 3
+            if busy and not loops:
+                loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+            if not busy:
+                while loops:
+                    loops.pop().kill()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run_for(seconds, live)
+    over.set()
+    watcher.join()
+    result: dict[str, Any] = {"sizes": sizes, "largest_change": fades(stability, threads)}
+    for third, name in enumerate(("alone", "beside two busy loops", "alone again")):
+        first, last = (begun + (third + part) * seconds / 3 for part in (0, 1))
+        frames, pictures = (
+            np.diff([at for at in times if first + 5 < at < last]) for times in (sink.frames, sink.pictures)
+        )
+        result[name] = {
+            "new_pictures_a_second": float(1 / pictures.mean()),
+            "interval_sd_ms": float(1000 * frames.std()),
+            "interval_most_ms": float(1000 * frames.max()),
+            "hitches_over_100_ms": int((pictures > 0.1).sum()),
+        }
+    return result
+
+
+def fades(stability: float, threads: int) -> dict[str, float]:
+    """The largest mean change, in gray levels, between two frames of a still picture whose size changes."""
+    with open_source("demo:1280x720", sound=False, seconds=1) as demo:
+        still = next(iter(demo)).image
+    largest = {}
+    for before, after in ((480, 432), (336, 288), (288, 336), (480, 288)):
+        paint = StyleFilter(STYLE, stability=stability, threads=threads, size=before)
+        shown = [paint(still).astype(int) for _ in range(8)][-1:]
+        paint.size = after
+        shown += [paint(still).astype(int) for _ in range(20)]
+        changes = (np.abs(now - last).mean() for last, now in itertools.pairwise(shown))
+        largest[f"{before} to {after}"] = float(max(changes))
+    return largest
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--soak", type=float, metavar="SECONDS")
+    parser.add_argument("--steady", type=float, metavar="SECONDS")
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stability", type=float, default=0.8)
@@ -242,6 +320,8 @@ def main() -> None:
     cv2.setNumThreads(threads)
     if arguments.soak:
         figures = soak(arguments.soak, stability, threads)
+    elif arguments.steady:
+        figures = steady(arguments.steady, stability, threads)
     else:
         figures = {
             "1280x720": governed(arguments.seconds, stability, threads),
