@@ -38,7 +38,7 @@ def _open(target: str, *, jobs: int = 1) -> Executor:
         return InProcess()
     from nstfilter.plugins.executors.local_pool import Pool
 
-    return Pool(jobs, InProcess(at_once=1))  # the pool may leave it between two tasks
+    return Pool(jobs, InProcess())
 
 
 class InProcess(Executor):

@@ -143,17 +143,23 @@ class Pool(Executor):
         self, tasks: Pictures, on_frames: Callable[[Task, int], None], stop: threading.Event
     ) -> Iterator[tuple[Task, Report | Exception]]:
         """Paint here until the pictures left are worth starting workers for."""
-        results, seconds = iter(self._in_process.run(tasks, on_frames=on_frames, stop=stop)), list[float]()
-        while tasks.left > 0:
+        seconds = list[float]()  # between two results
+
+        def few() -> Iterator[Task]:
             # the first picture of a size takes longer than those after it
-            known = len(seconds) >= 3 or sum(seconds) > WORTHWHILE / 4
-            if known and tasks.left * median(seconds) > WORTHWHILE:
-                return
-            began = time.monotonic()
-            result = next(results, None)
-            if result is None:
-                return
-            seconds.append(time.monotonic() - began)
+            while not (len(seconds) >= 3 or sum(seconds) > WORTHWHILE / 4) or (
+                tasks.left * median(seconds) <= WORTHWHILE
+            ):
+                task = next(tasks, None)
+                if task is None:
+                    return
+                yield task
+
+        latest = time.monotonic()
+        for result in self._in_process.run(few(), on_frames=on_frames, stop=stop):
+            now = time.monotonic()
+            seconds.append(now - latest)
+            latest = now
             yield result
 
     def _room(self) -> bool:
