@@ -121,7 +121,8 @@ class Osc:
             for name, value in changed.items():
                 for host, port in {peer for h, p in self._peers for peer in ((h, p), (h, self.port + 1))}:
                     try:
-                        with SimpleUDPClient(host, port) as client:
+                        client = SimpleUDPClient(host, port)
+                        with client:
                             client.send_message(f"{ROOT}/{name}", _sent_as(value))
                     except (OSError, BuildError) as error:
                         log.debug("OSC to %s:%s failed", host, port, exc_info=error)

@@ -233,9 +233,9 @@ class Renders:
         try:
             with self._lock:
                 self._load()
-                for render in self.all.values():
-                    if render.state == "painting":  # by a process that ended
-                        render.state = "waiting"
+                for left in self.all.values():
+                    if left.state == "painting":  # by a process that ended
+                        left.state = "waiting"
             while not self._ending.is_set():
                 self._wake.clear()
                 if render := self._next():

@@ -356,7 +356,12 @@ class Server:
         width = _number(request.query_params.get("width", "960"), 64, 3840)
         loop = asyncio.get_running_loop()
         wake: asyncio.Queue[bytes] = asyncio.Queue()
-        viewer = Viewer(lambda data: loop.call_soon_threadsafe(wake.put_nowait, data), width)
+
+        def send(data: bytes) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(wake.put_nowait, data)
+
+        viewer = Viewer(send, width)
 
         async def frames() -> AsyncIterator[bytes]:
             sink = self._add_reader(viewer)
