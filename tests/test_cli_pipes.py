@@ -26,7 +26,7 @@ def call(*words: str | Path, given: bytes = b"") -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize("to", [None, "y4m"])
+@pytest.mark.parametrize("to", [None, pytest.param("y4m", marks=pytest.mark.slow)])
 def test_a_video_goes_through(clips: Path, tmp_path: Path, to: str | None) -> None:
     source = corpus.make("y4m", clips)
     result = call("-", "-o", "-", *(["--to", to] if to else []), given=source.read_bytes())
@@ -38,6 +38,7 @@ def test_a_video_goes_through(clips: Path, tmp_path: Path, to: str | None) -> No
     assert np.abs(was - now).mean() < 6
 
 
+@pytest.mark.slow
 def test_sound_that_cannot_be_kept_is_said(clips: Path, tmp_path: Path) -> None:
     result = call(
         "-", "-o", tmp_path / "out.mp4", "--strict", given=corpus.make("plain_mkv", clips).read_bytes()
@@ -56,6 +57,7 @@ def test_a_picture_goes_through_in_its_kind_or_another(tmp_path: Path) -> None:
     assert call("-", "--to", "jpg", given=given).stdout.startswith(b"\xff\xd8\xff")
 
 
+@pytest.mark.slow
 def test_who_has_seen_enough_ends_it_in_peace(clips: Path) -> None:
     source = corpus.make("y4m", clips)
     with (
@@ -75,10 +77,10 @@ def test_who_has_seen_enough_ends_it_in_peace(clips: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "given", "says"),
     [
-        (["-"], b"", b"is not a video FFmpeg can read"),
+        pytest.param(["-"], b"", b"is not a video FFmpeg can read", marks=pytest.mark.slow),
         (["-"], b"nonsense" * 50, b"is not a video FFmpeg can read"),
-        (["-", "other.png"], b"", b"are one input"),
-        (["-", "--json"], b"", b"--json, --jobs and --on are for files"),
+        pytest.param(["-", "other.png"], b"", b"are one input", marks=pytest.mark.slow),
+        pytest.param(["-", "--json"], b"", b"--json, --jobs and --on are for files", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_is_one_line(words: list[str], given: bytes, says: bytes) -> None:
@@ -110,6 +112,7 @@ def test_numbered_pictures_become_a_video_and_a_video_numbered_pictures(tmp_path
     assert b"0001.png exists; choose another folder" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_number_is_said_and_no_film_is_made(tmp_path: Path) -> None:
     for number in (1, 2, 4):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((16, 16, 3), np.uint8))
@@ -119,6 +122,7 @@ def test_a_missing_number_is_said_and_no_film_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.slow
 def test_numbered_pictures_of_a_film_with_sound_say_that_it_is_not_kept(clips: Path, tmp_path: Path) -> None:
     result = call(corpus.make("plain", clips), "-o", tmp_path / "out/%d.jpg", "--strict")
     assert result.returncode == 1

@@ -23,6 +23,8 @@ from nstfilter.streams import Change
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
+# one by default, the others with `pytest -m ""`
+MP4_FIRST = [".mp4", *(pytest.param(suffix, marks=pytest.mark.slow) for suffix in CONTAINERS[1:])]
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,7 @@ def carry(source: Path, target: Path, **options: object) -> Report:
 # -- subtitles --
 
 
-@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("suffix", MP4_FIRST)
 @pytest.mark.parametrize("name", ["subtitles", "subtitles_mp4"])
 def test_cues_keep_their_times(clips: Path, tmp_path: Path, name: str, suffix: str) -> None:
     source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
@@ -64,7 +66,7 @@ def test_languages_are_kept(clips: Path, tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "layout"), [("surround", "5.1"), ("surround71", "7.1")])
-@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("suffix", MP4_FIRST)
 def test_surround_sound_survives_a_conversion(
     clips: Path, tmp_path: Path, name: str, layout: str, suffix: str
 ) -> None:
@@ -77,7 +79,7 @@ def test_surround_sound_survives_a_conversion(
 # -- time --
 
 
-@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("suffix", MP4_FIRST)
 @pytest.mark.parametrize("name", ["offset", "offset_ts", "far", "far_ts", "wraps"])
 def test_a_recording_that_starts_far_from_zero_starts_at_zero(
     clips: Path, tmp_path: Path, name: str, suffix: str
@@ -90,7 +92,7 @@ def test_a_recording_that_starts_far_from_zero_starts_at_zero(
     assert not [line for line in report.warnings if "converted" not in line]
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["back", "ahead"])
 def test_a_jump_of_the_clock_is_closed(clips: Path, tmp_path: Path, name: str, suffix: str) -> None:
     source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
@@ -410,7 +412,7 @@ def test_a_gif_starts_over_as_often_as_it_did(tmp_path: Path, loop: int) -> None
         assert before.info.get("loop") == after.info.get("loop")
 
 
-@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("suffix", MP4_FIRST)
 def test_titles_of_tracks_are_kept(clips: Path, tmp_path: Path, suffix: str) -> None:
     carry(corpus.make("subtitles", clips), tmp_path / f"result{suffix}")
     (sound,) = corpus.streams(tmp_path / f"result{suffix}", "audio")
