@@ -22,15 +22,18 @@ pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "nstfilter"]
 
 
+FRAMES = 400  # enough to be interrupted in the middle of them, quick as the model is
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """Four seconds of a bright square that moves over soft noise, 320x180."""
+    """Sixteen seconds of a bright square that moves over soft noise, 320x180."""
     noise = np.random.default_rng(1).integers(0, 256, (12, 20, 3), np.uint8)
     ground = cv2.resize(noise, (320, 180), interpolation=cv2.INTER_CUBIC)
     frames = []
-    for index in range(100):
+    for index in range(FRAMES):
         frame = ground.copy()
-        cv2.rectangle(frame, (index, 40), (index + 60, 120), (40, 200, 250), -1)
+        cv2.rectangle(frame, (index % 200, 40), (index % 200 + 60, 120), (40, 200, 250), -1)
         frames.append(frame)
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     run(MemorySource(frames, rate=Fraction(25)), lambda image: image, open_sink(path))
@@ -74,7 +77,7 @@ def test_ctrl_c_keeps_what_was_done(clip, tmp_path):
     assert "the finished part is kept in" in said
     assert not out.exists()
     (kept,) = (p for p in tmp_path.iterdir() if p.suffix == ".mp4")
-    assert 0 < frames_of(kept) < 100
+    assert 0 < frames_of(kept) < FRAMES
 
 
 def test_a_killed_render_leaves_a_part_that_plays(clip, tmp_path):
@@ -85,7 +88,7 @@ def test_a_killed_render_leaves_a_part_that_plays(clip, tmp_path):
     render.communicate()
     assert not out.exists()
     (kept,) = (p for p in tmp_path.iterdir() if p.suffix == ".mp4")
-    assert 0 < frames_of(kept) < 100
+    assert 0 < frames_of(kept) < FRAMES
 
 
 @pytest.mark.skipif(

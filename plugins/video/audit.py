@@ -25,6 +25,7 @@ from nstfilter.streams import Change
 TICK, BLOCK = Fraction(21, 10_000), Fraction(12, 100)
 FLAGS = {"default": Disposition.default, "forced": Disposition.forced}
 UNSPECIFIED = 2  # in ITU-T H.273, as 0 is
+UNSET = ("creation_time", "1970-01-01")  # what FFmpeg makes of the zero that stands for no time in MP4
 
 
 @dataclass(slots=True)
@@ -199,7 +200,11 @@ def _file(before: InputContainer, after: InputContainer) -> list[str]:
     if kept < chapters:
         lines.append(f"{kept} of {chapters} chapters are in the result")
     names = {name.lower() for name in after.metadata}
-    lost = [name for name in before.metadata if not is_stale(name) and name.lower() not in names]
+    lost = [
+        name
+        for name, value in before.metadata.items()
+        if not is_stale(name) and name.lower() not in names and not (name, value[:10]) == UNSET
+    ]
     if lost:
         lines.append(f"tags that are not in the result: {', '.join(sorted(lost)[:10])}")
     return lines
