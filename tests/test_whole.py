@@ -54,7 +54,7 @@ def start(*words: str | Path, **more) -> subprocess.Popen[str]:
 def wait_for_some(path: Path, ended: subprocess.Popen[str]) -> None:
     """Until a render has written something into its folder that is worth interrupting."""
     for _ in range(6000):
-        partial = [p for p in path.parent.iterdir() if "partial" in p.name and p.stat().st_size > 20_000]
+        partial = [p for p in path.parent.rglob("*.partial*") if p.stat().st_size > 20_000]
         if partial:
             return
         assert ended.poll() is None, ended.communicate()[1]
@@ -66,29 +66,36 @@ def slow_arguments(clip: Path, out: Path) -> list[str | Path]:
     return ["apply", clip, "-o", out, "-s", "mosaic", "--threads", "1"]
 
 
-def test_ctrl_c_keeps_what_was_done(clip, tmp_path):
-    out = tmp_path / "out.mp4"
+def finish(clip: Path, out: Path) -> None:
+    """The same command goes on, and leaves the whole film and nothing else."""
+    render = start(*slow_arguments(clip, out))
+    assert render.wait(timeout=120) == 0, render.communicate()[1]
+    assert frames_of(out) == FRAMES
+    assert {path.name for path in out.parent.iterdir()} == {out.name}
+
+
+def test_ctrl_c_leaves_no_half_film_and_the_same_command_makes_it(clip, tmp_path):
+    out = tmp_path / "film" / "out.mp4"
+    out.parent.mkdir()
     render = start(*slow_arguments(clip, out))
     wait_for_some(out, render)
     render.send_signal(signal.SIGINT)
     _, said = render.communicate(timeout=60)
     assert render.returncode == 130, said
     assert "Traceback" not in said
-    assert "the finished part is kept in" in said
-    assert not out.exists()
-    (kept,) = (p for p in tmp_path.iterdir() if p.suffix == ".mp4")
-    assert 0 < frames_of(kept) < FRAMES
+    assert list(out.parent.iterdir()) == []  # so few seconds of work are not worth a folder
+    finish(clip, out)
 
 
-def test_a_killed_render_leaves_a_part_that_plays(clip, tmp_path):
-    out = tmp_path / "out.mp4"
+def test_a_killed_render_leaves_no_half_film_and_the_same_command_makes_it(clip, tmp_path):
+    out = tmp_path / "film" / "out.mp4"
+    out.parent.mkdir()
     render = start(*slow_arguments(clip, out))
     wait_for_some(out, render)
     render.kill()
     render.communicate()
     assert not out.exists()
-    (kept,) = (p for p in tmp_path.iterdir() if p.suffix == ".mp4")
-    assert 0 < frames_of(kept) < FRAMES
+    finish(clip, out)
 
 
 @pytest.mark.skipif(

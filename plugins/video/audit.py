@@ -203,7 +203,7 @@ def _file(before: InputContainer, after: InputContainer) -> list[str]:
     lost = [
         name
         for name, value in before.metadata.items()
-        if not is_stale(name) and name.lower() not in names and not (name, value[:10]) == UNSET
+        if not is_stale(name) and name.lower() not in names and (name, value[:10]) != UNSET
     ]
     if lost:
         lines.append(f"tags that are not in the result: {', '.join(sorted(lost)[:10])}")
