@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import corpus
 import cv2
 import numpy as np
 import pytest
+
+from nstfilter.plugins.video.sequence import SequenceSink
+from nstfilter.streams import Frame, StreamInfo
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 APPLY = [sys.executable, "-m", "nstfilter", "apply", "--strength", "0", "--no-recipe"]
@@ -128,3 +132,35 @@ def test_numbered_pictures_of_a_film_with_sound_say_that_it_is_not_kept(clips: P
     assert result.returncode == 1
     assert b"its sound is not kept" in result.stderr
     assert len(list((tmp_path / "out").iterdir())) == 50
+
+
+def test_numbered_pictures_are_never_painted_over(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"in/{number:03}.png"), np.full((16, 16, 3), number, np.uint8))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    for target in ("in/%03d.png", "in/../in/%03d.png"):
+        result = call(tmp_path / "in/%03d.png", "-o", tmp_path / target, "--overwrite")
+        assert b"is the input itself" in result.stderr
+        assert result.returncode == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_numbered_pictures_of_a_private_film_are_private(clips: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(corpus.make("plain", clips).read_bytes())
+    film.chmod(0o600)
+    sink = SequenceSink(str(tmp_path / "out/%d.png"))
+    sink.open(StreamInfo(16, 16, origin=film))
+    sink.write(Frame(np.zeros((16, 16, 3), np.uint8)))
+    sink.close()
+    assert (tmp_path / "out/1.png").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_picture_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
+    sink = SequenceSink(str(tmp_path / "%d.png"))
+    sink.open(StreamInfo(16, 16))
+    with pytest.raises(KeyError):
+        sink.write(Frame(np.zeros((16, 16, 7), np.uint8)))
+    assert list(tmp_path.iterdir()) == []

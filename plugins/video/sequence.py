@@ -31,7 +31,8 @@ class SequenceSource(VideoSource):
         self._rate = Fraction(rate).limit_denominator(1001)
         self._numbers = numbers(Path(pattern))
         super().__init__(pattern)
-        self.info = replace(self.info, frames=len(self._numbers), origin=None)
+        details = {**self.info.details, "numbered": self.path}
+        self.info = replace(self.info, frames=len(self._numbers), origin=None, details=details)
 
     def _open(self) -> av.container.InputContainer:
         if not self._numbers:
@@ -72,7 +73,11 @@ class SequenceSink(Sink):
             raise SinkError(
                 f"{_named(self.path, there[0])} exists; choose another folder, or allow overwriting"
             )
-        self._info = replace(info, rate=None, frames=1, origin=None, details={})
+        pictures = info.details.get("numbered")
+        if isinstance(pictures, Path) and self._hits(pictures):
+            raise UsageError(f"{self.path} is the input itself; choose another folder")
+        # the origin tells who may read the pictures
+        self._info = replace(info, rate=None, frames=1, details={})
         if info.origin and info.origin.is_file():
             with open_container(info.origin) as container:
                 if container.streams.audio:
@@ -82,9 +87,20 @@ class SequenceSink(Sink):
         self._count += 1
         sink = open_sink(_named(self.path, self._count), overwrite=self.overwrite, **self.options)
         sink.open(self._info)
-        sink.write(Frame(frame.image))
-        sink.close()
+        try:
+            sink.write(Frame(frame.image))
+            sink.close()
+        except BaseException:
+            sink.abort()
+            raise
         self.warnings += [line for line in sink.warnings if line not in self.warnings]
+
+    def _hits(self, pictures: Path) -> bool:
+        """Whether a result would have the name of one of `pictures`."""
+        if not self.path.parent.samefile(pictures.parent):
+            return False
+        names = {pictures.name % number for number in numbers(pictures)}
+        return any(self.path.name % number in names for number in range(1, len(names) + 1))
 
     def _close(self) -> None:
         pass
