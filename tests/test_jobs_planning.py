@@ -125,6 +125,15 @@ def test_an_input_is_never_its_own_output(tmp_path):
             plan(["a.png"], output, STYLE)
 
 
+def test_no_input_is_overwritten_by_the_result_of_another():
+    picture(Path("a.png"))
+    picture(Path("a-wave.png"))
+    jobs = [Job(Path("a.png"), Path("a-wave.png")), Job(Path("a-wave.png"), Path("a-wave-wave.png"))]
+    check_jobs(jobs, {})  # it is there, and passed over
+    with pytest.raises(UsageError, match=r"a-wave\.png is an input, and --overwrite would replace it"):
+        check_jobs(jobs, {}, overwrite=True)
+
+
 def test_two_inputs_with_one_result_are_refused():
     with pytest.raises(UsageError, match="several inputs would become"):
         plan(["x/a.png", "y/a.png"], "out/", STYLE)

@@ -124,7 +124,8 @@ def apply(
     work = [] if direct else plan(inputs, output, mix, include=include, exclude=exclude, to=to)
     options = {k: v for k, v in {"quality": quality, "crf": crf, "codec": codec}.items() if v is not None}
     if not direct:
-        check_jobs(work, {name: value for name, value in options.items() if name in given})
+        chosen = {name: value for name, value in options.items() if name in given}
+        check_jobs(work, chosen, overwrite=overwrite)
     dials: dict[str, Any] = {
         "strength": strength,
         "keep_colors": keep_colors,

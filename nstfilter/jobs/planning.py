@@ -144,14 +144,21 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def check_jobs(jobs: Sequence[Job], options: dict[str, Any]) -> None:
-    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use, and `SinkError`
-    where there is no folder to write in."""
+def check_jobs(jobs: Sequence[Job], options: dict[str, Any], *, overwrite: bool = False) -> None:
+    """Raises `UsageError` for inputs nobody reads, results nobody writes, options of no use, and results that
+    would `overwrite` an input of another job; `SinkError` where there is no folder to write in."""
     sources, sinks = manager().sources, manager().sinks
     for job in jobs:
         sources.resolve(str(job.input))
         if not sinks.named(str(job.output)):
             _need_parent(job)
+    inputs = {os.path.realpath(job.input) for job in jobs} if overwrite else set[str]()
+    for job in jobs:
+        if os.path.realpath(job.output) in inputs:
+            raise UsageError(
+                f"{job.output} is an input, and --overwrite would replace it by the result of {job.input}; "
+                "leave one of them out, or choose another place with -o"
+            )
     taken = set[str]().union(*(sinks.options(str(job.output)) for job in jobs))
     for option in options:
         if option not in taken:
