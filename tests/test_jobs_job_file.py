@@ -223,3 +223,9 @@ def test_two_never_hold_the_same_folder(tmp_path):
         JobFolder(tmp_path / "out.mp4").acquire()
     second.release()
     assert not second.path.exists()
+
+
+def test_a_folder_called_just_like_the_ending_is_nobodys_render(tmp_path):
+    (tmp_path / ".nstfilter").mkdir()
+    (tmp_path / ".out.mp4.nstfilter").mkdir()
+    assert [found.path.name for found in JobFolder.below(tmp_path)] == [".out.mp4.nstfilter"]

@@ -672,3 +672,46 @@ def test_a_film_that_is_found_only_from_its_beginning_resumes_too(tmp_path, monk
     assert (again.state, again.frames) == ("done", whole.frames)
     assert painted_now(seen) < 90
     assert content(tmp_path / "out.mkv")[0] == content(tmp_path / "whole.mkv")[0]
+
+
+def test_starting_over_uses_no_checkpoint_of_what_was_begun_otherwise(tmp_path, monkeypatch):
+    source, output = clip(tmp_path / "in.mp4", 3), tmp_path / "out.mp4"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "EVERY", 0)
+        assert render(source, output, **stop_after(5)).kept
+    other = replace(SETTINGS, embedding=COLOR[::-1].tobytes())
+    seen: list[Progress] = []
+    result = render(source, output, other, overwrite=True, on_progress=seen.append)
+    assert (result.state, result.frames, painted_this_time(seen)) == ("done", 30, 30)
+    render(source, tmp_path / "whole.mp4", other)
+    assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_changes_told_before_a_stop_are_still_changes_after_it(tmp_path):
+    source, output = clip(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    kept = render(source, output, **stop_after(47)).kept
+    assert kept
+    folder = JobFolder(output)
+    job = folder.read()
+    assert job
+    job.warnings, job.changes = ["a frame was skipped", "for your information"], ["a frame was skipped"]
+    folder.write(job)
+    result = render(source, output)
+    assert result.state == "done"
+    assert "for your information" in result.warnings
+    assert result.changes == ["a frame was skipped"]
+
+
+def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tmp_path, monkeypatch):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nstfilter.plugins.video.sink.audit", pressed)
+    for seconds in (10, 1):  # in segments, and as one task
+        source, output = clip(tmp_path / "in.mp4", seconds), tmp_path / f"{seconds}.mp4"
+        with pytest.raises(KeyboardInterrupt) as stop:
+            render(source, output)
+        assert getattr(stop.value, "__notes__", []) == []
+        assert len(content(output)[0]) == seconds * RATE
+        assert left(tmp_path) == []
+        source.unlink()

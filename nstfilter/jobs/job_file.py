@@ -50,6 +50,7 @@ class JobFile(BaseModel):
     `input`, `output`  the files' names, for people
     `made_of`          everything that decides what the frames look like
     `suffix`           of the segments' names
+    `changes`          those of `warnings` that are a `Change`
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -61,6 +62,7 @@ class JobFile(BaseModel):
     suffix: str
     segments: list[SegmentState]
     warnings: list[str] = []
+    changes: list[str] = []
 
     @property
     def done(self) -> int:
@@ -84,7 +86,8 @@ class JobFolder:
     def below(cls, root: Path) -> Iterator[JobFolder]:
         """Those there are below a folder. The `output` of one whose name was too long is as it was cut."""
         for parent, names, _ in os.walk(root):
-            ours = sorted(name for name in names if name.startswith(".") and name.endswith(ENDING))
+            # a folder that is called just .nstfilter belongs to no output, and may be anybody's
+            ours = sorted(n for n in names if n.startswith(".") and n.endswith(ENDING) and n != ENDING)
             names[:] = sorted(set(names) - set(ours))
             for name in ours:
                 folder = cls(Path(parent, name[1 : -len(ENDING)]))

@@ -19,7 +19,7 @@ from nstfilter.jobs.work import filter_for
 from nstfilter.manager import manager, open_sink
 from nstfilter.pipeline import Report
 from nstfilter.stability import warm_up
-from nstfilter.streams import JoiningSink, Source, StreamInfo
+from nstfilter.streams import Change, JoiningSink, Source, StreamInfo
 
 SECONDS = 10.0
 # of a segment, at most, are frames that only warm the filter up: calmer videos have longer segments
@@ -89,7 +89,8 @@ class Segmented:
         self.folder.acquire()
         try:
             self.file = self._taken_up(fresh, overwrite)
-            self.folder.sweep(self.file)
+            # of work that was begun otherwise nothing is used, not even checkpoints
+            self.folder.sweep(None if self.file is fresh else self.file)
             self.folder.write(self.file)
             self._frames = sum(segment.frames or 0 for segment in self.file.segments)
         except BaseException:
@@ -117,6 +118,7 @@ class Segmented:
             self.warnings.append(
                 f"segment {number + 1} of {len(there.segments)} was damaged and is made again"
             )
+        there.warnings = [Change(line) if line in there.changes else line for line in there.warnings]
         return there
 
     @property
@@ -151,6 +153,7 @@ class Segmented:
         segment.frames, segment.seconds = report.frames, report.seconds
         self._frames += report.frames
         self.file.warnings += [line for line in report.warnings if line not in self.file.warnings]
+        self.file.changes = [line for line in self.file.warnings if isinstance(line, Change)]
         self.folder.write(self.file)
 
     def finish(self) -> None:
@@ -166,6 +169,10 @@ class Segmented:
 
     def leave(self) -> tuple[Path | None, str | None]:
         """Let go, and say where what is done is kept, and how to go on."""
+        if self.sink.state == "closed":  # the result has its name: the interrupt came a moment later
+            self.folder.remove()
+            self.folder.release()
+            return None, None
         self.folder.sweep(self.file)
         done, of = self.file.done, len(self.file.segments)
         begun = self.folder.begun(self.file)
@@ -190,9 +197,10 @@ CALLED = {
     "room": "what the background shows",
     "borders": "where segments begin",
     "version": "nstfilter's version",
+    "recipe": "the recipe in the result",
 }
 STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room"}
-UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
+UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders", "recipe")
 
 
 def _made_of(
@@ -233,6 +241,8 @@ def _written(embedding: bytes) -> str:
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What has changed, a few words each. Another name for the same is no change."""
     changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+    if len(changed) > 1 and before.get("recipe") and now.get("recipe"):
+        changed.discard("recipe")  # it only repeats the others
     for name, thing in STANDS_FOR.items():
         if thing not in changed:
             changed.discard(name)

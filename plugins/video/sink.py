@@ -170,7 +170,9 @@ class VideoSink(JoiningSink):
 
     def _take_its_name(self) -> None:
         try:
-            put_in_place(self.partial, self.path, overwrite=self.overwrite)
+            with interrupted_later():  # what comes after only looks at it: there is nothing left to abort
+                put_in_place(self.partial, self.path, overwrite=self.overwrite)
+                self.state = "closed"
         except FileExistsError:
             raise SinkError(
                 f"{self.path} has appeared meanwhile; the finished video is {self.partial}"
