@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import corpus
@@ -12,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
+from nstfilter.plugins.video.pipe import PipeSink
 from nstfilter.plugins.video.sequence import SequenceSink
-from nstfilter.streams import Frame, StreamInfo
+from nstfilter.streams import Closed, Frame, StreamInfo
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 APPLY = [sys.executable, "-m", "nstfilter", "apply", "--strength", "0", "--no-recipe"]
@@ -164,3 +167,17 @@ def test_a_picture_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None
     with pytest.raises(KeyError):
         sink.write(Frame(np.zeros((16, 16, 7), np.uint8)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["mkv", "y4m"])
+def test_a_reader_that_goes_before_the_last_byte_has_closed_the_pipe(format: str) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    file = os.fdopen(writes, "wb")  # so short a video is in the buffer until the end
+    sink = PipeSink(file, format=format, codec=None if format == "y4m" else "ffv1")
+    sink.open(StreamInfo(16, 16, rate=Fraction(30)))
+    sink.write(Frame(np.zeros((16, 16, 3), np.uint8)))
+    with pytest.raises(Closed):
+        sink.close()
+    with suppress(BrokenPipeError):
+        file.close()

@@ -715,3 +715,16 @@ def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tm
         assert len(content(output)[0]) == seconds * RATE
         assert left(tmp_path) == []
         source.unlink()
+
+
+def test_a_folder_removed_in_mid_render_ends_that_job_alone(tmp_path):
+    source, outputs = clip(tmp_path / "in.mp4", 5), [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+
+    def remove(progress: Progress) -> None:
+        if progress.frames == 30:
+            shutil.rmtree(tmp_path / ".a.mp4.nstfilter", ignore_errors=True)
+
+    jobs = [Job(source, output) for output in outputs]
+    results = render_all(jobs, SETTINGS, open_executor("local"), on_progress=remove)
+    assert [result.state for result in results] == ["failed", "done"]
+    assert left(tmp_path) == []

@@ -205,7 +205,10 @@ class JobFolder:
         """Files that belong to segments which are not done; which of them are whole is seen when the work
         goes on."""
         waiting = {self.segment_file(job, n).stem for n, s in enumerate(job.segments) if s.frames is None}
-        found = [(path, CHECKPOINT.fullmatch(path.name)) for path in self.path.iterdir()]
+        try:
+            found = [(path, CHECKPOINT.fullmatch(path.name)) for path in self.path.iterdir()]
+        except OSError:  # somebody has removed the folder: nothing is there
+            return []
         return [path for path, match in found if match and match[1] in waiting]
 
     def remove(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,8 +47,8 @@ class PipeSource(VideoSource):
 
 
 class PipeSink(Sink):
-    """Writes Matroska or YUV4MPEG2 ("y4m", raw video) into `file` as the frames come. Raises `Closed` from
-    `write` when nobody reads any more."""
+    """Writes Matroska or YUV4MPEG2 ("y4m", raw video) into `file` as the frames come. Raises `Closed` when
+    nobody reads any more."""
 
     def __init__(
         self,
@@ -73,20 +75,28 @@ class PipeSink(Sink):
         options = {"flush_packets": "1"}
         self._container = av.open(self._file, "w", format=self._format, container_options=options)
         self._encoder = Encoder(self._container, self.codec, info, self.crf, self.warnings)
-        self._container.start_encoding()
+        with _explained():
+            self._container.start_encoding()
 
     def _write(self, frame: Frame) -> None:
         self._mux(self._encoder.encode(frame))
 
     def _mux(self, packets: list[av.Packet[Any]]) -> None:
-        try:
+        with _explained():
             self._container.mux(packets)
-        except BrokenPipeError:
-            raise Closed from None
-        except (OSError, av.FFmpegError) as error:
-            raise SinkError(f"the pipe could not be written on: {error.strerror or error}") from error
 
     def _close(self) -> None:
         self._mux(self._encoder.finish())
-        self._container.close()
-        self._file.flush()
+        with _explained():  # what is written may still be in a buffer
+            self._container.close()
+            self._file.flush()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise Closed from None
+    except (OSError, av.FFmpegError) as error:
+        raise SinkError(f"the pipe could not be written on: {error.strerror or error}") from error
