@@ -108,6 +108,7 @@ def test_show_tells_what_it_is_made_of_and_how_to_go_on(stopped):
     assert "style        mine/ruby" in said
     command = shlex.split(said.partition("go on")[2])
     assert command[0] == "nstfilter"
+    assert "--no-recipe" not in command
     before = Stopping.painted
     assert stopped(*command[1:]).exit_code == 0
     assert Stopping.painted == before + 40  # the two segments that were not done

@@ -10,8 +10,9 @@ from nstfilter.jobs.interrupts import interrupted_later
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such kill")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_waits_for_the_end_of_the_block(number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interruption_waits_for_the_end_of_the_block(name):
+    number = getattr(signal, name)
     before = signal.signal(number, signal.default_int_handler)
     done = []
 

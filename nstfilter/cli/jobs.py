@@ -150,9 +150,7 @@ def _command(job: JobFile, output: Path) -> str:
         value = job.made_of.get(name)
         usual = PARAMETERS[name].default if name in PEOPLE else None
         words += [] if value in (None, usual) else [f"--{name}", str(value)]
-    words += ["--keep-colors"] if job.made_of.get("keep_colors") else []
-    words += [] if job.made_of.get("recipe") else ["--no-recipe"]
-    return shlex.join(words)
+    return shlex.join([*words, "--keep-colors"] if job.made_of.get("keep_colors") else words)
 
 
 def _megabytes(size: int) -> str:

@@ -197,10 +197,9 @@ CALLED = {
     "room": "what the background shows",
     "borders": "where segments begin",
     "version": "nstfilter's version",
-    "recipe": "the recipe in the result",
 }
 STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room"}
-UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders", "recipe")
+UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
 
 
 def _made_of(
@@ -241,8 +240,6 @@ def _written(embedding: bytes) -> str:
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What has changed, a few words each. Another name for the same is no change."""
     changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
-    if len(changed) > 1 and before.get("recipe") and now.get("recipe"):
-        changed.discard("recipe")  # it only repeats the others
     for name, thing in STANDS_FOR.items():
         if thing not in changed:
             changed.discard(name)
