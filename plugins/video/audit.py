@@ -120,7 +120,7 @@ def _picture(old: Any, new: Any, was: _Packets, now: _Packets, alpha: bool) -> l
         promised = max(promised, (old.frames or 0) - was.hidden)
     if len(now) != promised:
         lines.append(f"{len(now)} of {promised} frames are in the result")
-    elif not was.untimed and not now.untimed and old.container.format.name != "avi":
+    elif len(now) == len(was) and not (was.untimed or now.untimed or old.container.format.name == "avi"):
         tick = max(TICK, new.time_base)
         shift = _first(now) - _first(was)
         moved = max((abs(b - a - shift) for a, b in zip(was.begins, now.begins, strict=True)), default=0)
