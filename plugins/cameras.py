@@ -1,4 +1,4 @@
-"""Which cameras there are, by name, and which of them is meant.
+"""Lists the cameras of this computer, and finds one by name, number or path.
 
 On Linux the kernel is asked; on macOS and Windows cv2-enumerate-cameras, whose order is OpenCV's there.
 """
@@ -25,12 +25,12 @@ class Camera:
     """A camera as it was found.
 
     `index`      what OpenCV calls it; on Linux the N of /dev/videoN
-    `name`       as its maker calls it
-    `path`       /dev/videoN, or what macOS and Windows tell devices apart by
-    `formats`    what it can give; empty where the system does not say
-    `busy_with`  who has it in use, as `zoom (4321)`; None when it is free or the system does not say
+    `name`       the device's own name
+    `path`       /dev/videoN, or the device identifier on macOS and Windows
+    `formats`    the formats it offers; empty where the system does not say
+    `busy_with`  the program that uses it, as `zoom (4321)`; None when free or unknown
     `virtual`    made by a program; never taken for the first webcam
-    `bus`        where it is plugged in
+    `bus`        the port it is plugged into
     `denied`     whether this user may not open it
     """
 
@@ -62,7 +62,7 @@ def cameras() -> list[Camera]:
 def linux_cameras(
     sysfs: Path = v4l2.SYSFS, dev: Path = v4l2.DEV, proc: Path = v4l2.PROC, query: v4l2.Query = v4l2.query
 ) -> list[Camera]:
-    """The nodes that capture. A v4l2loopback device is one while some program writes to it."""
+    """The nodes that capture. A v4l2loopback device captures while a program writes to it."""
     found = []
     for node in v4l2.nodes(sysfs, dev):
         can = query(node.path)

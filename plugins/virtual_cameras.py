@@ -1,4 +1,4 @@
-"""Which virtual cameras there are to write to, and what to type where there is none."""
+"""Lists the virtual cameras that can be written to, and the command that sets one up."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class VirtualCamera:
     """`name` is what a call shows; `path` what the backend opens it by; `backend` one of pyvirtualcam's.
 
     `exclusive_caps` is False for a v4l2loopback device that Chromium and Zoom will not show, None where that
-    is no question; `busy_with` tells who writes to it, as far as the system says; `denied` whether this user
-    may not.
+    does not apply; `busy_with` is the program that writes to it, as far as the system says; `denied` whether
+    this user lacks permission.
     """
 
     name: str
@@ -85,7 +85,7 @@ def linux_virtual_cameras(
 
 
 def _exclusive(number: int, order: int, modules: Path) -> bool:
-    """What the module was loaded with for the device /dev/video`number`, the `order`th of its own."""
+    """The `exclusive_caps` that the module was loaded with for /dev/video`number`, its `order`th device."""
     parameters = modules / "v4l2loopback/parameters"
     try:
         numbers = (parameters / "video_nr").read_text().strip().split(",")
@@ -97,7 +97,7 @@ def _exclusive(number: int, order: int, modules: Path) -> bool:
 
 
 def setup_line() -> str:
-    """What to type on this system to have a virtual camera."""
+    """The command that sets up a virtual camera on this system."""
     if sys.platform == "darwin":
         return MACOS
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""The doctor: a command that says whether this computer can do live video, and what would mend it."""
+"""`nstfilter doctor`: whether live video works on this computer, and how to fix what does not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What `nstfilter doctor` looks at that is no device: Python, packages, plugins, models, threads.
+"""The checks of `nstfilter doctor` that need no device: Python, packages, plugins, models.
 
-Every check gives a `Check`, or one for each thing it looked at, and imports what it needs itself: a doctor
-must be able to get up where half of the house does not.
+Every check gives one or more `Check`s and imports what it needs itself, so that a broken installation fails
+one check and not the command.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ State = Literal["ok", "warning", "failing"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found of one thing.
+    """The result of one check.
 
     `state`    "ok"; "warning", when it works but not as well as it could; "failing", when it does not
     `found`    one line: versions, names, paths, or what is wrong
-    `remedy`   the command that mends it on this system, or what to do where no command does
-    `details`  the same for scripts, as values that JSON knows
+    `remedy`   the command that fixes it on this system, or what else to do
+    `details`  the same for scripts, as JSON values
     """
 
     name: str
@@ -45,12 +45,12 @@ Finder = Callable[[], Check | Iterable[Check]]
 
 
 def run(name: str, find: Finder) -> Iterator[Check]:
-    """The checks that `find` gives. If it breaks down, that is a failing check called `name`."""
+    """The checks that `find` gives; an exception becomes a failing check called `name`."""
     try:
         checks = find()
         yield from [checks] if isinstance(checks, Check) else checks
     except Exception as error:
-        found = f"could not be looked at: {one_line(error)}"
+        found = f"could not be checked: {one_line(error)}"
         yield Check(name, "failing", found, reinstall("nstfilter"))
 
 
@@ -66,7 +66,7 @@ def quoted(path: str) -> str:
 
 
 def pip(what: str) -> str:
-    """The line that has the pip of this very Python do something."""
+    """A command line for the pip of this Python."""
     return f"{quoted(sys.executable)} -m pip {what}"
 
 
@@ -133,7 +133,7 @@ def opencv() -> Check:
 
 
 def replace_opencv() -> str:
-    """The line that leaves the OpenCV with windows, and no other."""
+    """The command that leaves only the OpenCV with windows installed."""
     installed = _opencvs()
     away = f"{pip('uninstall -y ' + ' '.join(installed))} && " if installed else ""
     return away + pip("install opencv-python")
@@ -194,7 +194,7 @@ def pocket() -> Check:
 
 
 def magenta() -> Check:
-    """Magenta's model is fetched by who wants it: where it is not, nothing is wrong."""
+    """Whether Magenta's model was fetched. It is optional, so its absence is no failure."""
     from nstfilter.models.fetch import MAGENTA, is_model, places
 
     looked = [str(path) for path in places(MAGENTA)]

@@ -34,7 +34,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Leave the speed test out.")] = False,
 ) -> None:
-    """Say whether live video can work here, how fast it will be, and what mends what does not work.
+    """Check whether live video works here and how fast, and print how to fix what does not.
 
     Ends with exit code 1 when live cannot work."""
     try:
@@ -65,7 +65,7 @@ def _look(*, speed: bool) -> Iterator[Check]:
 
 
 def verdict(checks: Sequence[Check]) -> Check:
-    """Whether live can work: with a filter that runs, something to look with, something to be seen on."""
+    """Whether live can work: it takes a working filter, a camera, and a virtual camera or a display."""
     absent = {check.name for check in checks if check.name.startswith("plugin ")}
     broken = {check.name for check in checks if check.state == "failing"}
     # one of several cameras is enough; without a display nothing is broken, and yet there is no preview
@@ -81,7 +81,7 @@ def verdict(checks: Sequence[Check]) -> Check:
     if not (virtual or shown):
         missing.append("no virtual camera and no display")
     if missing:
-        return Check("live", "failing", f"cannot work: {', '.join(missing)}", "mend what is failing above")
+        return Check("live", "failing", f"cannot work: {', '.join(missing)}", "fix what is failing above")
     if not virtual:
         found = "can work in a window, and not yet in a call"
         return Check("live", "warning", found, "nstfilter live --to preview")

@@ -1,5 +1,4 @@
-"""What `nstfilter doctor` says of cameras, virtual cameras and the display. What there is, their own plugins
-find out."""
+"""The checks of `nstfilter doctor` for cameras, virtual cameras and the display."""
 
 from __future__ import annotations
 
@@ -124,7 +123,7 @@ def display() -> Check:
 
 
 def desktop(sockets: Path = Path("/tmp/.X11-unix")) -> str:
-    """How to get to a display: one that somebody is logged in at, where it lets us in."""
+    """How to reach a display: the one of a logged-in user, where it can be opened."""
     from nstfilter.graphics.display import why_no_window
 
     before = os.environ.get("DISPLAY")
@@ -141,15 +140,15 @@ def desktop(sockets: Path = Path("/tmp/.X11-unix")) -> str:
 
 
 def release(path: str, busy_with: str) -> str:
-    """How to get a device back from those who have it, told as `zoom (4321)`."""
+    """How to free a device from the programs that use it, given as `zoom (4321)`."""
     numbers = re.findall(r"\((\d+)\)", busy_with)
     if numbers:
         return f"close {busy_with}, or: kill {' '.join(numbers)}"
-    return f"close that program; who it is, says: sudo fuser -v {path}" if LINUX else "close that program"
+    return f"close that program; to see which: sudo fuser -v {path}" if LINUX else "close that program"
 
 
 def join_group(path: str) -> str:
-    """How to be let in to a device that belongs to a group."""
+    """How to get access to a device that belongs to a group."""
     import grp
 
     try:

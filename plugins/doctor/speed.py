@@ -1,4 +1,4 @@
-"""How many frames a second to expect of this computer: the filter, as live uses it, on frames of the demo."""
+"""The speed check of `nstfilter doctor`: the rate of the filter, as live uses it, on frames of the demo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Progress = Callable[[str, int], None]
 
 
 def threads(sys: Path = Path("/sys")) -> Check:
-    """How many processors there are, how many of them we may use, and how many the model will in live."""
+    """How many processors there are, how many are usable, and how many the model uses in live."""
     from nstfilter.errors import UsageError
     from nstfilter.models import allowed_threads, spare_threads
 
@@ -34,7 +34,7 @@ def threads(sys: Path = Path("/sys")) -> Check:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
     share = _quota(sys / "fs/cgroup/cpu.max")
     details = {"processors": there, "usable": usable, "quota": share, "threads": None}
-    found = f"{there} processors" + (f", {usable} of them for us" if usable < there else "")
+    found = f"{there} processors" + (f", {usable} usable" if usable < there else "")
     if share and share < usable:
         found += f", and the time of {share:g}"
     try:
@@ -46,7 +46,7 @@ def threads(sys: Path = Path("/sys")) -> Check:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > usable:
         found += f"; other programs keep them busy (load {load:.1f}), and the speed suffers"
-        return Check("threads", "warning", found, "close them; who they are, says: top", details)
+        return Check("threads", "warning", found, "close them; top lists them", details)
     return Check("threads", "ok", found, details=details)
 
 

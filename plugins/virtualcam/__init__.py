@@ -17,7 +17,7 @@ def open_virtualcam(target: str, *, backend: str | None = None) -> VirtualcamSin
 
     `backend` is one of pyvirtualcam's, `v4l2loopback`, `obs` or `unitycapture`; None takes the camera's own.
     On opening it raises `SinkError` for a camera that is missing or busy, `UsageError` for a name that fits
-    several or a backend that is not there.
+    several cameras or an unknown backend.
     """
     from nstfilter.plugins.virtualcam.sink import VirtualcamSink
 

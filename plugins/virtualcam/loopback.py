@@ -1,4 +1,4 @@
-"""What v4l2loopback wants beside the frames, so that a virtual camera works more than once.
+"""Keeps a v4l2loopback device usable after its writer has gone, so that a virtual camera works twice.
 
 Up to version 0.12.7, which Debian 12 and Ubuntu 24.04 have, a device with `exclusive_caps` whose writer used
 `write`, as pyvirtualcam does, is no output any more once that writer has gone: the second start finds no
@@ -22,8 +22,8 @@ STREAMON, G_FMT, S_FMT, S_PARM = 0x40045612, 0xC0D05604, 0xC0D05605, 0xC0CC5616
 
 
 class Guard:
-    """A v4l2loopback device, kept ready for the next writer: made before pyvirtualcam opens the device, and
-    closed after it. Raises `OSError`."""
+    """Keeps a v4l2loopback device ready for the next writer. Create it before pyvirtualcam opens the device,
+    close it afterwards. Raises `OSError`."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class Guard:
         self._file = self._opened()
 
     def begin(self, rate: Fraction | None) -> tuple[int, int, str] | None:
-        """To be called once the device has been given its format. Tells the rate to those who will read, and
+        """Call this once the device has its format. Announces the rate to readers, and
         returns the width, height and codec that the device really has; None where it does not say."""
         if rate:
             parameters = bytearray(204)

@@ -21,10 +21,10 @@ RATE = 30.0
 
 
 class VirtualcamSink(Sink):
-    """Writes BGR frames to a virtual camera as they come. Their size is the camera's.
+    """Writes BGR frames to a virtual camera. The size of the frames becomes the camera's.
 
-    Backends are given the format that they turn into their own in one step: BGR, and RGBA for Unity Capture.
-    `list_cameras` and `camera` stand for the system's virtual cameras and `pyvirtualcam.Camera`.
+    Each backend gets the format that it converts in one step: BGR, and RGBA for Unity Capture. `list_cameras`
+    and `camera` can be replaced in tests.
     """
 
     audience = "others"
@@ -94,7 +94,7 @@ class VirtualcamSink(Sink):
             raise
 
     def _check(self, chosen: VirtualCamera, has: tuple[int, int, str] | None) -> None:
-        """A program that still shows the camera keeps it as it was under the last writer."""
+        """Raise `SinkError` where a program that still shows the camera holds it at another size."""
         height, width = self._shape
         if has and has != (width, height, CODEC):
             size = f"{has[0]}x{has[1]}"

@@ -35,22 +35,22 @@ Capture = Callable[[Camera], Any]
 
 def capture(camera: Camera) -> Any:
     """OpenCV's `VideoCapture` of `camera`."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # what goes wrong, we say ourselves
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # this source reports errors itself
     if sys.platform == "win32":
         return cv2.VideoCapture(camera.index, cv2.CAP_DSHOW)  # Media Foundation takes seconds to open
     if sys.platform == "darwin":
         return cv2.VideoCapture(camera.index, cv2.CAP_AVFOUNDATION)
-    # OpenCV waits ten seconds for a silent camera, and nobody else can have it meanwhile
+    # OpenCV waits ten seconds for a silent camera, and blocks it for others meanwhile
     os.environ.setdefault("OPENCV_VIDEOIO_V4L2_SELECT_TIMEOUT", "2")
     return cv2.VideoCapture(camera.path, cv2.CAP_V4L2)
 
 
 class WebcamSource(Source):
-    """The pictures of `camera`, BGR, the newest each time: those that come while nobody asks are let go.
+    """The frames of `camera`, BGR. Each read gives the newest; older ones are dropped.
 
     A thread of its own reads the camera, since some drivers never come back from a read: a camera that gives
-    nothing for `patience` seconds is a `SourceError` like one that is unplugged. `rate` is what it really
-    gives. `list_cameras` and `capture` stand for the system's cameras and OpenCV.
+    nothing for `patience` seconds is a `SourceError`, as an unplugged one is. `rate` is the measured frame
+    rate. `list_cameras` and `capture` can be replaced in tests.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class WebcamSource(Source):
 
     @property
     def rate(self) -> float | None:
-        """Frames a second that the camera has really given in the last seconds; None before the second."""
+        """The measured rate over the last seconds, in frames a second; None before the second frame."""
         with self._news:
             recent = [stamp for stamp in self._stamps if stamp > self._stamps[-1] - MEASURED]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else None
@@ -132,7 +132,7 @@ class WebcamSource(Source):
         return SourceError(f"{self.camera} is in use by {who}: close it there first{free}")
 
     def _read(self) -> None:
-        """The thread: it alone touches the capture, and lets go of it."""
+        """The reading thread; it alone uses the capture, and releases it."""
         try:
             while not self.closed and self._failed < FAILURES:
                 grabbed = self._capture.grab()
@@ -155,12 +155,12 @@ class WebcamSource(Source):
                 self._news.notify_all()
 
     def _stamp(self, now: float) -> float:
-        """When the picture was taken: what the driver says, where it goes by the same clock."""
+        """When the frame was taken: the driver's timestamp, where it uses the monotonic clock."""
         said = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if sys.platform.startswith("linux") else 0.0
         return said if now - 1 < said < now else now
 
     def _wait(self, patience: float, *, keep: bool = False) -> tuple[np.ndarray, float] | None:
-        """The newest picture, once there is one; None when the camera has failed or this was closed."""
+        """The newest frame, waiting for it; None when the camera has failed or the source was closed."""
         with self._news:
             there = self._news.wait_for(
                 lambda: self._latest or self._failed >= FAILURES or self.closed, timeout=patience
@@ -193,7 +193,7 @@ class WebcamSource(Source):
         raise SourceError(f"{self.camera} {'gives no more pictures' if there else 'was unplugged'}")
 
     def _remark(self) -> None:
-        """Say, once, what is not as it should be: torn pictures, a slow camera."""
+        """Warn once about damaged frames, and about a slow camera."""
         if self._torn and not self._told_torn:
             self._told_torn = True
             self.warnings.append(
@@ -218,6 +218,6 @@ class WebcamSource(Source):
 def reopen(
     camera: Camera, width: int, height: int, rate: Fraction, *, list_cameras: devices.Cameras, **rest: Any
 ) -> WebcamSource:
-    """`camera` again, wherever it is plugged in now. Raises `SourceError` when it is not back."""
+    """`camera` again, on whatever port it is now. Raises `SourceError` while it is missing."""
     camera = devices.find_again(camera, list_cameras())
     return WebcamSource(camera, width, height, rate, list_cameras=list_cameras, **rest)
