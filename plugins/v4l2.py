@@ -2,6 +2,9 @@
 
 Everything is asked of sysfs, of the node itself through `ioctl` (structures and numbers as in the kernel's
 include/uapi/linux/videodev2.h, 64 bit), and of /proc. Nothing here starts a camera.
+
+linuxpy could ask the node, about fifty lines of these; who has a node open, whether it is busy, and what
+sysfs knows of it would remain.
 """
 
 from __future__ import annotations

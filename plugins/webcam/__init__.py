@@ -18,8 +18,9 @@ def open_webcam(
 ) -> WebcamSource:
     """The webcam that `target` means: nothing (the first), a number, a path or a part of its name.
 
-    It is asked for `width` x `height` pixels as MJPEG, `rate` times a second, and gives what it
-    supports (see `info`). Raises `SourceError` for a camera that is missing, busy or silent, `UsageError` for a name of several.
+    It is asked for `width` x `height` pixels as MJPEG, `rate` times a second, and gives what it supports (see
+    `info`). Raises `SourceError` for a camera that is missing, busy or silent, `UsageError` for a name of
+    several.
     """
     if not (0 < width <= 16384 and 0 < height <= 16384 and 0 < rate <= 1000):
         raise UsageError(f"no webcam gives {width}x{height} at {rate}; expected 1280x720 at 30, say")
