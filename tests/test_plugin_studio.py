@@ -289,6 +289,17 @@ def test_two_pages_and_the_keys_stay_in_step(run):
             assert until(page, "state")["state"]["card"] is True
 
 
+def test_a_page_that_opens_keeps_no_change_from_the_others(run, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.server.LOOK", 3600)
+    time.sleep(0.3)  # the look that is under way
+    with run.socket() as one:
+        until(one, "hello")
+        run.session.controls.set("strength", 0.3)
+        with run.socket() as other:
+            assert until(other, "hello")["state"]["values"]["strength"] == 0.3
+            assert until(one, "state")["state"]["values"]["strength"] == 0.3
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -304,6 +315,7 @@ def test_two_pages_and_the_keys_stay_in_step(run):
         '{"type": "set", "values": {"threads": 3}}',
         '{"type": "do", "action": "erase"}',
         '{"type": "view", "width": "wide", "show": "painted"}',
+        '{"type": "view", "width": Infinity, "show": "painted"}',
         "[" * 5000,
     ],
 )
@@ -398,6 +410,10 @@ def test_a_picture_becomes_a_style_at_once(run):
         assert client.get(f"/thumbs/{facts['key']}").status_code == 200
         assert client.get("/api/styles").json()["styles"][0] == facts
         assert client.get("/api/state").json()["state"]["parts"][0]["name"] == "my photo"
+        again = client.post("/api/styles", params={"name": "other.png"}, content=picture()).json()
+        assert (again["key"], again["title"]) == (facts["key"], "other")
+        answer = client.patch("/api/values", json={"style": again["text"]})
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(
@@ -509,6 +525,7 @@ def test_a_look_is_kept_applied_exported_imported_and_deleted(run, tmp_path):
         b"[values]\nstrength = [1]",
         b"extra = 1\n[values]\nstrength = 1",
         b"name = 3\n[values]\nstrength = 1",
+        b"slot = 1.0\n[values]\nstrength = 1",
         b"a" * 30_000,
     ],
 )
@@ -516,6 +533,13 @@ def test_what_is_no_preset_is_refused(tmp_path, text):
     presets = Presets(tmp_path / "presets")
     with pytest.raises(PresetError):
         presets.add(text)
+    assert not list(tmp_path.glob("presets/*"))
+
+
+@pytest.mark.parametrize("slot", [True, 1.0, 0, 10])
+def test_a_slot_that_is_none_is_refused_and_nothing_is_written(tmp_path, slot):
+    with pytest.raises(UsageError, match="expected 1 to 9"):
+        Presets(tmp_path / "presets").save("Evening", slot, {"strength": 0.5})
     assert not list(tmp_path.glob("presets/*"))
 
 

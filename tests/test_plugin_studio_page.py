@@ -219,6 +219,11 @@ def test_a_picture_is_a_style_at_once_whether_chosen_or_dropped_or_pasted(open_p
     )
     page.get_by_test_id("style-my garden").wait_for()
     wait_for(lambda: "my garden" in controls.get("style"))
+    page.get_by_test_id("drop").set_input_files(
+        [{"name": "again.png", "mimeType": "image/png", "buffer": photo()}]
+    )
+    page.get_by_test_id("style-again").wait_for()
+    wait_for(lambda: "again" in controls.get("style"))
     page.evaluate(
         """([kind, bytes]) => {
             const data = new DataTransfer();

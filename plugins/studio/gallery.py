@@ -81,7 +81,9 @@ class Gallery:
         for style in [*self.uploads.list(), *list_styles()]:
             text = spelled(StyleMix(((style, 1.0),)))
             key = f"{style.pack}/{style.name}" if style.pack else f"upload/{style.path.parent.name}"
-            found[key] = self.thumbnails.get(key) or Thumbnail(key, text, style)
+            old = self.thumbnails.get(key)
+            # a picture that is uploaded again has another file
+            found[key] = old if old and old.style == style else Thumbnail(key, text, style)
         self.thumbnails = found
         self.version += 1
         self._soon.set()

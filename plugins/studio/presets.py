@@ -94,7 +94,7 @@ class Presets:
 
     def save(self, name: str, slot: int | None, values: Mapping[str, Any]) -> Preset:
         """A new preset. One that has its slot already keeps its file and gives up the slot."""
-        if slot is not None and slot not in SLOTS:
+        if slot is not None and (type(slot) is not int or slot not in SLOTS):
             raise UsageError(f"slot is {slot!r}; expected 1 to 9")
         with self._lock:
             if len(self.all) >= MAX_COUNT:
@@ -170,7 +170,7 @@ def parse(text: bytes, key: str) -> Preset:
     for name, value in values.items():
         if not isinstance(value, str | bool | int | float):
             raise PresetError(f"this preset's {name} is no single value")
-    if slot is not None and (isinstance(slot, bool) or slot not in SLOTS):
+    if slot is not None and (type(slot) is not int or slot not in SLOTS):
         raise PresetError(f"this preset's slot is {slot!r}; expected 1 to 9")
     return Preset(key, _name(read.get("name", key)), slot, values)
 

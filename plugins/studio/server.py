@@ -240,8 +240,8 @@ class Server:
         await websocket.accept()
         page = Page(asyncio.get_running_loop())
         page.viewer.ready = False  # until it says what it shows
+        self._update()  # the other pages have not heard of the latest change yet
         self.pages.add(page)
-        self._state = self.studio.state()
         page.put(
             {
                 "type": "hello",
@@ -291,7 +291,7 @@ class Server:
                 self._update()
             elif kind == "refresh":
                 self.studio.gallery.refresh()
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError):
             page.put(
                 {"type": "message", "level": "error", "text": "the page sent what is not understood here"}
             )

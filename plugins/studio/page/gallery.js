@@ -57,7 +57,10 @@ class Gallery extends HTMLElement {
     this.pack.value = [...this.pack.options].some((option) => option.value === chosen) ? chosen : "";
     this.pack.hidden = this.pack.options.length < 3;
     const tiles = new Map();
-    for (const style of link.styles) tiles.set(style.key, this.#tiles.get(style.key) ?? this.#tile(style));
+    for (const style of link.styles) {
+      const old = this.#tiles.get(style.key);
+      tiles.set(style.key, old?.dataset.text === style.text ? old : this.#tile(style)); // sent again, it has another text
+    }
     this.#tiles = tiles;
     const upload = h("button.tile.upload", { type: "button", onclick: () => this.input.click(), "data-testid": "upload" }, h("span.picture", {}, icon("upload")), h("span.name", {}, "Your picture"));
     this.grid.replaceChildren(h("div.cell", { role: "listitem" }, upload), ...tiles.values());
@@ -91,7 +94,7 @@ class Gallery extends HTMLElement {
       onclick: () => this.dispatchEvent(new CustomEvent("mix", { bubbles: true, detail: style.key })),
     });
     const keep = style.pack ? null : button("check", `Keep ${style.title} under a name`, { onclick: () => this.#keep(style) });
-    return h("div.cell", { role: "listitem", "data-key": style.key }, tile, h("div.actions", {}, star, keep, mix));
+    return h("div.cell", { role: "listitem", "data-key": style.key, "data-text": style.text }, tile, h("div.actions", {}, star, keep, mix));
   }
 
   #star(key, star) {
