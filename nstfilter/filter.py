@@ -263,6 +263,8 @@ class StyleFilter:
             result = _like(frame, self._parted(image), alpha)
         if out is None:
             return result
+        if self.plain_frame is not None and np.may_share_memory(self.plain_frame, out):
+            self.plain_frame = self.plain_frame.copy()
         np.copyto(out, result)
         return out
 

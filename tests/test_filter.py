@@ -166,6 +166,13 @@ def test_out_takes_the_result_and_may_be_the_frame(paint):
     assert np.array_equal(frame, expected)
 
 
+def test_the_plain_frame_stays_plain_when_the_painting_replaces_the_frame(paint):
+    frame = photo()
+    paint(frame, out=frame)
+    assert np.array_equal(paint.plain_frame, photo())
+    assert not np.array_equal(frame, photo())
+
+
 def test_out_of_another_shape_is_refused(paint):
     with pytest.raises(FrameError, match=r"expected uint8 \(36, 64, 3\)"):
         paint(photo(), out=np.zeros((36, 64), np.uint8))
