@@ -672,6 +672,23 @@ def test_others_see_the_card_at_once_and_the_user_the_painting_behind_it(clock):
     assert "card" not in values(preview.frames)
 
 
+def test_a_picture_painted_behind_the_card_is_not_seen_when_the_card_goes(clock):
+    call, preview, camera, paint = FakeDevice(clock), Private(clock), FakeCamera(clock), Hanging(clock)
+    live = Live(camera, paint, [preview, call], clock=clock, say=lambda line: None)
+    clock.at(2.0, lambda: setattr(paint, "card_shown", True))
+    clock.at(2.3, camera.stall)
+    clock.at(2.5, lambda: setattr(paint, "card_shown", False))
+    clock.at(2.7, lambda: values([Frame(live.snapshot())]) == ["card"] or pytest.fail("a picture of it"))
+    clock.at(2.9, camera.resume)
+    clock.at(4.017, live.stop)
+    live.run()
+    between = [frame for time, frame in on(call) if 2.04 < time < 2.9]
+    assert len(between) > 20
+    assert set(values(between)) == {"card"}
+    assert "card" not in values(preview.frames)
+    assert "card" not in values([frame for time, frame in on(call) if time > 3.1])
+
+
 def test_the_card_comes_at_once_also_while_the_filter_hangs(clock):
     call, paint = FakeDevice(clock), Hanging(clock)
     live = Live(FakeCamera(clock), paint, [call], clock=clock, say=lambda line: None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,6 +181,7 @@ def test_odd_sizes_are_told():
     ("address", "message"),
     [
         ("rtsp://me:pw@cam/1?token=x", "rtsp://cam/1"),
+        ("rtsp://me:p@ss@cam/1", "rtsp://cam/1"),
         ("rtmp://a.b/app/KEY", "rtmp://a.b/app/..."),
         ("RTMPS://a/app/K/e", "RTMPS://a/app/..."),
         ("http://a/b.m3u8", "http://a/b.m3u8"),
@@ -230,6 +234,24 @@ def test_a_part_of_the_screen(screen):
     for wrong in ("9", "left", "640x480+1+0", "0x0+0+0"):
         with pytest.raises(UsageError):
             open_source(f"screen:{wrong}")
+
+
+def test_a_screen_that_goes_away_without_a_word_is_told(monkeypatch):
+    class Desktop(contextlib.nullcontext):
+        monitors = ({"left": 0, "top": 0, "width": 8, "height": 4},) * 2
+        grabs = iter([SimpleNamespace(width=8, height=4)])
+
+        def __enter__(self):
+            return self
+
+        def grab(self, part):
+            for picture in self.grabs:
+                return picture
+            raise OSError
+
+    monkeypatch.setitem(sys.modules, "mss", SimpleNamespace(MSS=Desktop))
+    with open_source("screen") as source, pytest.raises(SourceError, match="cannot be seen: OSError"):
+        next(iter(source))
 
 
 def test_without_a_screen_that_is_told(monkeypatch):

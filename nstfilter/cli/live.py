@@ -381,7 +381,7 @@ def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> 
 
 
 def _taken(registry: Registry, target: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Those of `options` that the plugin which opens `target` recordings."""
+    """Those of `options` that the plugin which opens `target` takes."""
     taken = registry.options(target)
     return {name: value for name, value in options.items() if name in taken}
 

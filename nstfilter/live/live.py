@@ -215,9 +215,8 @@ class Live:
 
     def snapshot(self) -> np.ndarray | None:
         """The latest picture that others saw, HxWx3 BGR uint8; None before the first."""
-        if self._picture is None:
-            return None
-        return (self._card if self.hidden else self._picture).image.copy()
+        picture = self._picture
+        return None if picture is None else self._public(picture).image.copy()
 
     # the thread that called run
 
@@ -383,13 +382,18 @@ class Live:
             log.exception("the overlay failed, and the run goes on without it")
             self.overlay = None
         picture = self._picture
-        seen = self._card if self.hidden else picture
+        seen = self._public(picture)
         public = Frame(seen.image, pts, STEPS, seen.captured, lines)
         private = Frame(
             picture.image if picture.private is None else picture.private, pts, STEPS, picture.captured, lines
         )
         for worker in self._workers:
             worker.offer(private if worker.sink.audience == "user" else public)
+
+    def _public(self, picture: PaintedFrame) -> PaintedFrame:
+        """What others see: the card also in place of a picture that was painted behind it and is still the
+        latest when the card goes."""
+        return self._card if self.hidden or picture.hidden else picture
 
     def _sink_worker(self, sink: Sink, *, plain: bool = False) -> SinkWorker:
         return SinkWorker(

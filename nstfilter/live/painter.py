@@ -34,12 +34,14 @@ class PaintedFrame:
     `captured`  when its frame was captured; None for the card
     `made`      when it was ready
     `private`   what the user alone sees in its place; None where that is the same
+    `hidden`    whether others must not see it, later either: it was painted while the card was up for them
     """
 
     image: np.ndarray
     captured: float | None
     made: float = 0.0
     private: np.ndarray | None = None
+    hidden: bool = False
 
 
 class Painter:
@@ -47,7 +49,7 @@ class Painter:
 
     One thread calls it; `hanging` may be asked from any other. `seconds` is the time spent inside `filter`,
     `failing` whether the filter raised last. A filter may have `private_frame`, the picture that only the
-    user sees in place of the one just returned.
+    user sees in place of the one just returned, and `card_shown`, whether others see the card instead.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class Painter:
         self._busy_since = started
         try:
             image = self._letterbox.scaled(as_bgr(frame.image)[0])
+            hidden = self._card_shown()
             painted = self.filter(image)
+            hidden = hidden or self._card_shown()
             check_painted(painted, image)
             private = getattr(self.filter, "private_frame", None)
         except BaseException as error:  # SystemExit too: whatever a model raises, there is a card
@@ -113,7 +117,11 @@ class Painter:
             frame.captured,
             now,
             None if private is None else self._letterbox.placed(private),
+            hidden,
         )
+
+    def _card_shown(self) -> bool:
+        return bool(getattr(self.filter, "card_shown", False))
 
     def _patience(self) -> float:
         lately = list(self._lately)

@@ -10,7 +10,7 @@ import av
 def shown(address: str) -> str:
     """The address as a message may show it: no user, no password, no query, no last part of an RTMP path,
     which is the key to a channel."""
-    address = re.sub(r"://[^/@]*@", "://", address.partition("?")[0])
+    address = re.sub(r"://[^/]*@", "://", address.partition("?")[0])
     return re.sub(r"^(rtmps?://[^/]+/[^/]+)/.+", r"\1/...", address, flags=re.IGNORECASE)
 
 

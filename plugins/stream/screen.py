@@ -46,9 +46,7 @@ class ScreenSource(Source):
                 try:
                     picture = np.asarray(desktop.grab(self._part))[:, :, :3]  # BGRA; its alpha says nothing
                 except Exception as error:
-                    raise SourceError(
-                        f"the screen cannot be seen: {error or type(error).__name__}"
-                    ) from error
+                    raise _unseen(error) from error
                 pts = max(pts + 1, round((captured - begun) / self.info.time_base))
                 yield Frame(np.ascontiguousarray(picture), pts, captured=captured)
                 due = max(due + period, time.monotonic())
