@@ -242,3 +242,18 @@ def test_a_recipe_opens_no_path(tmp_path, folder, model) -> None:
     hostile = recipe.model_copy(update={"style": str(picture)})
     with pytest.raises(UsageError, match="not installed"):
         hostile.settings()
+
+
+@pytest.mark.parametrize("entry", ["text", "bytes"])
+def test_a_file_whose_entries_are_no_numbers_is_refused(tmp_path, entry):
+    file = tmp_path / "odd.taught.npz"
+    names = ("recipe", "style", *taught.PAINTER)
+    if entry == "text":
+        odd = dict.fromkeys(names, np.array("x")) | {"recipe": np.frombuffer(b"{}", np.uint8)}
+        np.savez(file, **odd)
+    else:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"{}")
+    with pytest.raises(StyleError, match="is no taught style, or damaged"):
+        taught.read(file)

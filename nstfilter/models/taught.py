@@ -108,10 +108,14 @@ def read(path: Path) -> Taught:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in ("recipe", "style", *PAINTER)}
         recipe = json.loads(found.pop("recipe").tobytes()[:LARGEST_RECIPE].decode())
+        both = found.pop("style").astype(np.float32)
+        arrays = {key: found[key].astype(np.float32) for key in PAINTER}
     except OSError as error:
         raise StyleError(f"{path} cannot be read: {error.strerror or error}") from None
     except (
         ValueError,
+        TypeError,
+        AttributeError,  # an entry that is no array is given as bytes
         KeyError,
         EOFError,
         MemoryError,
@@ -120,8 +124,6 @@ def read(path: Path) -> Taught:
         zlib.error,
     ) as error:
         raise StyleError(f"{path} is no taught style, or damaged: {error}; {remedy}") from None
-    both = found.pop("style").astype(np.float32)
-    arrays = {key: found[key].astype(np.float32) for key in PAINTER}
     if {key: array.shape for key, array in arrays.items()} != PAINTER or both.shape != (2 * sum(STYLED),):
         raise StyleError(f"{path} was taught to another network than this version has; {remedy}")
     vector = join(for_frames(arrays), both)
