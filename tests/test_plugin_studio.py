@@ -726,6 +726,7 @@ def test_osc_that_cannot_be_meant_is_said_and_changes_nothing(osc):
         ("/nstfilter/strength", "much"),
         ("/nstfilter/style", "/etc/hostname"),
         ("/nstfilter/do/erase", 1),
+        ("/nstfilter/do/quit", 1),
         ("/nstfilter/nothing", 1),
         ("/elsewhere/strength", 0.5),
         ("/nstfilter/preset", 9),

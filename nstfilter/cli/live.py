@@ -362,7 +362,9 @@ def _check(source: str, targets: list[str], record_input: str | None) -> None:
     places = Counter(target if sinks.named(target) else os.path.realpath(target) for target in everywhere)
     for place, count in places.items():
         if count > 1:
-            raise UsageError(f"{place} is asked for {count} times; once is enough")
+            scheme, is_address, _ = place.partition("://")
+            shown = f"{scheme}://..." if is_address else place  # a broadcast's address holds its key
+            raise UsageError(f"{shown} is asked for {count} times; once is enough")
 
 
 def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> Source:

@@ -74,6 +74,8 @@ class Capture:
                     if frame.captured is None:
                         frame.captured = self._clock.now()
                     yield frame
+            except GeneratorExit:  # nobody takes frames any more
+                raise
             except BaseException as error:  # SystemExit too: a plugin's thread must not die unseen
                 if not reopen and self._next is None:
                     raise

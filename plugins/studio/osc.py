@@ -29,6 +29,8 @@ from nstfilter.plugins.studio.studio import Studio
 ROOT = "/nstfilter"
 # seconds between two looks at what has changed; that a sender is told of changes; how many senders
 LOOK, REMEMBERED, MAX_PEERS = 0.05, 600.0, 8
+# actions without an address: OSC has no password, and nobody ends a call from elsewhere
+WITHOUT_ADDRESS = ("quit", "help")
 
 log = logging.getLogger("nstfilter")
 
@@ -58,6 +60,7 @@ class Osc:
             ) from None
         self.host, self.port = host, self._server.server_address[1]
         self._peers: dict[tuple[str, int], float] = {}
+        self._peers_lock = threading.Lock()  # one thread hears of them, the other sends to them
         self._sent: dict[str, Any] = {}
         self._ending = threading.Event()
         self._threads = [
@@ -82,9 +85,10 @@ class Osc:
 
     def _heard(self, peer: tuple[str, int], address: str, *arguments: Any) -> None:
         now = time.monotonic()
-        if peer not in self._peers and len(self._peers) >= MAX_PEERS:
-            del self._peers[min(self._peers, key=lambda one: self._peers[one])]
-        self._peers[peer] = now
+        with self._peers_lock:
+            if peer not in self._peers and len(self._peers) >= MAX_PEERS:
+                del self._peers[min(self._peers, key=lambda one: self._peers[one])]
+            self._peers[peer] = now
         try:
             self._obey(address, arguments)
         except NstfilterError as error:
@@ -98,6 +102,8 @@ class Osc:
             raise UsageError(f"expected an address that begins with {ROOT}/")
         value = arguments[0] if arguments else None
         if name.startswith("do/"):
+            if name.removeprefix("do/") in WITHOUT_ADDRESS:
+                raise UsageError(f"there is no address {address}")
             if value is None or value:  # a button sends 1 when it is pressed and 0 when it is let go
                 self.studio.do(name.removeprefix("do/"))
         elif name == "preset":
@@ -112,14 +118,16 @@ class Osc:
     def _send(self) -> None:
         while not self._ending.wait(LOOK):
             now = time.monotonic()
-            self._peers = {peer: at for peer, at in self._peers.items() if now - at < REMEMBERED}
-            if not self._peers:
+            with self._peers_lock:
+                self._peers = {peer: at for peer, at in self._peers.items() if now - at < REMEMBERED}
+                peers = list(self._peers)
+            if not peers:
                 continue
             there = values(self.studio)
             changed = {name: value for name, value in there.items() if self._sent.get(name) != value}
             self._sent = there
             for name, value in changed.items():
-                for host, port in {peer for h, p in self._peers for peer in ((h, p), (h, self.port + 1))}:
+                for host, port in {peer for h, p in peers for peer in ((h, p), (h, self.port + 1))}:
                     try:
                         client = SimpleUDPClient(host, port)
                         with client:
@@ -149,7 +157,7 @@ def addresses() -> list[dict[str, str]]:
     ]
     listed.append({"address": f"{ROOT}/preset", "type": "i", "range": "1 to 9", "help": "Apply a preset."})
     for action in ACTIONS:
-        if action.name not in ("quit", "help"):
+        if action.name not in WITHOUT_ADDRESS:
             about = f"{action.help[0].upper()}{action.help[1:]}."
             listed.append({"address": f"{ROOT}/do/{action.name}", "type": "", "range": "", "help": about})
     return listed
