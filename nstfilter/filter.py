@@ -99,6 +99,7 @@ class StyleFilter:
         self.size = size
         self.stability = stability
         self._stabilizer, self._room_stabilizer = Stabilizer(), Stabilizer()
+        self._painted_before: Backdrop | None = None  # the backdrop of the frame before
         self._shape: tuple[int, ...] | None = None
         self._parts = Parts(lambda: _segmenter(segmenter, threads))
         self._style: StyleMix | np.ndarray
@@ -281,6 +282,11 @@ class StyleFilter:
 
     def _parted(self, image: np.ndarray) -> np.ndarray:
         paint = partial(self._paint, embedding=self.embedding, stabilizer=self._stabilizer)
+        if self._parts.backdrop is not self._painted_before:
+            # what was painted of the room as it was is not carried into frames where it is replaced
+            self._stabilizer.reset()
+            self._room_stabilizer.reset()
+            self._painted_before = self._parts.backdrop
         if self._whole:
             self.plain_frame = image
             return paint(image)

@@ -199,6 +199,7 @@ def test_the_examples_add_a_source_a_sink_a_model_a_command_and_styles(installed
         ("source", "plasma"),
         ("sink", "gpl"),
         ("model", "gradient"),
+        ("segmenter", "greenscreen"),
     }
     assert [thing["name"] for thing in plugins["pack_example"]["registered"]] == ["examples"]
 

@@ -280,3 +280,31 @@ def test_a_background_is_told_by_a_name_that_it_can_be_set_by(make, tmp_path, mo
         assert controls.get("background") == name
         controls.set("background", name)
     assert Controls(make(background=PICTURE), []).get("background") == ""
+
+
+def test_a_wide_feather_shows_no_band_of_the_real_room(make):
+    frame = np.full((120, 160, 3), (0, 0, 255), np.uint8)  # the real room is red
+    frame[:, :80] = 255  # the person, by the fake segmenter
+    seen = {}
+    for feather in (0.0, 0.2):
+        paint = make(area="people", background=np.full((8, 8, 3), (255, 0, 0), np.uint8), feather=feather)
+        paint(frame)
+        base = paint.plain_frame.astype(int)
+        seen[feather] = int(base[:, 81:, 2].sum())
+    assert seen[0.2] <= seen[0.0]
+
+
+def test_a_background_that_comes_starts_the_calm_afresh(make, monkeypatch):
+    """Or the painting of the real room would be carried on behind the new background."""
+    paint = make(stability=1.0)
+    frame = np.full((64, 64, 3), 90, np.uint8)
+    paint(frame)
+    resets = []
+    monkeypatch.setattr(paint._stabilizer, "reset", lambda: resets.append("reset"))
+    paint(frame)
+    assert resets == []
+    paint.background = "plain"
+    paint(frame)
+    assert resets == ["reset"]
+    paint(frame)
+    assert resets == ["reset"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -366,11 +367,19 @@ def test_bytes_cut_and_flipped_are_refused_or_counted(clips: Path, tmp_path: Pat
         if report is None:
             assert list(tmp_path.iterdir()) == [damaged], seed
         else:
-            written, expected = len(corpus.times(target)), len(corpus.times(damaged))
+            written, expected = len(corpus.times(target)), _readable(damaged)
             assert written == report.frames
             assert written >= expected or report.warnings, (seed, written, expected)
             target.unlink()
         damaged.unlink()
+
+
+def _readable(damaged: Path) -> int:
+    """How many frames ffprobe reads; none where it refuses the file."""
+    try:
+        return len(corpus.times(damaged))
+    except subprocess.CalledProcessError:
+        return 0
 
 
 def _spoiled(data: bytes, dice: random.Random) -> bytes:

@@ -75,8 +75,10 @@ class Parts:
         Raises `FrameError` where the segmenter gives something else than a mask.
         """
         area, backdrop = self.area, self.backdrop  # for all of the frame: another thread may change them
-        small, mask = self._masks(image, calm)
-        base = self.base = image if backdrop is None else backdrop.behind(image, mask)
+        small, outline = self._masks(image, calm)
+        # people are cut out along their outline: a feathered edge would show a band of the real room
+        base = self.base = image if backdrop is None else backdrop.behind(image, outline)
+        mask = self._feathered(outline)
         if paint_room or area == "background":
             room = (paint_room or paint)(self._room(image, mask, backdrop))
             if area == "background":
@@ -117,8 +119,8 @@ class Parts:
                 half = cv2.resize(half, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
             # motion is found as well in what is sampled from there, in a tenth of the time of `shrunk`
             small = self._calm(cv2.resize(half, (width, height)), small, calm)
-        mask = self._edge(image, small)
-        side = round(self.feather * min(image.shape[:2]))
-        if side > 1:
-            mask = cv2.blur(mask, (side, side))
-        return small, mask
+        return small, self._edge(image, small)
+
+    def _feathered(self, mask: np.ndarray) -> np.ndarray:
+        side = round(self.feather * min(mask.shape))
+        return cv2.blur(mask, (side, side)) if side > 1 else mask
