@@ -20,6 +20,11 @@ SHARED = Path(__file__).parents[2] / "shared"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first; together, so that one process of several starts the machine once."""
+    items.sort(key=lambda item: "test_camera_vm.py" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Caches and the user's packs live under `tmp_path`: nothing of this computer is read or written."""

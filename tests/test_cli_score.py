@@ -47,6 +47,7 @@ def test_a_painting_is_nearer_to_its_style_than_the_picture_was(score):
     assert "flicker" not in painted
 
 
+@pytest.mark.slow
 def test_videos_flicker(score):
     frames = [scene(shift) for shift in range(12)]
     run(MemorySource(frames, rate=Fraction(25)), lambda image: image, open_sink("plain.mp4"))

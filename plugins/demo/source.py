@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nstfilter.errors import UsageError
 from nstfilter.streams import Frame, Source, StreamInfo
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.demo.scene import Scene
 
 SIZE = (1280, 720)
 RATE = Fraction(30)
@@ -52,9 +57,7 @@ class DemoSource(Source):
         super().__init__()
         from tempfile import TemporaryDirectory
 
-        from nstfilter.plugins.demo.scene import Scene
-
-        self.scene = Scene(width, height)
+        self.scene = _scene(width, height)
         frames = max(1, round(seconds * rate))
         self.folder = TemporaryDirectory(prefix="nstfilter-demo-") if sound else None
         origin = None
@@ -63,7 +66,6 @@ class DemoSource(Source):
 
             origin = Path(self.folder.name) / "sound.m4a"
             write(origin, float(frames / rate))
-        # a live demo would be this source with live=True, pacing its frames by the clock
         self.info = StreamInfo(width, height, 1 / rate, rate, frames, origin=origin)
 
     def _frames(self) -> Iterator[Frame]:
@@ -74,3 +76,11 @@ class DemoSource(Source):
     def _close(self) -> None:
         if self.folder:
             self.folder.cleanup()
+
+
+@lru_cache(maxsize=2)
+def _scene(width: int, height: int) -> Scene:
+    """Drawing its layers takes about a second; a source that is opened again finds them drawn."""
+    from nstfilter.plugins.demo.scene import Scene
+
+    return Scene(width, height)
