@@ -268,3 +268,9 @@ def test_a_picture_is_known_by_its_pixels_and_shape() -> None:
     ]
     assert len(set(hashes)) == 4
     assert picture_hash(np.asfortranarray(PICTURE)) == hashes[0]
+
+
+def test_what_many_share_nobody_changes(filled: Path) -> None:
+    embedding = EmbeddingCache(filled).get(FakeModel(), "picture", read)
+    with pytest.raises(ValueError, match="read-only"):
+        embedding[0] = 1

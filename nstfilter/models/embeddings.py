@@ -40,14 +40,15 @@ class EmbeddingCache:
 
     def get(self, model: StyleModel, picture: str, read: Callable[[], np.ndarray]) -> np.ndarray:
         """The embedding, by `model`, of the picture whose hash is `picture`; `read` gives the picture
-        (HxWx3 BGR uint8) and is called only when nobody has embedded it before."""
+        (HxWx3 BGR uint8) and is called only when nobody has embedded it before. The answer is read-only."""
         key = f"{model.fingerprint}-{picture}"
         if key not in self._memory:
             path = self.folder / f"{key}.npy"
             embedding = _load(path)
             if embedding is None:
-                embedding = model.embed(read())
+                embedding = model.embed(read()).copy()
                 _save(path, embedding)
+            embedding.flags.writeable = False  # many share it
             self._memory[key] = embedding
         return self._memory[key]
 

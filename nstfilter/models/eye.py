@@ -8,15 +8,14 @@ and nothing in the path of a frame.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nstfilter.errors import ModelError
 from nstfilter.models import allowed_threads, chosen_engine
 from nstfilter.models.network import Weights, number
+from nstfilter.models.weights import read_weights
 
 WEIGHTS = Path(__file__).with_name("eye.npz")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -47,14 +46,7 @@ def shapes() -> dict[str, tuple[int, ...]]:
 def load(path: Path = WEIGHTS) -> Weights:
     """The weights as float32, for BGR pictures with values in [0, 1]. Raises `ModelError` when the file
     cannot be used."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            weights = {key: file[key].astype(np.float32) for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"cannot read the eye's weights {path}: {error}; reinstall nstfilter") from error
-    found = {key: array.shape for key, array in weights.items()}
-    if found != shapes() or not all(np.isfinite(array).all() for array in weights.values()):
-        raise ModelError(f"the eye's weights {path} are damaged; reinstall nstfilter")
+    weights = read_weights(path, shapes(), "eye")
     weights["stage0.0.weight"] = weights["stage0.0.weight"][:, ::-1].copy()  # trained on RGB
     return weights
 
