@@ -60,7 +60,7 @@ def desktop(browser: Browser, address: str) -> None:
     page.get_by_test_id("style-starry").click()
     until = time.monotonic() + SETTLE
     while time.monotonic() < until and not page.evaluate(
-        "[...document.querySelectorAll('.tiles img')].every((one) => !one.src.endsWith('v=0'))"
+        "[...document.querySelectorAll('.tiles img')].every((one) => !one.src.endsWith('-0'))"
     ):
         time.sleep(0.5)
     for image in page.locator(".tiles img").all():  # those below are loaded as they come into view

@@ -151,6 +151,13 @@ _LIST = (
         step=48,
         between_frames=False,
     ),
+    Parameter(
+        "fit",
+        str,
+        "letterbox",
+        "Live: bars beside a picture of other proportions (letterbox), or its edges cut off (fill).",
+        choices=("letterbox", "fill"),
+    ),
     Parameter("mirror", bool, False, "Mirror the picture that goes out."),
     Parameter(
         "model",

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
+from nstfilter.errors import UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.live.controls import Controls
 from nstfilter.live.live import Live
@@ -51,15 +52,16 @@ class LatestSink(Sink):
 
 
 class Camera(Source):
-    """A gradient that moves: 320x180, 30 frames a second, without end."""
+    """A gradient that moves: 320x180, 30 frames a second, without end; gray, or with a `tint` (BGR)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tint: tuple[int, int, int] = (0, 0, 0)) -> None:
         super().__init__()
+        self.tint = np.array(tint)
         self.info = StreamInfo(320, 180, Fraction(1, 30), Fraction(30))
 
     def _frames(self) -> Iterator[Frame]:
-        slope = np.linspace(40, 200, 320).astype(np.uint8)
-        image = np.broadcast_to(slope[None, :, None], (180, 320, 3))
+        slope = np.linspace(40, 200, 320)[None, :, None]
+        image = np.broadcast_to((slope + self.tint) / (1 + self.tint.any()), (180, 320, 3)).astype(np.uint8)
         for number in itertools.count():
             yield Frame(np.roll(image, 4 * number, axis=1), pts=number)
 
@@ -114,7 +116,7 @@ def studio_run(
     out, panel = LatestSink(), PanelSink(session, host, port, osc)
     panel.name = "panel"
     session.open_source = lambda target: (
-        open_source("demo:320x180@30", seconds=3600, sound=False) if target == "demo" else Camera()
+        Camera() if target == "camera" else Camera((90, 30, 160)) if target == "demo" else open_video(target)
     )
     camera = session.open_source(source)
     session.live = Live(camera, session.controls, [out, panel], rate=Fraction(30), say=session.say)
@@ -149,6 +151,14 @@ def studio_run(
         if one.name.startswith("nstfilter-studio"):
             one.join(20)
             assert not one.is_alive(), one.name
+
+
+def open_video(path: str) -> Source:
+    opened = open_source(path)
+    if opened.info.still:
+        opened.close()
+        raise UsageError(f"{path} is a picture; nstfilter apply paints those")
+    return opened
 
 
 def packs_for_studio(folder: Path, make_pack: Any) -> None:

@@ -349,6 +349,38 @@ def test_a_recording_can_be_begun_and_ended_in_mid_run(clock):
     assert np.diff(call.device.times) == pytest.approx(1 / 30)
 
 
+def test_a_recording_of_the_plain_camera_can_be_begun_in_mid_run(clock):
+    call, painted, plain = FakeDevice(clock), FakeDevice(clock), FakeDevice(clock)
+    live = Live(FakeCamera(clock), darker, [call], size=(96, 48), clock=clock)
+    clock.at(1.0, lambda: (live.add(painted), live.add(plain, plain=True)))
+    clock.at(3.0, lambda: (live.remove(painted), live.remove(plain)))
+    clock.at(4.017, live.stop)
+    figures = live.run()
+    assert (painted.device.finished, plain.device.finished) == (1, 1)
+    assert len(plain.frames) == pytest.approx(60, abs=2)
+    assert plain.frames[0].image.shape == (48, 96, 3)
+    assert plain.frames[-1].image.max() > painted.frames[-1].image.max()
+    assert len(figures.sinks) == 3
+
+
+def test_sinks_that_come_and_go_leave_nothing_but_their_count(clock):
+    call, seen = FakeDevice(clock), []
+
+    def come():
+        seen.append(FakeDevice(clock))
+        live.add(seen[-1])
+
+    live = Live(FakeCamera(clock), darker, [call], clock=clock)
+    for number in range(12):
+        clock.at(0.5 + 0.3 * number, come)
+        clock.at(0.7 + 0.3 * number, lambda: live.remove(seen[-1]))
+    clock.at(4.517, live.stop)
+    figures = live.run()
+    assert len(live._every()) < 4
+    written = sum(len(one.frames) for one in seen)
+    assert sum(one.written for one in figures.sinks) == written + len(call.frames)
+
+
 def test_a_recording_that_cannot_be_begun_is_said_and_the_run_goes_on(clock):
     said, recording = [], FakeDevice(clock)
     recording.break_off()
@@ -816,6 +848,25 @@ def test_a_part_of_the_picture_can_be_taken_and_fill_the_frame(clock, crop, fill
     live.run()
     assert sink.frames[3].image.shape[1::-1] == middle
     assert painted[0][1::-1] == middle
+
+
+def test_the_fit_can_change_between_frames(clock):
+    sink, painted = FakeDevice(clock), []
+
+    class Fitted:
+        fit = "letterbox"
+
+        def __call__(self, image):
+            painted.append(image.shape[:2])
+            return image
+
+    fitted = Fitted()
+    live = Live(FakeCamera(clock), fitted, [sink], size=(90, 160), clock=clock)
+    clock.at(1.017, lambda: setattr(fitted, "fit", "fill"))
+    clock.at(2.017, live.stop)
+    live.run()
+    assert painted[0] != (160, 90) == painted[-1]
+    assert {frame.image.shape for frame in sink.frames} == {(160, 90, 3)}
 
 
 # on the real clock, with real threads

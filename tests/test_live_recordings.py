@@ -22,13 +22,14 @@ class FakeLive:
     """A run that only keeps which sinks it was given; the real one is in test_cli_live.py."""
 
     def __init__(self):
-        self.picture, self.sinks, self.states = PICTURE, [], {}
+        self.picture, self.sinks, self.states, self.plain = PICTURE, [], {}, []
 
     def snapshot(self):
         return self.picture
 
-    def add(self, sink):
+    def add(self, sink, *, plain=False):
         self.sinks.append(sink)
+        self.plain += [sink] if plain else []
 
     def remove(self, sink):
         self.sinks.remove(sink)
@@ -94,6 +95,30 @@ def test_a_recording_is_begun_and_ended_by_the_same_key(recordings):
     # the first is still being finished: the next has another name
     assert recordings.record() == "recording to wave+mosaic-20260102-030405-2.mp4"
     assert recordings.files == [], "neither is there yet"
+
+
+def test_a_recording_comes_with_that_of_the_plain_camera(recordings):
+    Path("wave+mosaic-20260102-030405-plain.mp4").write_text("another's")
+    recordings.with_plain = True
+    stem = "wave+mosaic-20260102-030405-2"
+    assert recordings.record() == f"recording to {stem}.mp4 and {stem}-plain.mp4"
+    assert recordings.recording_plain
+    assert recordings.live.plain == [recordings.live.sinks[1]]
+    recordings.with_plain = False  # counts from the next one on
+    assert recordings.recording_plain
+    assert recordings.record() == f"recording ends: {stem}.mp4 and {stem}-plain.mp4"
+    assert recordings.live.sinks == []
+    recordings.record()
+    assert not recordings.recording_plain
+
+
+def test_that_of_the_plain_camera_ends_where_the_painting_failed(recordings):
+    recordings.with_plain = True
+    recordings.record()
+    recordings.live.states[recordings.live.sinks[0]] = "failed"
+    recordings.record()
+    assert len(recordings.live.sinks) == 2  # the two that were begun now
+    assert recordings.recording
 
 
 def test_a_recording_that_cannot_be_begun_is_none_and_the_key_begins_another(recordings):

@@ -85,5 +85,5 @@ def test_the_command_line_shows_what_the_list_says(command: str) -> None:
 
 
 def test_the_filter_takes_every_parameter_of_a_frame() -> None:
-    of_live_runs_alone = {"mirror", "glide", "rotate", "floor"}
+    of_live_runs_alone = {"mirror", "fit", "glide", "rotate", "floor"}
     assert set(PARAMETERS) - of_live_runs_alone <= set(inspect.signature(StyleFilter).parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -22,18 +24,22 @@ from pythonosc.osc_server import BlockingOSCUDPServer
 from pythonosc.udp_client import SimpleUDPClient
 from studio_run import FAKE_MODEL, STYLES, LatestSink, packs_for_studio, studio_run
 from typer.testing import CliRunner
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from nstfilter.cli.app import build_app
 from nstfilter.errors import SinkError, SourceError, StyleError, UsageError
 from nstfilter.graphics.opencv import cv2
-from nstfilter.manager import open_sink
+from nstfilter.manager import open_sink, open_source
+from nstfilter.pipeline import run as render
 from nstfilter.plugins.studio.access import is_own_name, load_token
+from nstfilter.plugins.studio.gallery import RUN
 from nstfilter.plugins.studio.presets import PresetError, Presets
 from nstfilter.plugins.studio.preview import Preview, Viewer
+from nstfilter.plugins.studio.server import Page
 from nstfilter.plugins.studio.sink import PanelSink
 from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
+from nstfilter.testing import MemorySource
 
 PAGE = Path(__file__).parents[1] / "plugins/studio/page"
 
@@ -157,6 +163,21 @@ def test_every_answer_keeps_the_page_to_itself(run):
         assert client.get("/page/%2e%2e/server.py").status_code == 404
 
 
+def test_those_who_are_refused_get_the_headers_too(run):
+    with httpx.Client(base_url=run.base) as stranger:
+        refused = [
+            stranger.get("/"),
+            stranger.get("/", headers={"host": "evil.example"}),
+            stranger.post("/api/do/card", headers={"origin": "http://evil.example"}),
+        ]
+    assert [answer.status_code for answer in refused] == [401, 421, 403]
+    for answer in refused:
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "evil.example" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
 def test_the_token_is_kept_for_the_user_alone():
     token = load_token()
     assert load_token() == token
@@ -177,6 +198,27 @@ def test_a_port_that_is_taken_is_one_line(folders):
             studio_run(port=taken.getsockname()[1]),
         ):
             pass
+
+
+def test_a_panel_that_cannot_be_served_leaves_no_port_open(folders):
+    with socket.socket() as taken, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        free.bind(("127.0.0.1", 0))
+        osc = free.getsockname()
+        free.close()
+        with (
+            pytest.raises(SinkError, match="choose another --host or --port"),
+            studio_run(port=taken.getsockname()[1], osc=osc),
+        ):
+            pass
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(osc)
+
+
+def test_of_two_that_want_one_port_the_second_takes_the_next(folders):
+    with studio_run(port=None) as one, studio_run(port=None) as other:
+        assert one.panel.server.port != other.panel.server.port
 
 
 @pytest.mark.parametrize("target", ["panel:70000", "panel:host:port"])
@@ -300,6 +342,51 @@ def test_a_page_that_opens_keeps_no_change_from_the_others(run, monkeypatch):
             assert until(one, "state")["state"]["values"]["strength"] == 0.3
 
 
+def test_one_page_too_many_is_told_so(run, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PAGES", 1)
+    with run.socket() as page, run.socket() as late:
+        until(page, "hello")
+        assert json.loads(late.recv(timeout=10)) == {"type": "full", "pages": 1}
+        with pytest.raises(ConnectionClosed):
+            late.recv(timeout=10)
+    wait_for(lambda: not run.panel.server.pages)
+    with run.socket() as page:
+        until(page, "hello")
+
+
+def test_a_page_that_sends_much_is_heard_to_the_end_and_in_order(run, monkeypatch):
+    heard = []
+    do = run.panel.studio.set
+    monkeypatch.setattr(
+        run.panel.studio, "set", lambda values: (time.sleep(0.001), heard.append(values), do(values))
+    )
+    with run.socket() as page:
+        until(page, "hello")
+        for number in range(40):
+            page.send(json.dumps({"type": "set", "values": {"strength": number / 100}}))
+        wait_for(lambda: run.session.controls.get("strength") == 0.39)
+        assert heard == [{"strength": number / 100} for number in range(40)]
+
+
+def test_of_what_a_slow_page_is_to_be_told_the_latest_lines_wait_in_order():
+    sent = []
+
+    class Slow:
+        async def send_text(self, text):
+            sent.append(json.loads(text).get("text"))
+
+    async def tell():
+        page = Page(asyncio.get_running_loop())
+        for number in range(20):
+            page.put({"type": "message", "text": number})
+            page.put({"type": "state", "text": f"state {number}"})
+        with suppress(TimeoutError):
+            await asyncio.wait_for(page.send_to(Slow()), 0.05)
+
+    asyncio.run(tell())
+    assert sent == ["state 19", *range(12, 20)]
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -316,6 +403,10 @@ def test_a_page_that_opens_keeps_no_change_from_the_others(run, monkeypatch):
         '{"type": "do", "action": "erase"}',
         '{"type": "view", "width": "wide", "show": "painted"}',
         '{"type": "view", "width": Infinity, "show": "painted"}',
+        '{"type": "set", "values": {"strength": NaN}}',
+        '{"type": "set", "values": {"size": Infinity}}',
+        '{"type": "set", "values": {"style": "ruby:nan"}}',
+        '{"type": "set", "values": {"style": "ruby:inf+jade:1"}}',
         "[" * 5000,
     ],
 )
@@ -346,7 +437,8 @@ def test_the_api_does_what_the_page_does(run):
         assert client.get("/api/state").json()["state"]["source"] == "camera"
         assert [one["name"] for one in client.get("/api/styles").json()["styles"]] == list(STYLES)
         assert client.get("/api/parameters").json()["parameters"]
-        for body in (b"", b"{", b"[]", b"\xff" * 10, b"[" * 60_000):
+        nonsense = (b"", b"{", b"[]", b"\xff" * 10, b"[" * 60_000, b'{"strength": NaN}', b'{"size": 1e999}')
+        for body in (*nonsense, b'{"size": ' + b"9" * 5000 + b"}"):
             assert client.patch("/api/values", content=body).status_code == 400
         assert client.patch("/api/values", content=b" " * 100_000).status_code == 413
 
@@ -369,6 +461,24 @@ def test_snapshots_and_recordings_are_made_listed_and_downloaded(run, tmp_path):
         wait_for(lambda: len(client.get("/api/state").json()["state"]["files"]) == 2)
 
 
+def test_a_recording_comes_with_that_of_the_plain_camera(run, tmp_path):
+    wait_for(lambda: run.out.latest is not None)
+    with run.client() as client:
+        plain = {"name": "plain", "on": True}
+        assert client.post("/api/outputs", json=plain).json()["outputs"][-1]["on"] is True
+        state = client.post("/api/do/record").json()["state"]
+        assert (state["with_plain"], state["recording_plain"]) == (True, True)
+        shown = run.out.count
+        wait_for(lambda: run.out.count > shown + 15)
+        assert client.post("/api/do/record").json()["state"]["recording_plain"] is False
+        wait_for(lambda: len(client.get("/api/state").json()["state"]["files"]) == 2)
+    (plain,) = tmp_path.glob("*-plain.mp4")
+    with open_source(plain) as camera, open_source(plain.with_stem(plain.stem[:-6])) as painting:
+        before, after = (next(iter(one)).image.mean((0, 1)) for one in (camera, painting))
+    assert np.ptp(before) < 8  # gray, as the camera is
+    assert after[2] - after[0] > 50
+
+
 def test_the_stream_for_other_programs_is_mjpeg(run):
     with run.client() as client, client.stream("GET", "/stream.mjpg?width=160") as stream:
         assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
@@ -387,7 +497,12 @@ def test_thumbnails_are_the_styles_and_then_painted_on_the_current_picture(run):
         until(page, "hello")
         page.send(json.dumps({"type": "view", "width": 320, "show": "painted"}))
         assert client.get("/thumbs/mine/nothing").status_code == 404
-        wait_for(lambda: all(one.painted for one in run.panel.studio.gallery.thumbnails.values()))
+        thumbnails = run.panel.studio.gallery.thumbnails.values()
+        # the address of a picture is never that of one which a browser has kept from another run
+        assert all(one.version.startswith(f"{RUN}-") for one in thumbnails)
+        before = {one.key: one.version for one in thumbnails if not one.painted}
+        wait_for(lambda: all(one.painted for one in thumbnails))
+        assert all(one.version != before.get(one.key) for one in thumbnails)
         for number, name in enumerate(STYLES):
             data = client.get(f"/thumbs/mine/{name}?v=1").content
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -445,6 +560,16 @@ def test_what_is_no_picture_is_refused_and_leaves_nothing(run, tmp_path, name, c
         assert str(tmp_path) not in said
         assert "/tmp" not in said
     assert not list((tmp_path / "user-data/studio/uploads").rglob("*.*"))
+
+
+def test_a_page_that_closes_in_the_middle_of_an_upload_leaves_nothing(run, tmp_path, caplog):
+    head = "POST /api/renders?name=a.png HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n"
+    with socket.create_connection(("127.0.0.1", run.panel.server.port)) as page:
+        page.sendall(f"{head}authorization: Bearer {run.token}\r\n\r\n".encode() + b"x" * 100)
+        wait_for(lambda: list(tmp_path.rglob("upload")))
+    wait_for(lambda: not list(tmp_path.rglob("upload")))
+    time.sleep(0.1)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_too_large_a_body_is_cut_off_whatever_it_claims(run, monkeypatch):
@@ -527,6 +652,14 @@ def test_a_look_is_kept_applied_exported_imported_and_deleted(run, tmp_path):
         b"name = 3\n[values]\nstrength = 1",
         b"slot = 1.0\n[values]\nstrength = 1",
         b"a" * 30_000,
+        b"[values]\nstrength = nan",
+        b"[values]\nglide = inf",
+        b"[values]\nsize = " + b"9" * 5000,
+        b"[values]\nnothing = 1",
+        b'[values]\n"strength = 1\\nstyle" = 1',
+        b"[values]\nthreads = 3",
+        b"[values]\nstrength = 7",
+        b"[values]\nstyle = 2026-01-01",
     ],
 )
 def test_what_is_no_preset_is_refused(tmp_path, text):
@@ -559,6 +692,19 @@ def test_a_broken_file_costs_only_itself(tmp_path):
     presets = Presets(folder)
     assert [one["name"] for one in presets.facts()] == ["Good"]
     assert presets.broken == ["bad.toml: this is no preset: it is not TOML"]
+
+
+def test_a_preset_s_file_may_be_called_anything(run, tmp_path):
+    folder = tmp_path / "user-config/presets"
+    folder.mkdir(parents=True)
+    (folder / 'H\u00f6he "7".toml').write_text("[values]\nstrength = 0.5\n")
+    run.panel.studio.presets = Presets()
+    with run.client() as client:
+        (preset,) = client.get("/api/presets").json()["presets"]
+        file = client.get(f"/api/presets/{quote(preset['key'])}.toml")
+        assert file.status_code == 200
+        assert file.headers["content-disposition"] == "attachment; filename*=utf-8''H%C3%B6he%20%227%22.toml"
+        assert client.post(f"/api/presets/{quote(preset['key'])}/apply").json()["values"]["strength"] == 0.5
 
 
 # the preview
@@ -656,9 +802,6 @@ def test_files_that_cannot_be_painted_are_refused_or_fail_alone(run, tmp_path):
 
 @pytest.mark.slow
 def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path):
-    from nstfilter.manager import open_source
-    from nstfilter.pipeline import run as render
-
     film = tmp_path / "film.mp4"
     render(open_source("demo:320x180@25", seconds=4, sound=False), lambda frame: frame, open_sink(film))
     with studio_run() as first, first.client() as client:
@@ -817,6 +960,49 @@ def test_the_run_goes_on_with_another_source(run):
         shown = run.out.count
         wait_for(lambda: run.out.count > shown + 5)
     assert np.ptp(first.mean((0, 1))) < 1
+
+
+def test_a_video_that_is_sent_is_seen_through_and_kept(run, tmp_path):
+    film = tmp_path / "film.mp4"
+    images = [np.full((180, 320, 3), (200, 30, 30), np.uint8)] * 20
+    render(MemorySource(images), lambda image: image, open_sink(film))
+    blue = lambda: run.session.controls.plain_frame[90, 160, 0] > 150  # noqa: E731
+    with run.client() as client:
+        sent = client.post("/api/sources/send", params={"name": "../holiday.mp4"}, content=film.read_bytes())
+        assert sent.status_code == 200, sent.text
+        (on,) = [one for one in sent.json()["sources"] if one["on"]]
+        assert on == {"name": "file:holiday.mp4", "title": "holiday.mp4", "problem": "", "on": True}
+        assert client.get("/api/state").json()["state"]["source"] == "holiday.mp4"
+        wait_for(blue)
+        assert "sees through it" in client.delete("/api/sources/file:holiday.mp4").json()["error"]
+        client.post("/api/sources", json={"name": "camera"})
+        wait_for(lambda: not blue())
+        assert client.post("/api/sources", json={"name": "file:holiday.mp4"}).status_code == 200
+        wait_for(blue)
+        client.post("/api/sources", json={"name": "camera"})
+        for name, content in (
+            ("notes.txt", b"words"),
+            ("photo.png", picture()),
+            ("bad.mp4", b"\0" * 500),
+            ("a.mp4", b""),
+        ):
+            answer = client.post("/api/sources/send", params={"name": name}, content=content)
+            assert answer.status_code == 400, name
+            assert str(tmp_path) not in answer.json()["error"]
+        for name in ("file:../../film.mp4", f"file:{film}", str(film)):
+            assert client.post("/api/sources", json={"name": name}).status_code == 400
+        left = client.delete("/api/sources/file:holiday.mp4").json()["sources"]
+        assert not [one for one in left if one["name"].startswith("file:")]
+    assert not list((tmp_path / "user-data/studio/sources").glob("[!.]*"))
+
+
+def test_a_webcam_is_seen_as_in_a_mirror_by_its_user_alone(run):
+    mirrored = lambda: run.panel.studio.state()["mirrors_preview"]  # noqa: E731
+    assert not mirrored()
+    run.session.source = "webcam:1"
+    assert mirrored()
+    run.session.preview_mirror = False
+    assert not mirrored()
 
 
 def test_a_source_that_cannot_be_opened_changes_nothing(run, monkeypatch):

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 # pixels each way, and frames a second, that can be meant
 SIDES, RATES = (64, 4096), (1, 240)
 DAY = 24 * 3600.0
-FITS = ("letterbox", "fill")
 # what the figures count, and --json tells
 COUNTS = ("captured", "painted", "shown", "dropped", "ticks", "repeated", "skipped")
 
@@ -72,10 +71,7 @@ def live(
     output_size: Annotated[
         str | None, typer.Option(help="Of what is put out; by default the camera's.", metavar="WxH")
     ] = None,
-    fit: Annotated[
-        str,
-        typer.Option(help="letterbox: bars beside a picture of other proportions; fill: cut off its edges."),
-    ] = "letterbox",
+    fit: Annotated[str, option("fit")] = PARAMETERS["fit"].default,
     crop: Annotated[
         str | None,
         typer.Option(
@@ -148,8 +144,7 @@ def live(
 ) -> None:
     """Paint a camera as it runs: for calls, streams and recordings."""
     shape, rate, part = _shape(output_size), _rate(fps), _crop(crop)
-    if fit not in FITS:
-        raise UsageError(f"--fit is {fit}; expected {' or '.join(FITS)}")
+    fit = PARAMETERS["fit"].check(fit)
     floor = PARAMETERS["floor"].check(floor)
     targets = [*(to or _default_sinks()), *(["panel"] if panel else [])]
     if osc is not None and not any(target.partition(":")[0] == "panel" for target in targets):
@@ -191,7 +186,9 @@ def live(
     )
     with _open_source(source, shape, rate) as camera:
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
-        session = Session(source, model, on_address=partial(_show_page, as_json, open_page))
+        session = Session(
+            source, model, on_address=partial(_show_page, as_json, open_page), preview_mirror=preview_mirror
+        )
         session.listen(status.say)
         session.open_source = lambda target: _open_source(target, shape, rate)
         controls = session.controls = Controls(
@@ -205,6 +202,7 @@ def live(
         )
         controls.set("glide", glide)
         controls.set("rotate", rotate)
+        controls.set("fit", fit)
         encoding = {name: value for name, value in (("crf", crf), ("codec", codec)) if value is not None}
         options = {
             **encoding,
@@ -219,7 +217,6 @@ def live(
             controls,
             [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets],
             size=shape,
-            fill=fit == "fill",
             crop=part,
             rate=rate,
             governor=None if size else Governor(rate, floor),

@@ -75,7 +75,8 @@ class Controls:
     `plain_frame` is the latest frame before painting, mirrored as the painted one is, its room replaced where
     the filter's `background` does that; None before the first.
     `private_frame` is what the user alone sees in place of the frame just returned; None where that is the
-    same. `card_shown` has the run show others its card; the painting goes on behind it.
+    same. `card_shown` has the run show others its card; the painting goes on behind it. `fit` is how the run
+    places pictures of other proportions.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Controls:
         self.handlers = dict(handlers or {})
         self.favorites = tuple(favorites)
         self.rotate: float = PARAMETERS["rotate"].default
+        self.fit: str = PARAMETERS["fit"].default
         self.never_plain, self.on_air = never_plain, on_air
         self.plain = self.help_shown = self.locked = False
         self.overlay_shown = True
@@ -197,6 +199,7 @@ class Controls:
             "mirror": self.mirrored,
             "glide": self.glide,
             "rotate": self.rotate,
+            "fit": self.fit,
             "background": spelled_background(self.paint.background),
         }
         name = _parameter(name).name
@@ -226,6 +229,8 @@ class Controls:
                     self._afresh, self.mirrored = self._afresh or value != self.mirrored, value
                 case "glide":
                     self.glide = value
+                case "fit":
+                    self.fit = value
                 case "rotate":
                     self.rotate, self._turned = value, self._clock.now()
                 case _:

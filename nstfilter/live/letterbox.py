@@ -53,12 +53,13 @@ class Letterbox:
         """The picture (HxWx3 uint8) as large as fits into the frame, in proportion; contiguous."""
         if self.crop:
             image = self.crop(image)
-        if self.fill:
+        fill = self.fill  # once: another thread may change it
+        if fill:
             image = Crop(Fraction(self.width, self.height))(image)
         height, width = image.shape[:2]
         scale = min(self.width / width, self.height / height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        if self.fill:
+        if fill:
             size = self.width, self.height
         if size == (width, height):
             return np.ascontiguousarray(image)

@@ -25,7 +25,7 @@ from nstfilter.live.letterbox import Crop, Letterbox
 from nstfilter.live.mailbox import Clock, Mailbox, Switch, ThreadGroup
 from nstfilter.live.painter import PaintedFrame, Painter
 from nstfilter.live.sink_worker import SinkWorker
-from nstfilter.live.stats import Counters, Figures
+from nstfilter.live.stats import Counters, Figures, SinkStats
 from nstfilter.live.ticker import STEPS, Ticker
 from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
@@ -53,7 +53,8 @@ class Live:
     `filter`    BGR uint8 frame in, BGR uint8 frame out, same size
     `sinks`     not yet open
     `size`      (width, height) of what is put out; default: that of the part taken of the source's
-    `fill`      cut off what does not fit into that size, rather than put bars beside it
+    `fill`      cut off what does not fit into that size, rather than put bars beside it. A filter with a
+                `fit`, "letterbox" or "fill", is asked before each frame
     `crop`      take this part of the source's frames
     `rate`      frames a second of what is put out
     `governor`  sets `filter.size` so that the rate is held
@@ -99,7 +100,10 @@ class Live:
         self._captured: Mailbox[Frame] = Mailbox(self._clock.condition())
         self._painted: Mailbox[PaintedFrame] = Mailbox(self._clock.condition())
         self._workers = [self._sink_worker(sink) for sink in sinks]
-        self._recorder = self._sink_worker(record, plain=True) if record else None
+        self._recorders = [self._sink_worker(record, plain=True)] if record else []
+        self._ended: dict[str, SinkStats] = {}  # sinks that were added and have ended, by name
+        self._said: list[str] = []  # their warnings
+        self._left: list[Path] = []  # and finished parts
         self._threads = ThreadGroup(self._main)
         self._endless = not sinks
         self._stop: threading.Event | None = None
@@ -136,13 +140,13 @@ class Live:
     @property
     def warnings(self) -> list[str]:
         """What the source and the sinks had to say, a line each."""
-        own = list(self._source.warnings)
+        own = [*self._source.warnings, *self._said]
         return own + [line for worker in self._every() for line in worker.warnings]
 
     @property
     def kept(self) -> list[Path]:
         """Finished parts of recordings that failed, each beside the name it was to have."""
-        return [path for worker in self._every() for path in worker.kept]
+        return self._left + [path for worker in self._every() for path in worker.kept]
 
     def run(self, *, stop: threading.Event | None = None) -> Figures:
         """Paint until a source that is not live ends, `stop` is called or set, Ctrl-C is pressed, or every
@@ -192,22 +196,41 @@ class Live:
         """The sinks that are written to, as they were given; not those that have ended or are ending."""
         return [one.given for one in self._workers if not one.done and not one.mailbox.ended]
 
-    def add(self, sink: Sink) -> None:
+    def add(self, sink: Sink, *, plain: bool = False) -> None:
         """Begin to write to `sink` (not yet open) as well; where that fails, it is said. Once the run ends it
-        is left as it is."""
-        worker = self._sink_worker(sink)
+        is left as it is. With `plain` it gets the plain frames, as the one called `record` does."""
+        worker = self._sink_worker(sink, plain=plain)
         with self._main:
             if self._halted.on:
                 return
-            self._workers = [*self._workers, worker]
+            self._forget()
+            if plain:
+                self._recorders = [*self._recorders, worker]
+            else:
+                self._workers = [*self._workers, worker]
         if not sink.main_thread:
             self._threads.start(self._attend, worker)
 
     def remove(self, sink: Sink) -> None:
         """Close `sink`, soon: what it made appears under its final name."""
-        for worker in self._workers:
+        for worker in self._every():
             if worker.given is sink:
                 worker.end()
+
+    def _forget(self) -> None:
+        """Let go of the sinks that have ended, and keep what is to be told of them: in a day there may be
+        thousands, one for each program that looked at a stream."""
+        for worker in [one for one in self._every() if one.done and one.error is None]:
+            stats = worker.figures(lately=False)
+            if before := self._ended.get(worker.name):
+                counts = ("written", "dropped", "retries")
+                sums = {name: getattr(before, name) + getattr(stats, name) for name in counts}
+                stats = replace(stats, **sums)
+            self._ended[worker.name] = stats
+            self._said += worker.warnings
+            self._left += worker.kept
+            self._workers = [one for one in self._workers if one is not worker]
+            self._recorders = [one for one in self._recorders if one is not worker]
 
     def state(self, sink: Sink) -> str | None:
         """How `sink`, as it was given to the run, is doing: a state of `SinkStats`; None for a stranger."""
@@ -299,9 +322,10 @@ class Live:
                 self._seen = self._clock.now()
                 self._counters.captures.add(self._seen)
                 self._captured.put(frame)
-                if self._recorder and frame.captured is not None:
+                if self._recorders and frame.captured is not None:
                     pts = int(frame.captured / PLAIN_TIME_BASE)
-                    self._recorder.offer(Frame(frame.image, pts, captured=frame.captured))
+                    for recorder in self._recorders:
+                        recorder.offer(Frame(frame.image, pts, captured=frame.captured))
         finally:
             self._source.close()
             self._captured.end()
@@ -406,14 +430,14 @@ class Live:
         )
 
     def _every(self) -> list[SinkWorker]:
-        return self._workers if self._recorder is None else [*self._workers, self._recorder]
+        return [*self._workers, *self._recorders]
 
     def _count(self, *, lately: bool) -> Figures:
-        workers = self._every()
+        ended = list(self._ended.values())
         return self._counters.figures(
             self._clock.now(),
-            [worker.figures(lately=lately) for worker in workers],
-            [worker.latencies for worker in workers if worker is not self._recorder],
+            [*ended, *(worker.figures(lately=lately) for worker in self._every())],
+            [worker.latencies for worker in self._workers],
             dropped=self._captured.dropped + self._painted.dropped,
             size=getattr(self._painter.filter, "size", None),
             lately=lately,

@@ -49,7 +49,7 @@ class Painter:
 
     One thread calls it; `hanging` may be asked from any other. `seconds` is the time spent inside `filter`,
     `failing` whether the filter raised last. A filter may have `private_frame`, the picture that only the
-    user sees in place of the one just returned, and `card_shown`, whether others see the card instead.
+    user sees in place of the one just returned, `card_shown`, whether others see the card instead, and `fit`.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class Painter:
         patience = self._patience()
         self._busy_since = started
         try:
+            if fit := getattr(self.filter, "fit", None):
+                self._letterbox.fill = fit == "fill"
             image = self._letterbox.scaled(as_bgr(frame.image)[0])
             hidden = self._card_shown()
             painted = self.filter(image)

@@ -16,23 +16,32 @@ from nstfilter.streams import Frame, Sink, StreamInfo
 
 class Recordings:
     """What the keys for snapshot and record make: files in the current folder, under names nobody has.
-    `encoding` are options of the video sink for recordings."""
+
+    `encoding`    options of the video sink for recordings
+    `with_plain`  whether the next recording comes with that of the plain camera: NAME-plain.mp4 beside it
+    """
 
     def __init__(self, live: Live, controls: Controls, encoding: dict[str, Any] | None = None) -> None:
         self.live = live
         self.controls = controls
         self.encoding = encoding or {}
+        self.with_plain = False
         self._made: list[Path] = []
-        self._recording: tuple[Sink, Path] | None = None
+        self._recording: list[tuple[Sink, Path]] = []  # the painted one first
         controls.is_recording = lambda: self.recording
 
     @property
     def recording(self) -> bool:
         """Whether a recording begun here is being written; not once its file could not be opened or failed
         for good."""
-        if self._recording is None:
+        if not self._recording:
             return False
-        return self.live.state(self._recording[0]) in ("opening", "open", "stuck", "lost")
+        return self.live.state(self._recording[0][0]) in ("opening", "open", "stuck", "lost")
+
+    @property
+    def recording_plain(self) -> bool:
+        """Whether the plain camera is recorded as well."""
+        return self.recording and len(self._recording) > 1
 
     @property
     def files(self) -> list[Path]:
@@ -58,24 +67,33 @@ class Recordings:
 
     def record(self) -> str:
         """Begin a recording, or end the one being made. Raises `SinkError` where none can be begun."""
-        if self._recording is None or not self.recording:
-            path = self._free(".mp4")
-            sink = open_sink(path, **self.encoding)
-            self.live.add(sink)
-            self._made.append(path)
-            self._recording = sink, path
-            return f"recording to {path}"
-        (sink, path), self._recording = self._recording, None
-        self.live.remove(sink)
-        return f"recording ends: {path}"
+        was_recording = self.recording
+        ended, self._recording = self._recording, []
+        for sink, _ in ended:  # the plain one too where the painted one has failed
+            self.live.remove(sink)
+        if was_recording:
+            return f"recording ends: {_listed(ended)}"
+        path = self._free(".mp4")
+        paths = [path, path.with_name(f"{path.stem}-plain.mp4")] if self.with_plain else [path]
+        begun = [(open_sink(one, **self.encoding), one) for one in paths]
+        for sink, one in begun:
+            self.live.add(sink, plain=one != path)
+            self._made.append(one)
+        self._recording = begun
+        return f"recording to {_listed(begun)}"
 
     def _free(self, suffix: str) -> Path:
-        """STYLE-DATE-TIME, with a number where that is taken."""
+        """STYLE-DATE-TIME, with a number where that or its plain companion is taken."""
         style = self.controls.style
         label = "+".join(part.name for part, _ in style.parts)[:100] if style else "painting"
         stem = f"{label}-{time.strftime('%Y%m%d-%H%M%S')}"
         for number in itertools.count(1):
             path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
-            if not path.exists() and path not in self._made:
+            names = {path, path.with_name(f"{path.stem}-plain{suffix}")}
+            if not any(name.exists() or name in self._made for name in names):
                 return path
         raise AssertionError("numbers do not end")
+
+
+def _listed(recorded: list[tuple[Sink, Path]]) -> str:
+    return " and ".join(str(path) for _, path in recorded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Session:
     """What a sink with the option `session` is given. The sink is opened by the run, so all is there then.
 
-    `source`, `model`  as the user wrote them
+    `source`, `model`  as the user wrote them; `source` is then the name of the one in use
+    `preview_mirror`   whether the user asked for a preview as in a mirror; None where not
     `open_source`      opens a source as the first one was opened
     `say`              is told what happens, in a line each; `listen` adds another that is told
     `on_address`       is told where the panel can be found
@@ -32,7 +34,9 @@ class Session:
     recordings: Recordings = field(init=False)
     open_source: Callable[[str], Source] = field(init=False)
     on_address: Callable[[str], None] = print
+    preview_mirror: bool | None = None
     _listeners: list[Callable[[str], None]] = field(default_factory=list)
+    _switching: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.first_source = self.source
@@ -45,12 +49,21 @@ class Session:
     def listen(self, listener: Callable[[str], None]) -> None:
         self._listeners.append(listener)
 
-    def switch_source(self, target: str) -> None:
-        """Go on with the source that `target` names, opened as the first one was. Raises what opening it
-        raises; the run then goes on with the one it has."""
-        if target != self.source:
-            self.live.switch(self.open_source(target))
-            self.source = target
+    def switch_source(self, name: str, opened: Callable[[], Source] | None = None) -> None:
+        """Go on with the source called `name`, which `opened` gives; by default `name` says where it is, and
+        it is opened as the first one was. From any thread. Raises what opening it raises; the run then goes
+        on with the one it has."""
+        with self._switching:  # two pages at once
+            if name != self.source:
+                self.live.switch(opened() if opened else self.open_source(name))
+                self.source = name
+
+    @property
+    def mirrors_preview(self) -> bool:
+        """Whether the user sees the picture as in a mirror, and nobody else: as wished, else for a webcam."""
+        return (
+            self.source.partition(":")[0] == "webcam" if self.preview_mirror is None else self.preview_mirror
+        )
 
     def figures(self) -> Figures:
         """How the run is doing lately."""

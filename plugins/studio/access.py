@@ -71,10 +71,13 @@ class Guard:
             return
         headers = Headers(scope=scope)
         queried = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if problem := self._problem(scope, headers, queried):
+        problem = self._problem(scope, headers, queried)
+        # a stranger's Host is not repeated
+        extra = security_headers("" if problem else headers.get("host", ""))
+        if problem:
+            problem.raw_headers += extra
             await problem(scope, receive, send)
             return
-        extra = self._headers(headers.get("host", ""))
         if scope["path"] == "/" and self._is_token(queried):
             cookie = f"{self.cookie()}={self.token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
             extra.append((b"set-cookie", cookie.encode()))
@@ -105,19 +108,23 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
-    def _headers(self, host: str) -> list[tuple[bytes, bytes]]:
-        policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-            f"media-src 'self' blob:; connect-src 'self' ws://{host}; manifest-src 'self'; base-uri 'none'; "
-            "form-action 'none'; frame-ancestors 'none'"
-        )
-        return [
-            (b"content-security-policy", policy.encode("latin-1", "replace")),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-        ]
+
+def security_headers(host: str) -> list[tuple[bytes, bytes]]:
+    """What every answer carries: the page may load nothing from elsewhere, and open a socket to `host` alone,
+    to none where that is empty."""
+    socket_address = f" ws://{host}" if host else ""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        f"media-src 'self' blob:; connect-src 'self'{socket_address}; manifest-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+    return [
+        (b"content-security-policy", policy.encode("latin-1", "replace")),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+    ]
 
 
 def is_own_name(host: str) -> bool:

@@ -9,7 +9,9 @@ GET    /api/presets          the presets;  POST {"name": "Evening", "slot": 1}: 
 POST   /api/presets/KEY/apply
 GET    /api/renders          the queue;    POST ?name=NAME, a file as the body: painted with this look
 POST   /api/renders/KEY/pause, /api/renders/KEY/resume;  GET /renders/KEY/result
-GET    /api/sources          the cameras and the demo;  POST {"name": "webcam:1"}
+GET    /api/sources          cameras, the demo, videos that were sent;  POST {"name": "webcam:1"}
+POST   /api/sources/send     ?name=NAME, a video as the body: kept, and seen through
+DELETE /api/sources/file:NAME
 GET    /api/outputs          where the frames go;  POST {"name": "virtualcam", "on": true}
 """
 
@@ -23,6 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,18 +33,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nstfilter.errors import UsageError
-from nstfilter.plugins.studio.outputs import (
-    ask_doctor,
-    list_outputs,
-    list_sources,
-    switch_output,
-    switch_source,
-)
+from nstfilter.plugins.studio.outputs import ask_doctor, list_outputs, switch_output
 from nstfilter.plugins.studio.renders import MAX_FILE
+from nstfilter.plugins.studio.sources import FILE, list_sources, remove_video, switch_source
 from nstfilter.plugins.studio.studio import Studio, error_line
 from nstfilter.plugins.studio.uploads import MAX_PICTURE, TooLargeError, plain_name, receive
 
-# bytes of a JSON body; files received at once
+# bytes of a JSON body; pictures, and files to paint, received at once
 MAX_BODY, MAX_UPLOADS = 65_536, 2
 
 
@@ -50,7 +48,8 @@ class Api:
 
     def __init__(self, studio: Studio, changed: Callable[[], None]) -> None:
         self._studio, self._changed = studio, changed
-        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        # apart, so that a picture need not wait for two films
+        self._pictures, self._films = asyncio.Semaphore(MAX_UPLOADS), asyncio.Semaphore(MAX_UPLOADS)
 
     def routes(self) -> list[Route]:
         return [
@@ -69,6 +68,8 @@ class Api:
             Route("/api/styles/keep", self._keep_style, methods=["POST"]),
             Route("/api/sources", self._get_sources, methods=["GET"]),
             Route("/api/sources", self._switch_source, methods=["POST"]),
+            Route("/api/sources/send", self._send_video, methods=["POST"]),
+            Route("/api/sources/{name}", self._remove_video, methods=["DELETE"]),
             Route("/api/outputs", self._get_outputs, methods=["GET"]),
             Route("/api/outputs", self._switch_output, methods=["POST"]),
             Route("/api/doctor", self._doctor),
@@ -128,7 +129,8 @@ class Api:
 
     async def _export_preset(self, request: Request) -> Response:
         preset = self._studio.presets.get(request.path_params["key"])
-        headers = {"content-disposition": f'attachment; filename="{preset.key}.toml"'}
+        # a file that the user has put there may be called anything
+        headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(preset.key, safe='')}.toml"}
         return Response(preset.toml(), media_type="application/toml", headers=headers)
 
     async def _apply_preset(self, request: Request) -> Response:
@@ -157,13 +159,42 @@ class Api:
         return JSONResponse({"styles": self._studio.gallery.facts()}, 201)
 
     async def _get_sources(self, request: Request) -> Response:
-        return JSONResponse({"sources": await run_in_threadpool(list_sources, self._studio.session)})
+        sources = await run_in_threadpool(list_sources, self._studio.session, self._studio.videos)
+        return JSONResponse({"sources": sources})
 
     async def _switch_source(self, request: Request) -> Response:
-        wish = await _object(request)
-        await run_in_threadpool(switch_source, self._studio.session, str(wish.get("name")))
+        name = str((await _object(request)).get("name"))
+        await run_in_threadpool(switch_source, self._studio.session, self._studio.videos, name)
         self._changed()
-        return JSONResponse({"sources": await run_in_threadpool(list_sources, self._studio.session)})
+        return await self._get_sources(request)
+
+    async def _send_video(self, request: Request) -> Response:
+        videos, name = self._studio.videos, plain_name(request.query_params.get("name", ""), "video")
+        await run_in_threadpool(videos.check, name, _claimed(request, MAX_FILE))
+        async with self._films:
+            path = await run_in_threadpool(videos.scratch.new)
+            try:
+                await receive(request.stream(), path, MAX_FILE)
+                await run_in_threadpool(self._see_through, path, name)
+            finally:
+                path.unlink(missing_ok=True)
+        self._changed()
+        return await self._get_sources(request)
+
+    def _see_through(self, path: Path, name: str) -> None:
+        """Keep the video at `path`, if it is one, and go on with it."""
+        videos = self._studio.videos
+        kept = videos.add(path, name)
+        try:
+            switch_source(self._studio.session, videos, FILE + kept)
+        except BaseException:
+            videos.remove(kept)
+            raise
+
+    async def _remove_video(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        await run_in_threadpool(remove_video, self._studio.session, self._studio.videos, name)
+        return await self._get_sources(request)
 
     async def _get_outputs(self, request: Request) -> Response:
         return JSONResponse({"outputs": await run_in_threadpool(list_outputs, self._studio.session)})
@@ -183,16 +214,12 @@ class Api:
 
     async def _add_render(self, request: Request) -> Response:
         renders, name = self._studio.renders, plain_name(request.query_params.get("name", ""))
-        claimed = int(request.headers.get("content-length", "0") or 0)
-        if claimed > MAX_FILE:
-            raise TooLargeError(f"the file is larger than {MAX_FILE // 1_000_000_000} GB")
-        await run_in_threadpool(renders.check, name, claimed)
+        await run_in_threadpool(renders.check, name, _claimed(request, MAX_FILE))
         look = self._studio.values()
-        async with self._uploads:
+        async with self._films:
             folder = await run_in_threadpool(renders.new_folder)
             try:
-                if not await receive(request.stream(), folder / "upload", MAX_FILE):
-                    raise UsageError("the file is empty")
+                await receive(request.stream(), folder / "upload", MAX_FILE)
                 render = await run_in_threadpool(renders.add, folder, name, self._studio.look(), look)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -226,18 +253,24 @@ class Api:
 
     async def _with_upload(self, request: Request, limit: int, use: Callable[[Path], Any]) -> Any:
         """What `use` makes of the request's body, a file."""
-        if int(request.headers.get("content-length", "0") or 0) > limit:
-            raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
-        async with self._uploads:
+        _claimed(request, limit)
+        async with self._pictures:
             with tempfile.TemporaryDirectory(prefix="nstfilter-studio-") as folder:
                 path = Path(folder, "upload")
-                if not await receive(request.stream(), path, limit):
-                    raise UsageError("the file is empty")
+                await receive(request.stream(), path, limit)
                 return await run_in_threadpool(use, path)
 
 
 def refuse(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error_line(error)}, 413 if isinstance(error, TooLargeError) else 400)
+
+
+def _claimed(request: Request, limit: int) -> int:
+    """How many bytes the request says that it brings, 0 where it does not. Raises `TooLargeError`."""
+    claimed = int(request.headers.get("content-length", "0") or 0)
+    if claimed > limit:
+        raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
+    return claimed
 
 
 async def _body(request: Request) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -28,20 +29,28 @@ WIDTH = 256
 # round begins after so many seconds
 FIRST_SHARE, SHARE, ROUND = 0.5, 0.1, 20.0
 
+RUN = secrets.token_hex(4)
+
 log = logging.getLogger("nstfilter")
 
 
 @dataclass(slots=True)
 class Thumbnail:
-    """A style in the gallery. `key` is what pages call it, `text` what `parse_style` reads; `version` counts
+    """A style in the gallery. `key` is what pages call it, `text` what `parse_style` reads; `changes` counts
     how often `data`, a JPEG, has changed."""
 
     key: str
     text: str
     style: Style
-    version: int = 0
+    changes: int = 0
     data: bytes = b""
     painted: bool = False
+
+    @property
+    def version(self) -> str:
+        """For the addresses of pictures that browsers keep: never that of another picture, of another run
+        neither."""
+        return f"{RUN}-{self.changes}"
 
     def facts(self) -> dict[str, Any]:
         style = self.style
@@ -140,7 +149,7 @@ class Gallery:
                     paint.style = StyleMix(((thumbnail.style, 1.0),))
                     thumbnail.data = jpeg(paint(picture), WIDTH, 82)
                     thumbnail.painted = True
-                    thumbnail.version += 1
+                    thumbnail.changes += 1
                 except Exception as error:
                     log.debug("no thumbnail of %s", thumbnail.key, exc_info=error)
                 self._stop.wait((time.monotonic() - begun) * (1 / share - 1))

@@ -74,8 +74,10 @@ class Osc:
             thread.start()
 
     def stop(self) -> None:
-        """Close the port, soon."""
+        """Close the port, soon; at once where it was never started."""
         self._ending.set()
+        if not self._threads[0].is_alive():
+            self._server.server_close()
 
     def _listen(self) -> None:
         self._server.timeout = 0.1

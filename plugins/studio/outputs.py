@@ -1,4 +1,4 @@
-"""What the run sees through and where its frames go, for pages: which there are, and switching them."""
+"""Where the frames of the run go, for pages: which outputs there are, and switching them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # the outputs that a page can switch on: no file names, for a page names no files
 KINDS = {"virtualcam": "Virtual camera", "preview": "Window on this computer"}
+# no output of its own: whether recordings come with one of the plain camera
+PLAIN = "plain"
 # seconds that the doctor may take
 PATIENCE = 60
 
@@ -46,13 +48,17 @@ def list_outputs(session: Session) -> list[dict[str, Any]]:
                 "remedy": remedy,
             }
         )
-    return found
+    take = {"name": PLAIN, "title": "The plain camera beside recordings", "on": session.recordings.with_plain}
+    return [*found, take | {"state": "", "problem": "", "remedy": ""}]
 
 
 def switch_output(session: Session, name: str, on: bool) -> None:
     """Begin or end to write to the output called `name`. Raises `UsageError`; what fails later is said."""
+    if name == PLAIN:
+        session.recordings.with_plain = on
+        return
     if name not in KINDS:
-        raise UsageError(f"{name!r} is no output; expected {' or '.join(KINDS)}")
+        raise UsageError(f"{name!r} is no output; expected {', '.join(KINDS)} or {PLAIN}")
     there = [one for one in session.live.sinks if (one.name or "").partition(":")[0] == name]
     if on and not there:
         sink = open_sink(name)
@@ -86,29 +92,3 @@ def own_address() -> str | None:
         except OSError:
             return None
     return None if address.startswith(("127.", "0.")) else address
-
-
-def list_sources(session: Session) -> list[dict[str, Any]]:
-    """What the run can see through, on or off: the cameras by name, the demo, and what it began with."""
-    from nstfilter.plugins.cameras import cameras
-    from nstfilter.plugins.virtual_cameras import LABEL
-
-    found = [{"name": "demo", "title": "Demo", "problem": ""}]
-    for camera in cameras():
-        if camera.name == LABEL:  # which shows what we paint ourselves
-            continue
-        on = session.source in (f"webcam:{camera.index}", "webcam")
-        busy = f"in use by {camera.busy_with}" if camera.busy_with and not on else ""
-        problem = "you may not open it" if camera.denied else busy
-        found.append({"name": f"webcam:{camera.index}", "title": camera.name, "problem": problem})
-    if session.first_source not in {one["name"] for one in found}:
-        found.insert(0, {"name": session.first_source, "title": session.first_source, "problem": ""})
-    return [one | {"on": one["name"] == session.source} for one in found]
-
-
-def switch_source(session: Session, name: str) -> None:
-    """Go on with the source called `name`, one of `list_sources`: a page names no files. Raises `UsageError`
-    and what opening it raises; the run then goes on with the source it has."""
-    if name not in {one["name"] for one in list_sources(session)}:
-        raise UsageError(f"{name!r} is not a source of this run")
-    session.switch_source(name)

@@ -11,7 +11,6 @@ strength = 0.8
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import threading
@@ -26,6 +25,7 @@ import platformdirs
 
 from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.files import NewFile
+from nstfilter.parameters import PARAMETERS
 
 SLOTS = range(1, 10)
 # characters of a name; bytes of a file; how many there may be
@@ -160,7 +160,7 @@ def parse(text: bytes, key: str) -> Preset:
         raise PresetError(f"a preset has at most {MAX_FILE // 1000} kB")
     try:
         read = tomllib.loads(text.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not UTF-8, not TOML, a number of five thousand digits
         raise PresetError("this is no preset: it is not TOML") from None
     values, slot = read.get("values"), read.get("slot")
     if not isinstance(values, dict) or not values:
@@ -168,8 +168,13 @@ def parse(text: bytes, key: str) -> Preset:
     if unknown := sorted(set(read) - {"name", "slot", "values"}):
         raise PresetError(f"this preset says {unknown[0]!r}, which is not known here")
     for name, value in values.items():
-        if not isinstance(value, str | bool | int | float):
-            raise PresetError(f"this preset's {name} is no single value")
+        parameter = PARAMETERS.get(name)
+        if parameter is None or not parameter.between_frames:
+            raise PresetError(f"this preset sets {name!r}, which is not known here")
+        try:
+            parameter.check(value)
+        except UsageError as error:
+            raise PresetError(f"this preset cannot be used: {error}") from None
     if slot is not None and (type(slot) is not int or slot not in SLOTS):
         raise PresetError(f"this preset's slot is {slot!r}; expected 1 to 9")
     return Preset(key, _name(read.get("name", key)), slot, values)
@@ -186,6 +191,6 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return repr(value) if math.isfinite(value) else "0"
+        return repr(value)
     # a JSON string is a TOML string too, once control characters and broken Unicode are gone
     return json.dumps(re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", " ", str(value)), ensure_ascii=False)

@@ -1,7 +1,8 @@
 """Files that pages send to be painted: a queue, worked on by the jobs machinery, that survives a restart.
 
 Each file has a folder of its own: what was sent, what became of it, and `render.json`. Nothing is deleted but
-by the user.
+by the user. Every process of the user shares the queue: what counts is on the disk, and is changed under a
+lock.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import json
 import logging
 import os
 import re
-import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -34,13 +34,17 @@ from nstfilter.jobs.work import filter_for, room_of
 from nstfilter.manager import manager, open_executor, open_source
 from nstfilter.packs.reading import parse_style
 from nstfilter.plugins.studio.preview import jpeg
-from nstfilter.plugins.studio.uploads import data_folder, plain_name
+from nstfilter.plugins.studio.scratch import Scratch
+from nstfilter.plugins.studio.uploads import check_room, data_folder, plain_name
 
-State = Literal["waiting", "painting", "paused", "done", "failed"]
-# files in the queue, done ones too; bytes of one; bytes that stay free on the disk
-MAX_COUNT, MAX_FILE, SPARE = 100, 8_000_000_000, 500_000_000
+# "removed": the user wants it gone, and whoever paints it deletes it
+State = Literal["waiting", "painting", "paused", "done", "failed", "removed"]
+# files in the queue, done ones too; bytes of one
+MAX_COUNT, MAX_FILE = 100, 8_000_000_000
 # pixels of the pictures before and after
 SIDE = 1280
+# seconds between two looks at what other processes have changed; that one may take to change something
+LOOK, PATIENCE = 1.0, 10.0
 
 log = logging.getLogger("nstfilter")
 
@@ -66,33 +70,31 @@ class Render:
 class Renders:
     """The queue in `folder`. One thread of the lowest priority paints, one file after the other.
 
-    Any thread may call any method. Where another process has the queue, files can be added, and are painted
-    there or when it ends.
+    Any thread may call any method. Where another process has begun to paint, this one paints once that ends.
 
-    `model`      what `open_model` understands
-    `on_change`  is called, in any thread, when something has changed
+    `model`  what `open_model` understands
     """
 
-    def __init__(
-        self, model: str, folder: Path | None = None, on_change: Callable[[], None] = lambda: None
-    ) -> None:
-        self.model, self.on_change = model, on_change
+    def __init__(self, model: str, folder: Path | None = None) -> None:
+        self.model = model
         self.folder = folder or data_folder() / "renders"
-        self.all: dict[str, Render] = {}
+        self._scratch = Scratch(self.folder)
+        self.all: dict[str, Render] = {}  # as they are on the disk; frames and total may be ahead of it
+        self._seen: dict[str, tuple[int, int]] = {}  # which version of the file was read
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._stop = threading.Event()  # the render at work
         self._at_work: str | None = None
-        self._load()
+        self._read_at = 0.0
+        self._read()
 
     def facts(self) -> list[dict[str, Any]]:
         """For pages: the newest first."""
-        with self._lock:
-            renders = sorted(self.all.values(), key=lambda one: one.made, reverse=True)
+        renders = [one for one in list(self.all.values()) if one.state != "removed"]
         return [
             {name: value for name, value in dataclasses.asdict(one).items() if name != "values"}
-            for one in renders
+            for one in sorted(renders, key=lambda one: one.made, reverse=True)
         ]
 
     def check(self, name: str, size: int) -> None:
@@ -101,14 +103,15 @@ class Renders:
             raise UsageError(f"{name} is no picture or video that can be painted")
         if len(self.all) >= MAX_COUNT:
             raise SinkError(f"there are {MAX_COUNT} files in the list; remove some that are done")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.folder).free < size + SPARE:
-            raise SinkError("there is too little room on the disk for this file")
+        check_room(self.folder, size)
 
     def new_folder(self) -> Path:
-        """Where a file may be received; `add` takes it from there."""
-        path = self.folder / f".{secrets.token_hex(8)}"
-        path.mkdir(parents=True)
+        """Where a file may be received; `add` takes it from there. Raises `SinkError`."""
+        try:
+            path = self._scratch.new()
+            path.mkdir()
+        except OSError as error:
+            raise SinkError(f"the queue cannot be kept in {self.folder}: {error.strerror}") from error
         return path
 
     def add(self, folder: Path, name: str, style: str, values: dict[str, Any]) -> Render:
@@ -116,43 +119,48 @@ class Renders:
         name = plain_name(name)
         stem, suffix = os.path.splitext(name)
         label = re.sub(r"[^\w-]+", "-", style).strip("-")[:60] or "painted"
-        key = folder.name[1:]
+        key = folder.name
         render = Render(key, name, f"{stem}-{label}{suffix}", style, values, made=time.time())
         os.replace(folder / "upload", folder / name)
-        with self._lock:
+        with self._changing():
+            if len(self.all) >= MAX_COUNT:
+                raise SinkError(f"there are {MAX_COUNT} files in the list; remove some that are done")
             self._save(render, folder)
             os.replace(folder, self.folder / key)
             self.all[key] = render
-        self._changed()
+        self._wake.set()
         return render
 
     def get(self, key: str) -> Render:
         """Raises `UsageError`."""
-        with self._lock:
-            if key not in self.all:
-                raise UsageError("there is no such file")
-            return self.all[key]
+        render = self.all.get(key)
+        if render is None or render.state == "removed":
+            raise UsageError("there is no such file")
+        return render
 
     def pause(self, key: str) -> None:
         """Stop painting it; what is done is kept."""
-        self._set(self.get(key), "paused", only=("waiting", "painting"))
+        self._set(key, "paused", only=("waiting", "painting"))
 
     def resume(self, key: str) -> None:
         """Go on with one that is paused, or try one that failed again."""
-        self._set(self.get(key), "waiting", only=("paused", "failed"))
+        self._set(key, "waiting", only=("paused", "failed"))
 
     def remove(self, key: str) -> None:
-        """Delete the file, its result, and what there is of one that is not done."""
-        render = self.get(key)
-        with self._lock:
-            del self.all[key]
+        """Delete the file, its result, and what there is of one that is not done; where it is being painted,
+        once that has stopped."""
+        with self._changing():
+            render = self.get(key)
+            if render.state != "painting":
+                self._delete(key)
+                return
+            render.state = "removed"
             if self._at_work == key:
                 self._stop.set()
-        end = time.monotonic() + 20
-        while self._at_work == key and time.monotonic() < end:
-            time.sleep(0.02)
-        shutil.rmtree(self.folder / render.key, ignore_errors=True)
-        self._changed()
+                with contextlib.suppress(SinkError):  # it may be to make room that it is removed
+                    self._save(render)
+            else:
+                self._save(render)
 
     def input(self, key: str) -> Path:
         render = self.get(key)
@@ -184,74 +192,121 @@ class Renders:
 
     # the queue on the disk
 
-    def _load(self) -> None:
-        for path in self.folder.glob("*/render.json"):
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else changes the queue meanwhile, and `all` is what is on the disk. Raises `SinkError`."""
+        with self._lock:
             try:
-                render = Render(**json.loads(path.read_text("utf-8")))
-                if render.key != path.parent.name or not isinstance(render.values, dict):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.folder / ".change", timeout=PATIENCE):
+                    self._read()
+                    yield
+            except Timeout:
+                raise SinkError("another nstfilter holds the queue; try again, or end it") from None
+            except OSError as error:
+                raise SinkError(f"the queue cannot be kept in {self.folder}: {error.strerror}") from error
+
+    def _read(self) -> None:
+        """Take over what other processes have changed."""
+        self._read_at = time.monotonic()
+        with self._lock:
+            found = set()
+            for path in self.folder.glob("[!.]*/render.json"):
+                key = path.parent.name
+                try:
+                    version = _version(path)
+                    if self._seen.get(key) != version:
+                        render = Render(**json.loads(path.read_text("utf-8")))
+                        if render.key != key or not isinstance(render.values, dict):
+                            continue
+                        self.all[key], self._seen[key] = render, version
+                except (OSError, ValueError, TypeError):
                     continue
-            except (OSError, ValueError, TypeError):
-                continue
-            self.all.setdefault(render.key, render)
+                found.add(key)
+            for key in set(self.all) - found:
+                del self.all[key]
+                self._seen.pop(key, None)
+            at_work = self._at_work
+            if at_work and (at_work not in self.all or self.all[at_work].state != "painting"):
+                self._stop.set()
 
     def _save(self, render: Render, folder: Path | None = None) -> None:
+        path = (folder or self.folder / render.key) / "render.json"
         try:
-            with NewFile((folder or self.folder / render.key) / "render.json") as file:
+            with NewFile(path) as file:
                 file.write(json.dumps(dataclasses.asdict(render), indent=1).encode())
+            self._seen[render.key] = _version(path)
         except OSError as error:
             raise SinkError(f"the queue cannot be kept in {self.folder}: {error.strerror}") from error
 
-    def _set(self, render: Render, state: State, *, only: tuple[State, ...]) -> None:
-        with self._lock:
+    def _set(self, key: str, state: State, *, only: tuple[State, ...]) -> None:
+        with self._changing():
+            render = self.get(key)
             if render.state not in only:
                 return
-            if self._at_work == render.key:
-                self._stop.set()
             render.state, render.error = state, ""
             self._save(render)
-        self._changed()
-
-    def _changed(self) -> None:
+            if self._at_work == key:
+                self._stop.set()
         self._wake.set()
-        self.on_change()
+
+    def _delete(self, key: str) -> None:
+        """Out of the queue at once, whatever becomes of the files."""
+        gone = self._scratch.new()
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self.folder / key, gone)
+        self.all.pop(key, None)
+        self._seen.pop(key, None)
+        shutil.rmtree(gone, ignore_errors=True)
 
     # the thread that paints
 
     def _run(self) -> None:
         with contextlib.suppress(OSError, AttributeError):  # this thread's own, and that of those it starts
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._scratch.clear()
         lock = FileLock(self.folder / ".lock")
         while not self._ending.is_set():
             try:
-                lock.acquire(timeout=0)
-                break
-            except Timeout:  # another process works on the queue
-                self._ending.wait(2)
-        else:
-            return
-        try:
-            with self._lock:
-                self._load()
-                for left in self.all.values():
-                    if left.state == "painting":  # by a process that ended
-                        left.state = "waiting"
-            while not self._ending.is_set():
-                self._wake.clear()
-                if render := self._next():
-                    self._paint(render)
-                else:
-                    self._wake.wait(5)
-        finally:
-            lock.release()
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with lock.acquire(timeout=0):
+                    self._take_over()
+                    while not self._ending.is_set():
+                        self._wake.clear()
+                        if render := self._next():
+                            self._paint(render)
+                        else:
+                            self._wake.wait(LOOK)
+            except Timeout:  # another process paints
+                self._read()
+                self._ending.wait(LOOK)
+            except Exception:
+                log.exception("the queue of files to paint rests for a while")
+                self._ending.wait(5)
+        self._scratch.close()
+
+    def _take_over(self) -> None:
+        """Put in order what a process that ended has left."""
+        with self._changing():
+            for left in list(self.all.values()):
+                if left.state == "removed":
+                    self._delete(left.key)
+                elif left.state == "painting":
+                    left.state = "waiting"
+                    self._save(left)
 
     def _next(self) -> Render | None:
-        with self._lock:
+        self._read()
+        if not any(one.state == "waiting" for one in list(self.all.values())):
+            return None
+        with self._changing():
             waiting = [one for one in self.all.values() if one.state == "waiting"]
             if not waiting:
                 return None
             render = min(waiting, key=lambda one: one.made)
-            render.state, self._at_work = "painting", render.key
+            render.state = "painting"
+            self._save(render)
+            self._at_work = render.key
             self._stop.clear()
             if self._ending.is_set():
                 self._stop.set()
@@ -262,8 +317,6 @@ class Renders:
         result: Result | None = None
         error = ""
         try:
-            self._save(render)
-            self.on_change()
             folder = self.folder / render.key
             settings, recipe = self._settings(render)
             with open_executor("local") as executor:
@@ -273,7 +326,7 @@ class Renders:
                     executor,
                     overwrite=True,
                     options={"recipe": recipe},
-                    on_progress=lambda progress: self._progress(render, progress),
+                    on_progress=lambda progress: self._progress(render.key, progress),
                     stop=self._stop,
                 )
         except NstfilterError as failure:
@@ -281,30 +334,35 @@ class Renders:
         except Exception as failure:
             log.exception("%s could not be painted", render.name)
             error = f"it could not be painted ({type(failure).__name__})"
-        with self._lock:
+        if result and result.state == "failed":
+            log.debug("%s could not be painted: %s", render.name, result.error)
+            known = isinstance(result.cause, NstfilterError)
+            error = (
+                (result.error or "") if known else f"it could not be painted ({type(result.cause).__name__})"
+            )
+        try:
+            self._finish(render.key, result, error, time.monotonic() - begun)
+        finally:
             self._at_work = None
-            render.seconds += time.monotonic() - begun
-            if result and result.state == "failed":
-                log.debug("%s could not be painted: %s", render.name, result.error)
-                known = isinstance(result.cause, NstfilterError)
-                error = (
-                    (result.error or "")
-                    if known
-                    else f"it could not be painted ({type(result.cause).__name__})"
-                )
+
+    def _finish(self, key: str, result: Result | None, error: str, seconds: float) -> None:
+        """Write down how it went, unless the user wants otherwise meanwhile."""
+        with self._changing():
+            render = self.all.get(key)
+            if render is None:
+                return
+            if render.state == "removed":
+                self._delete(key)
+                return
+            render.seconds += seconds
             if error:
-                render.state, render.error = (
-                    "failed",
-                    error.replace(str(self.folder / render.key) + os.sep, ""),
-                )
+                render.state = "failed"
+                render.error = error.replace(str(self.folder / key) + os.sep, "")
             elif result and result.state in ("done", "skipped"):
                 render.state, render.frames, render.warnings = "done", result.frames, result.warnings
             elif render.state == "painting":
                 render.state = "waiting"  # stopped by the end of the run
-            if render.key in self.all:
-                with contextlib.suppress(SinkError):
-                    self._save(render)
-        self.on_change()
+            self._save(render)
 
     def _settings(self, render: Render) -> tuple[Settings, str]:
         """What the jobs machinery is given for this look, and the recipe that the result carries."""
@@ -319,5 +377,14 @@ class Renders:
         filter_for(settings, paint)
         return settings, Recipe.of(settings, paint.model.fingerprint).to_json()
 
-    def _progress(self, render: Render, progress: Progress) -> None:
-        render.frames, render.total = progress.frames, progress.total
+    def _progress(self, key: str, progress: Progress) -> None:
+        if time.monotonic() - self._read_at > LOOK:
+            self._read()  # another process may have paused it
+        if render := self.all.get(key):
+            render.frames, render.total = progress.frames, progress.total
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Differs between two files that were put at `path` one after the other."""
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns

@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -45,29 +46,29 @@ PAGE = Path(__file__).parent / "page"
 VERSION = 1  # of the messages on the socket
 # seconds between two looks at whether the state has changed, and between two messages of figures
 LOOK, FIGURES = 0.1, 0.5
-# bytes of a message from a page; pages at once
-MAX_MESSAGE, MAX_PAGES = 65_536, 16
+# bytes of a message from a page; pages at once; lines that wait for a slow page
+MAX_MESSAGE, MAX_PAGES, MAX_WAITING = 65_536, 16, 8
 
 log = logging.getLogger("nstfilter")
 
 
 class Page:
-    """One open page: what it is still to be sent. Of each kind of message only the newest waits."""
+    """One open page: what it is still to be sent. Of each kind only the newest waits, and of what the run
+    says the latest few lines."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.viewer = Viewer(self._frame_from_the_sink)
         self._loop = loop
         self._waiting: dict[str, str | bytes] = {}
+        self._messages: deque[str] = deque(maxlen=MAX_WAITING)  # none replaces another
         self._wake = asyncio.Event()
-        self._messages = 0
 
     def put(self, message: dict[str, Any]) -> None:
         """In the server's loop."""
-        kind = message["type"]
-        if kind == "message":  # none replaces another, up to a handful
-            self._messages = (self._messages + 1) % 8
-            kind += str(self._messages)
-        self._waiting[kind] = json.dumps(message)
+        if message["type"] == "message":
+            self._messages.append(json.dumps(message))
+        else:
+            self._waiting[message["type"]] = json.dumps(message)
         self._wake.set()
 
     def _frame_from_the_sink(self, data: bytes) -> None:
@@ -82,9 +83,11 @@ class Page:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
-                kind = next(iter(self._waiting))
-                message = self._waiting.pop(kind)
+            while self._waiting or self._messages:
+                if self._waiting:
+                    message = self._waiting.pop(next(iter(self._waiting)))
+                else:
+                    message = self._messages.popleft()
                 if isinstance(message, bytes):
                     await websocket.send_bytes(message)
                 else:
@@ -121,6 +124,7 @@ class Server:
             server_header=False,
         )
         self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="nstfilter-studio-server", daemon=True)
         studio.gallery.wanted = self._looking
 
     @property
@@ -130,16 +134,19 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?token={self.token}"
 
     def start(self) -> None:
-        """Returns once pages are answered."""
-        thread = threading.Thread(target=self._run, name="nstfilter-studio-server", daemon=True)
-        thread.start()
-        while not self._server.started and thread.is_alive():
+        """Returns once pages are answered. Raises `SinkError` where that fails."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
             time.sleep(0.005)
+        if not self._server.started:
+            raise SinkError(f"the panel cannot be served at {self.host}:{self.port}; the log says why")
 
     def stop(self) -> None:
-        """Say goodbye to every page and close the port, soon."""
+        """Say goodbye to every page and close the port, soon; at once where it was never started."""
         self.tell({"type": "ended"})
         self._server.should_exit = True
+        if not self._thread.is_alive():
+            self._socket.close()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send `message` to every page; from any thread."""
@@ -177,7 +184,7 @@ class Server:
         starlette = Starlette(
             routes=routes,
             lifespan=self._lifespan,
-            exception_handlers={NstfilterError: refuse, TooLargeError: refuse},
+            exception_handlers={NstfilterError: refuse, TooLargeError: refuse, ClientDisconnect: _gone},
         )
         return Guard(starlette, self.token, lambda: f"nstfilter-{self.port}", "/page/")
 
@@ -234,10 +241,11 @@ class Server:
             self._put({"type": "renders", "renders": facts})
 
     async def _serve_page(self, websocket: WebSocket) -> None:
-        if len(self.pages) >= MAX_PAGES:
-            await websocket.close(1013, "too many pages are open")
-            return
         await websocket.accept()
+        if len(self.pages) >= MAX_PAGES:
+            await websocket.send_text(json.dumps({"type": "full", "pages": MAX_PAGES}))
+            await websocket.close(1013)
+            return
         page = Page(asyncio.get_running_loop())
         page.viewer.ready = False  # until it says what it shows
         self._update()  # the other pages have not heard of the latest change yet
@@ -392,6 +400,11 @@ class _Uncached(StaticFiles):
         return response
 
 
+def _gone(request: Request, error: Exception) -> Response:
+    """For a page that was closed in the middle of an upload: no failure, and nobody reads it."""
+    return Response(status_code=499)
+
+
 def _number(text: str, low: int, high: int) -> int:
     try:
         return min(high, max(low, int(text)))
@@ -406,6 +419,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # now, for two programs can bind one port, and only the first of them can listen
     except (OSError, OverflowError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error

@@ -53,15 +53,19 @@ class PanelSink(Sink):
             from nstfilter.plugins.studio.osc import Osc
 
             self.osc = Osc(self.studio, *self._osc_at)
-        self.server = self._serve(self.studio, load_token())
-        self.studio.gallery.start()
-        self.studio.renders.start()
-        self.server.osc = self.osc
-        self.server.start()
-        if self.osc:
-            self.osc.start()
-        self.session.listen(self._tell)
-        self.session.on_address(self.server.address)
+        try:
+            self.server = self._serve(self.studio, load_token())
+            self.server.osc = self.osc
+            self.server.start()
+            self.studio.gallery.start()
+            self.studio.renders.start()
+            if self.osc:
+                self.osc.start()
+            self.session.listen(self._tell)
+            self.session.on_address(self.server.address)
+        except BaseException:
+            self._close()
+            raise
 
     def _serve(self, studio: Studio, token: str) -> Server:
         from nstfilter.plugins.studio.server import Server
@@ -84,10 +88,10 @@ class PanelSink(Sink):
 
     def _close(self) -> None:
         """Ask every thread to end. None is waited for: a model may be at work, and the run must end now."""
-        if self.osc:
-            self.osc.stop()
-        if self.server and self.studio:
-            self.server.stop()
+        for part in (self.osc, self.server):
+            if part:
+                part.stop()
+        if self.studio:
             self.studio.gallery.stop()
             self.studio.renders.stop()
 

@@ -22,6 +22,7 @@ from nstfilter.plugins.studio.gallery import Gallery
 from nstfilter.plugins.studio.presets import Preset, Presets
 from nstfilter.plugins.studio.preview import Preview
 from nstfilter.plugins.studio.renders import Renders
+from nstfilter.plugins.studio.sources import FILE, SentVideos
 from nstfilter.plugins.studio.uploads import UploadedStyles
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Studio:
         self.uploads = uploads or UploadedStyles()
         self.presets = Presets()
         self.renders = Renders(session.model)
+        self.videos = SentVideos()
         self.gallery = Gallery(self._plain_picture, session.model, self.uploads)
         self._began_with = session.controls.style
         self._recording_since: float | None = None
@@ -88,10 +90,13 @@ class Studio:
             "card": controls.card_shown,
             "recording": recording,
             "recording_since": self._recording_since,
+            "recording_plain": self.session.recordings.recording_plain,
+            "with_plain": self.session.recordings.with_plain,
             "locked": controls.locked,
             "never_plain": controls.never_plain,
             "mixes": controls.paint.model.mixes,
-            "source": self.session.source,
+            "source": self.session.source.removeprefix(FILE),
+            "mirrors_preview": self.session.mirrors_preview,
             "outputs": [
                 {"name": sink.name, "state": sink.state}
                 for sink in self.session.figures().sinks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -10,12 +12,13 @@ import shutil
 import tempfile
 import threading
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
-from nstfilter.errors import NstfilterError, StyleError, UsageError
+from nstfilter.errors import NstfilterError, SinkError, StyleError, UsageError
 from nstfilter.files import NewFile
 from nstfilter.graphics.opencv import cv2
 from nstfilter.packs.manifest import parse
@@ -26,6 +29,9 @@ from nstfilter.packs.style import MANIFEST, Style
 MAX_PICTURE, MAX_PIXELS, STYLE_SIDE = 40_000_000, 60_000_000, 1280
 # how many uploaded styles are kept; the oldest go
 MAX_STYLES = 48
+# bytes that stay free on the disk; that are written at once; seconds without a byte after which an upload is
+# given up
+SPARE, PIECE, STALLED = 500_000_000, 4_000_000, 30
 # what the first bytes of a picture may be, and the suffix that its decoder goes by
 KINDS = (
     (rb"\xff\xd8\xff", ".jpg"),
@@ -60,19 +66,55 @@ def data_folder() -> Path:
     return Path(base) / "studio"
 
 
+def check_room(folder: Path, size: int) -> None:
+    """Raises `SinkError` where a file of `size` bytes would leave less than SPARE on the disk of `folder`,
+    which is made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise SinkError(f"nothing can be kept in {folder}: {error.strerror}") from error
+    if free < size + SPARE:
+        raise SinkError("there is too little room on the disk for this file")
+
+
 async def receive(stream: AsyncIterator[bytes], path: Path, limit: int) -> int:
-    """Write what comes to `path`, a new file. Raises `TooLargeError` beyond `limit` bytes; the file is gone
-    after any error."""
-    size = 0
+    """Write what comes to `path`, a new file, and return its size.
+
+    Raises `TooLargeError` beyond `limit` bytes, `UsageError` where there are none or nothing has come for
+    STALLED seconds, `SinkError` where the disk is nearly full or cannot be written to. The file is gone after
+    any error.
+    """
+    size, waiting = 0, bytearray()
+
+    def write() -> None:
+        if size > PIECE:  # a length may not have been told, or not the true one
+            check_room(path.parent, 0)
+        file.write(waiting)
+        waiting.clear()
+
     try:
         with path.open("xb") as file:
-            async for chunk in stream:
+            while True:
+                async with asyncio.timeout(STALLED):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    break
                 size += len(chunk)
                 if size > limit:
                     raise TooLargeError(f"the file is larger than {limit // 1_000_000} MB")
-                file.write(chunk)
-    except BaseException:
+                waiting += chunk
+                if len(waiting) >= PIECE:
+                    await asyncio.to_thread(write)
+            await asyncio.to_thread(write)
+        if not size:
+            raise UsageError("the file is empty")
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, TimeoutError):
+            raise UsageError(f"nothing came for {STALLED} seconds; send the file again") from None
+        if isinstance(error, OSError) and not isinstance(error, NstfilterError):
+            raise SinkError(f"the file cannot be kept: {error.strerror}") from error
         raise
     return size
 
@@ -102,9 +144,11 @@ class UploadedStyles:
 
     def list(self) -> list[Style]:
         """The newest first."""
-        files = [path for path in self.folder.glob("*/*.jpg") if path.is_file()]
-        files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        return [Style(path.stem, path, title=path.stem) for path in files]
+        found: list[tuple[float, Path]] = []
+        for path in self.folder.glob("*/*.jpg"):
+            with contextlib.suppress(OSError):  # deleted just now
+                found.append((path.stat().st_mtime, path))
+        return [Style(path.stem, path, title=path.stem) for _, path in sorted(found, reverse=True)]
 
     def add(self, upload: Path, name: str) -> Style:
         """A style of the picture in the file `upload`, which stays. Raises `StyleError` for what is not a
@@ -147,7 +191,7 @@ class UploadedStyles:
             raise StyleError("this picture cannot be kept")
         digest = hashlib.sha256(data.tobytes()).hexdigest()[:12]
         path = self.folder / digest / f"{Path(plain_name(name)).stem}.jpg"
-        with self._lock:
+        with self._alone():
             self._write(path, data.tobytes())
             for old in self.list()[MAX_STYLES:]:
                 shutil.rmtree(old.path.parent, ignore_errors=True)
@@ -160,6 +204,13 @@ class UploadedStyles:
         if not slug:
             raise UsageError(f"{name!r} cannot name a style; expected letters or digits")
         folder = user_packs_folder() / PACK
+        with self._alone():
+            self._enter(style, name, slug, folder)
+        packs.cache_clear()
+        return f"{PACK}/{slug}"
+
+    def _enter(self, style: Style, name: str, slug: str, folder: Path) -> None:
+        """Put the picture into the pack in `folder`, and its entry into the manifest."""
         manifest = folder / MANIFEST
         try:
             text = manifest.read_text("utf-8") if manifest.exists() else HEADER
@@ -181,15 +232,27 @@ class UploadedStyles:
             raise UsageError(f"there is a picture called {slug}.jpg already; choose another name") from None
         except OSError as error:
             raise StyleError(f"the style cannot be kept in {folder}: {error.strerror}") from error
-        packs.cache_clear()
-        return f"{PACK}/{slug}"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread and no other process changes the uploads or the user's pack meanwhile."""
+        with self._lock:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.folder / ".lock", timeout=10):
+                    yield
+            except Timeout:
+                raise StyleError("another nstfilter is keeping a style; try again") from None
+            except OSError as error:
+                raise StyleError(f"nothing can be kept in {self.folder}: {error.strerror}") from error
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
-            shutil.rmtree(path.parent, ignore_errors=True)  # the same picture under another name
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with NewFile(path) as file:
                 file.write(data)
+            for other in set(path.parent.iterdir()) - {path}:  # the same picture under another name
+                other.unlink()
         except OSError as error:
             raise StyleError(f"the picture cannot be kept in {self.folder}: {error.strerror}") from error
 

@@ -281,7 +281,7 @@ document.addEventListener("keydown", (event) => {
     choose("styles");
     gallery.search.focus();
   } else if (key === "?") help.showModal();
-  else if (key === "f") preview.full();
+  else if (key.toLowerCase() === "f") preview.full();
   else if (/^[1-9]$/.test(key)) presets.press(Number(key));
   else if (ACTIONS[key.toLowerCase()]) link.do(ACTIONS[key.toLowerCase()]);
   else return;

@@ -41,7 +41,7 @@ class Presets extends HTMLElement {
 
   async #apply(key) {
     try {
-      await post(`/api/presets/${key}/apply`);
+      await post(`/api/presets/${encodeURIComponent(key)}/apply`);
     } catch (error) {
       toast(error.message, "error");
     }
@@ -106,7 +106,7 @@ class Presets extends HTMLElement {
     this.name = h("input.text", { type: "text", maxLength: 60, "aria-label": "Name of the preset", "data-testid": "preset-name" });
     const act = (work, said) => async () => {
       try {
-        await work(`/api/presets/${this.preset.key}`);
+        await work(`/api/presets/${encodeURIComponent(this.preset.key)}`);
         if (said) toast(said);
         this.dialog.close();
       } catch (error) {
@@ -139,7 +139,7 @@ class Presets extends HTMLElement {
   #edit(preset) {
     this.preset = preset;
     this.name.value = preset.name;
-    this.file.href = `/api/presets/${preset.key}.toml`;
+    this.file.href = `/api/presets/${encodeURIComponent(preset.key)}.toml`;
     this.dialog.showModal();
   }
 }
