@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,18 @@ DEFAULT_SIZE = (480, 720)
 ONE_PIECE = 6_000_000
 # how much of the detail between the network's size and the frame's own is given back
 DETAIL = 0.6
+
+
+Background = str | os.PathLike[str] | Style | StyleMix | np.ndarray | None
+
+
+class _Behind(NamedTuple):
+    """What stands behind people: `named` as the user did, and what becomes of the room for it: it is replaced
+    by `backdrop`, or painted with `embedding`; or neither."""
+
+    named: Background = None
+    backdrop: Backdrop | None = None
+    embedding: np.ndarray | None = None
 
 
 class StyleFilter:
@@ -86,7 +98,7 @@ class StyleFilter:
         size: int | None = None,
         stability: float = 0.0,
         area: str = "all",
-        background: str | os.PathLike[str] | Style | StyleMix | np.ndarray | None = None,
+        background: Background = None,
         feather: float = PARAMETERS["feather"].default,
         face: float = 1.0,
         segmenter: str | Segmenter = DEFAULT_SEGMENTER,
@@ -113,7 +125,7 @@ class StyleFilter:
             self.model = model
         self.cache = cache or EmbeddingCache()
         self.style = mix
-        self._room: np.ndarray | None = None  # the embedding that the room is painted with
+        self._behind = _Behind()
         self.background = background
         self.plain_frame: np.ndarray | None = None
         self.area, self.feather, self.face = area, feather, face
@@ -153,9 +165,12 @@ class StyleFilter:
 
     def reset(self) -> None:
         """Forget the frame before: the next one begins a new stream."""
+        self._forget_paintings()
+        self._parts.reset()
+
+    def _forget_paintings(self) -> None:
         self._stabilizer.reset()
         self._room_stabilizer.reset()
-        self._parts.reset()
 
     @property
     def area(self) -> str:
@@ -188,15 +203,15 @@ class StyleFilter:
         self._parts.face = face
 
     @property
-    def background(self) -> str | os.PathLike[str] | Style | StyleMix | np.ndarray | None:
-        return self._background
+    def background(self) -> Background:
+        return self._behind.named
 
     @background.setter
-    def background(self, background: str | os.PathLike[str] | Style | StyleMix | np.ndarray | None) -> None:
+    def background(self, background: Background) -> None:
         backdrop: Backdrop | None = None
-        room: np.ndarray | None = None
+        embedding: np.ndarray | None = None
         if isinstance(background, np.ndarray) and background.dtype == np.float32:
-            room = background
+            embedding = background
         elif isinstance(background, np.ndarray):
             backdrop = Backdrop(as_bgr(background)[0].copy())
         elif background == "plain":
@@ -206,35 +221,40 @@ class StyleFilter:
         elif isinstance(background, str | os.PathLike) and os.path.isfile(background):
             backdrop = Backdrop(read_picture(Style(os.path.basename(background), Path(background))))
         elif background is not None:
-            room = self.embed(_mix(background))
+            embedding = self.embed(_mix(background))
         if background is not None:
             self._parts.load()
-        # At the end, so that a background that cannot be used leaves the one before; and in this order, for
-        # another thread may be painting: there is no moment without either.
-        if room is not None:
-            self._room = room
-        self._parts.backdrop, self._background = backdrop, background
-        self._room = room
+        # at the end, so that a background that cannot be used leaves the one before; and all at once, for
+        # another thread may be painting
+        self._behind = _Behind(background, backdrop, embedding)
 
     @property
     def background_data(self) -> np.ndarray | None:
         """What `background` stands for, in a form that it takes too: the embedding of its style, or its
         picture. None where it is a word, or nothing."""
-        backdrop = self._parts.backdrop
-        named = self._background in ("plain", "blur") if isinstance(self._background, str) else False
-        return self._room if backdrop is None or named else backdrop.picture
+        named, backdrop, embedding = self._behind
+        if isinstance(named, str) and named in ("plain", "blur"):
+            return None
+        return embedding if backdrop is None else backdrop.picture
 
     @property
-    def _whole(self) -> bool:
-        return self._room is None and self._parts.whole
+    def segmenter_fingerprint(self) -> str:
+        """The fingerprint of what finds people; empty where nothing depends on where they are."""
+        named = self._behind.named
+        if self.area == "all" and self.face == 1 and named is None:
+            return ""
+        return self._parts.segmenter.fingerprint
 
     def unpainted(self, frame: np.ndarray) -> np.ndarray:
         """`frame` as filmed; but where `background` replaces the room, that is still not seen."""
         image, alpha = as_bgr(frame)
-        if self._parts.backdrop is None:
+        self._forget_paintings()  # they will be old when it is painted again
+        backdrop = self._behind.backdrop
+        if backdrop is None:
+            self._parts.reset()
             self.plain_frame = image
             return frame
-        self.plain_frame = self._parts.unpainted(image, self._stability)
+        self.plain_frame = self._parts.unpainted(image, backdrop, self._stability)
         return _like(frame, self.plain_frame, alpha)
 
     @property
@@ -281,19 +301,18 @@ class StyleFilter:
             self.model.prepare(height, width)
 
     def _parted(self, image: np.ndarray) -> np.ndarray:
+        behind = self._behind  # for all of the frame: another thread may set another
         paint = partial(self._paint, embedding=self.embedding, stabilizer=self._stabilizer)
-        if self._parts.backdrop is not self._painted_before:
+        if behind.backdrop is not self._painted_before:
             # what was painted of the room as it was is not carried into frames where it is replaced
-            self._stabilizer.reset()
-            self._room_stabilizer.reset()
-            self._painted_before = self._parts.backdrop
-        if self._whole:
-            self.plain_frame = image
-            return paint(image)
+            self._forget_paintings()
+            self._painted_before = behind.backdrop
         paint_room = None
-        if self._room is not None:
-            paint_room = partial(self._paint, embedding=self._room, stabilizer=self._room_stabilizer)
-        painted = self._parts(image, paint, self._stability, paint_room)
+        if behind.embedding is not None:
+            paint_room = partial(self._paint, embedding=behind.embedding, stabilizer=self._room_stabilizer)
+        else:
+            self._room_stabilizer.reset()
+        painted = self._parts(image, paint, behind.backdrop, self._stability, paint_room)
         self.plain_frame = self._parts.base
         return painted
 
@@ -324,10 +343,12 @@ class StyleFilter:
         return painted
 
     def _stylize(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
-        pixels = image.shape[0] * image.shape[1]
-        if pixels <= ONE_PIECE:
-            paint = partial(self.model.stylize, image, embedding)
-            return stabilizer(image, paint, self._stability) if self._stability else paint()
+        whole = image.shape[0] * image.shape[1] <= ONE_PIECE
+        if whole and self._stability:
+            return stabilizer(image, partial(self.model.stylize, image, embedding), self._stability)
+        stabilizer.reset()  # what it remembers would be old when it is used again
+        if whole:
+            return self.model.stylize(image, embedding)
         if isinstance(self.model, TilingModel):
             return stylize_in_tiles(self.model, image, embedding)
         raise ModelError(

@@ -88,12 +88,12 @@ class Stabilizer:
         levels = np.arange(256, dtype=np.float32)
         self._trust = np.exp(-((levels / TOLERANCE) ** 2))
         self._paint_trust = np.exp(-((levels / PAINT_TOLERANCE) ** 2))
-        self._buffers: dict[str, np.ndarray] = {}
         self.reset()
 
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
         self._last: _Last | None = None
+        self._buffers: dict[str, np.ndarray] = {}
         self._fading = 0  # frames until a change of size is over
 
     def __call__(self, frame: np.ndarray, paint: Callable[[], np.ndarray], stability: float) -> np.ndarray:

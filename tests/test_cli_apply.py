@@ -395,10 +395,13 @@ def test_people_and_their_background(apply):
         return CliRunner().invoke(build_app(), ["apply", "a.png", "--model", "cheap", *words])
 
     again = by_recipe("-o", "c.png", "--recipe", "made.png")
-    assert "recipe names its background 'beach.png' but could not hold it" in str(again.exception)
+    assert "recipe names its background 'beach.png' but could not hold the picture" in str(again.exception)
     again = by_recipe("-o", "c.png", "--recipe", "made.png", "--background", "beach.png")
     assert again.exit_code == 0, again.output
     assert np.array_equal(cv2.imread("c.png"), cv2.imread("made.png"))
+    assert "not the one of this recipe" not in again.output
+    again = by_recipe("-o", "e.png", "--recipe", "made.png", "--background", picture("sea.png", value=40))
+    assert "the background sea.png is not the one of this recipe, beach.png" in again.output
     both = sides("--background", "jade")
     Path("b.png").rename("two.png")
     assert by_recipe("-o", "d.png", "--recipe", "two.png").exit_code == 0

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nstfilter import StyleFilter, open_sink, open_source, run
+from nstfilter import StyleFilter, hookimpl, open_sink, open_source, run
 from nstfilter.errors import ModelError, SourceError, UsageError
 from nstfilter.filter import read_picture
 from nstfilter.jobs.recipe import MAX_EMBEDDING, MAX_RECIPE, Recipe
 from nstfilter.jobs.task import Settings
 from nstfilter.jobs.work import filter_for
 from nstfilter.jobs.xmp import packet
-from nstfilter.manager import open_model
+from nstfilter.manager import manager, open_model
 from nstfilter.packs.reading import find_style
 from nstfilter.testing import FakeModel
 
@@ -220,9 +220,68 @@ def test_people_and_their_background_come_back():
     assert "--area people --background jade" in recipe.command
 
 
+def test_a_background_of_another_shape_than_the_style_s_comes_back():
+    """A taught style's embedding is longer than that of a picture."""
+    long = np.arange(3000, dtype=np.float32)
+    made = settings(background="jade", room=long.tobytes(), room_shape=long.shape)
+    recipe = Recipe.from_json(Recipe.of(made, "abc123").to_json())
+    assert recipe.settings(threads=2) == replace(made, style="atelier/wave:0.7+atelier/mosaic:0.3")
+
+
+def test_a_background_too_large_to_carry_is_taken_from_the_styles_here_where_it_is_the_same(taught_model):
+    room = StyleFilter("mosaic", model="taught").embedding
+    assert room.nbytes > MAX_EMBEDDING
+    made = settings(background="mosaic", room=room.tobytes(), room_shape=room.shape, model="taught")
+    recipe = Recipe.from_json(Recipe.of(made, "abc123").to_json())
+    assert not recipe.room
+    assert recipe.background_at_hand
+    assert recipe.settings().room == room.tobytes()
+    other = recipe.model_copy(update={"room_hash": "0" * 64})
+    with pytest.raises(UsageError, match=r"mosaic' installed here is not the one .*say --background"):
+        other.settings()
+    gone = recipe.model_copy(update={"background": "/etc/passwd"})
+    with pytest.raises(UsageError, match="names its background '/etc/passwd' but could not hold it"):
+        gone.settings()
+    assert not gone.settings(background=False).room
+
+
+@pytest.fixture
+def taught_model(fresh_manager):
+    """Of any picture its embeddings are too large to be carried."""
+
+    class Large(FakeModel):
+        def embed(self, picture):
+            return np.resize(super().embed(picture), (MAX_EMBEDDING,))
+
+    class Plugin:
+        @hookimpl
+        def register_models(self, register):
+            register("taught", lambda _: Large())
+
+    manager().load("taught", Plugin)
+
+
 def test_of_a_background_picture_only_the_name_is_told():
     picture = np.zeros((2, 3, 3), np.uint8)
     made = settings(background="/photos/ann/room.jpg", room=picture.tobytes(), room_shape=picture.shape)
-    recipe = Recipe.of(made, "abc123")
+    recipe = Recipe.from_json(Recipe.of(made, "abc123").to_json())
     assert "ann" not in recipe.to_json()
     assert (recipe.background, recipe.room) == ("room.jpg", b"")
+    assert recipe.room_hash
+    assert not recipe.background_at_hand
+    with pytest.raises(UsageError, match=r"'room.jpg' but could not hold the picture; say --background"):
+        recipe.settings()
+
+
+def test_a_recipe_names_no_segmenter_to_be_loaded():
+    recipe = Recipe.of(settings(segmenter="onnx:/tmp/evil.onnx", area="people"), "abc123", "cafe")
+    with pytest.raises(UsageError, match="say another with --segmenter"):
+        recipe.settings()
+    assert recipe.settings(segmenter="people").segmenter == "people"
+
+
+def test_another_segmenter_is_noticed():
+    recipe = Recipe.from_json(Recipe.of(settings(area="people"), "abc123", "cafe").to_json())
+    recipe.check_segmenter("cafe")
+    with pytest.raises(ModelError, match=r"another segmenter people \(cafe; this one is beef\)"):
+        recipe.check_segmenter("beef")

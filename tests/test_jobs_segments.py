@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nstfilter.errors import UsageError
+from nstfilter.jobs import work
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.run import render_all
-from nstfilter.jobs.segments import borders, differences
+from nstfilter.jobs.segments import _made_of, borders, differences, segmented
 from nstfilter.jobs.task import Settings
+from nstfilter.jobs.unchanged import InputState
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.stability import warm_up
 from nstfilter.streams import Source, StreamInfo
-from nstfilter.testing import check_joining, check_segments
+from nstfilter.testing import FakeSegmenter, check_joining, check_segments
 
 # a source of plain colors and a sink that notes them down, by somebody else
 STRANGER = """
@@ -25,6 +29,7 @@ STRANGER = """
     import numpy as np
 
     from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
+    from nstfilter.testing import FakeSegmenter
 
     class Colors(Source):
         def __init__(self, count, begin, end, pre_roll):
@@ -96,6 +101,10 @@ STRANGER = """
     @hookimpl
     def register_models(register):
         register("plain", lambda target: FakeModel())
+
+    @hookimpl
+    def register_segmenters(register):
+        register("halves", lambda target: FakeSegmenter())
 """
 COLOR = np.zeros(3, np.float32)
 SETTINGS = Settings("black", COLOR.tobytes(), COLOR.shape, "plain")
@@ -148,6 +157,33 @@ def test_what_differs_is_said_in_a_few_words():
     ]
     assert differences(before, {**before, "embedding": "xyz"}) == ["what the style's picture shows changed"]
     assert differences(before, {**before, "style": "atelier/wave"}) == [], "another name for the same"
+
+
+def test_a_render_does_not_go_on_with_masks_of_another_network(tmp_path, site, monkeypatch):
+    site("stranger", STRANGER)
+    source = tmp_path / "1000.colors"
+    source.touch()
+    settings = replace(SETTINGS, segmenter="halves", area="people")
+    job = Job(source, tmp_path / "out.notes")
+
+    def begin(settings):
+        work._latest.clear()
+        with open_source(str(source)) as opened:
+            return segmented(job, opened, settings, {})
+
+    begun = begin(settings)
+    begun.folder.release()
+    begin(settings).folder.release()
+    monkeypatch.setattr(FakeSegmenter, "fingerprint", "0ther")
+    with pytest.raises(UsageError, match=r"was begun otherwise: what finds people changed; .*--overwrite"):
+        begin(settings)
+
+
+def test_who_finds_people_is_of_no_matter_where_all_is_painted(tmp_path, site):
+    site("stranger", STRANGER)
+    state = InputState(0, 0, "")
+    made = [_made_of(state, replace(SETTINGS, segmenter=name), {}, [0]) for name in ("halves", "people")]
+    assert differences(*made) == []
 
 
 def test_sources_and_sinks_of_other_plugins_can_do_it_too(tmp_path, site):

@@ -146,6 +146,51 @@ def test_a_calm_filter_carries_the_mask_on(make):
     assert np.array_equal(paint(scene), scene), "a new stream has no memory"
 
 
+def test_a_mask_that_was_not_needed_for_a_while_is_not_carried_on(make):
+    segmenter = FakeSegmenter()
+    scene = np.random.default_rng(0).integers(60, 160, (10, 20, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    paint = make(area="people", segmenter=segmenter, stability=0.8)
+    paint(scene)
+    paint.area = "all"
+    paint(scene)
+    segmenter.share = 0.0  # meanwhile the person has left
+    paint.area = "people"
+    assert np.array_equal(paint(scene), scene)
+
+
+def test_a_painting_from_before_the_calm_was_off_is_not_carried_on(make):
+    scene = np.random.default_rng(0).integers(60, 160, (10, 20, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    gray = np.full(3, 30, np.float32)
+    for between in ({"stability": 0.0}, {"strength": 0.0}):
+        paint, fresh = make(stability=1.0), make(gray, stability=1.0)
+        paint(scene)
+        before = {name: getattr(paint, name) for name in between}
+        for dials in (between, before):
+            paint.style = gray
+            for name, value in dials.items():
+                setattr(paint, name, value)
+            painted = paint(scene)
+        assert np.array_equal(painted, fresh(scene))
+
+
+def test_a_background_set_while_a_frame_is_painted_takes_effect_with_the_next(make, monkeypatch):
+    """Set by another thread just after the stabilizer forgot, it would be carried a painting of the room."""
+    paint = make(area="people", background="plain", stability=1.0)
+    forget, forgot = paint._stabilizer.reset, []
+
+    def reset():
+        forget()
+        forgot.append(paint.background)
+        paint.background = PICTURE
+
+    monkeypatch.setattr(paint._stabilizer, "reset", reset)
+    wall = values(make(area="people", background="plain")(FRAME))
+    assert values(paint(FRAME)) == wall
+    assert values(paint(FRAME)) == (50, 20)
+    assert len(forgot) == 2
+    assert forgot[0] == "plain"
+
+
 def test_the_names_are_checked(make, tmp_path):
     for name, value in (("area", "face"), ("feather", 3), ("face", -1), ("area", None)):
         with pytest.raises(UsageError, match=f"{name} is"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -142,26 +143,35 @@ def apply(
     executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))
     with executor:
         if made:
-            settings = replace(made.settings(model=model if "model" in given else None), **dials)
-            if "background" in given:
-                settings = replace(settings, background=None, room=b"", room_shape=())
-            elif background not in (None, "plain", "blur") and not settings.room:
-                raise UsageError(
-                    f"this recipe names its background {background!r} but could not hold it; say --background"
-                )
+            settings = made.settings(
+                model=model if "model" in given else None,
+                segmenter=segmenter if "segmenter" in given else None,
+                background="background" not in given,
+            )
+            settings = replace(settings, **dials | {"background": settings.background})
             paint = filter_for(settings)
             made.check_model(paint.model)
             if "background" in given:
                 paint.background = background
                 settings = replace(settings, background=background, **room_of(paint))
                 filter_for(settings, paint)
+                if (
+                    settings.room
+                    and made.room_hash
+                    and made.room_hash != hashlib.sha256(settings.room).hexdigest()
+                ):
+                    warn(f"the background {background} is not the one of this recipe, {made.background}")
+            if "segmenter" not in given:
+                made.check_segmenter(paint.segmenter_fingerprint)
         else:
             paint = StyleFilter(mix, model=model, **dials)
             look = paint.embedding
             settings = Settings(mix.spelled, look.tobytes(), look.shape, model, **dials, **room_of(paint))
             filter_for(settings, paint)
         if not no_recipe:
-            options["recipe"] = Recipe.of(settings, paint.model.fingerprint, **options).to_json()
+            options["recipe"] = Recipe.of(
+                settings, paint.model.fingerprint, paint.segmenter_fingerprint, **options
+            ).to_json()
         if direct:
             whole = paint_directly(inputs, output, paint, {**options, "overwrite": overwrite}, to, rate)
             if strict and not whole:

@@ -46,7 +46,9 @@ def show(
         print(f"{name:12} {value}")
     print(f"painted by   nstfilter {recipe.version}")
     if recipe.style_at_hand:
-        print(f"again        nstfilter apply INPUT --recipe {shlex.quote(file)}")
+        again = ["nstfilter", "apply", "INPUT", "--recipe", file]
+        again += [] if recipe.background_at_hand else ["--background", recipe.background or ""]
+        print(f"again        {shlex.join(again)}")
     print(f"command      {recipe.command}")
 
 

@@ -66,7 +66,10 @@ class Recipe(BaseModel):
     `fingerprint` that of the model
     `strength`, `keep_colors`, `stability`, `size`  as `StyleFilter` takes them
     `area`, `background`, `feather`, `face`, `segmenter`  likewise; of a background picture, its name
-    `room`        the embedding of a background that is a style
+    `room`, `room_shape`  the embedding of a background that is a style, and its shape
+    `room_hash`   where the room is empty: the SHA-256 of the background's embedding or picture, by which it
+                  is known again
+    `segmenter_fingerprint`  that of the segmenter; empty where nothing depends on where people are
     `quality`, `crf`, `codec`  as the sinks take them; None is the sink's usual
     `version`     nstfilter's
 
@@ -105,19 +108,20 @@ class Recipe(BaseModel):
     embedding: bytes
     embedding_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     room: bytes = b""
+    room_shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(max_length=8)] = ()
+    room_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    segmenter_fingerprint: Annotated[str, Field(max_length=100, pattern=r"^\w*$")] = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.embedding:
-            if len(self.embedding) != 4 * math.prod(self.shape):
-                raise ValueError("the embedding has another length than its shape says")
-            if not np.isfinite(np.frombuffer(self.embedding, "<f4")).all():
-                raise ValueError("the embedding is not made of finite numbers")
-        if self.room:
-            if len(self.room) != 4 * math.prod(self.shape):
-                raise ValueError("the background's embedding has another length than the style's")
-            if not np.isfinite(np.frombuffer(self.room, "<f4")).all():
-                raise ValueError("the background's embedding is not made of finite numbers")
+        for name, data, shape in (
+            ("the embedding", self.embedding, self.shape),
+            ("the background's embedding", self.room, self.room_shape),
+        ):
+            if data and len(data) != 4 * math.prod(shape):
+                raise ValueError(f"{name} has another length than its shape says")
+            if not np.isfinite(np.frombuffer(data, "<f4")).all():
+                raise ValueError(f"{name} is not made of finite numbers")
         return self
 
     @computed_field  # type: ignore[prop-decorator]
@@ -138,12 +142,14 @@ class Recipe(BaseModel):
         return shlex.join(words)
 
     @classmethod
-    def of(cls, settings: Settings, fingerprint: str, **options: Any) -> Self:
-        """The recipe of what `settings` make with the model of this `fingerprint`; of the sink's `options`,
-        those that change the picture are noted."""
+    def of(
+        cls, settings: Settings, fingerprint: str, segmenter_fingerprint: str = "", **options: Any
+    ) -> Self:
+        """The recipe of what `settings` make with the model and the segmenter of these fingerprints; of the
+        sink's `options`, those that change the picture are noted."""
         carried = len(settings.embedding) <= MAX_EMBEDDING
-        fits = len(settings.embedding) + len(settings.room) <= MAX_EMBEDDING
-        carries_room = fits and settings.room_shape == settings.shape
+        left = MAX_EMBEDDING - len(settings.embedding) * carried
+        carries_room = len(settings.room) <= left and not _is_picture(settings.room_shape)
         return cls(
             version=version("nstfilter"),
             style=_mix_name(settings.style),
@@ -162,6 +168,9 @@ class Recipe(BaseModel):
             embedding=settings.embedding if carried else b"",
             embedding_hash="" if carried else hashlib.sha256(settings.embedding).hexdigest(),
             room=settings.room if carries_room else b"",
+            room_shape=settings.room_shape,
+            room_hash="" if carries_room or not settings.room else hashlib.sha256(settings.room).hexdigest(),
+            segmenter_fingerprint=segmenter_fingerprint,
             quality=options.get("quality"),
             crf=options.get("crf"),
             codec=_name(options["codec"]) if options.get("codec") else None,
@@ -206,18 +215,32 @@ class Recipe(BaseModel):
         options = {name: getattr(self, name) for name in ("quality", "crf", "codec")}
         return {name: value for name, value in options.items() if value is not None}
 
-    def settings(self, *, model: str | None = None, threads: int | None = None) -> Settings:
-        """What makes the same frames of the same input again. `model` says where the model is now, and must
-        where it is not a registered name: a recipe may come from anybody and must not choose what is loaded.
+    def settings(
+        self,
+        *,
+        model: str | None = None,
+        segmenter: str | None = None,
+        background: bool = True,
+        threads: int | None = None,
+    ) -> Settings:
+        """What makes the same frames of the same input again. `model` and `segmenter` say where these are
+        now, and must where they are not registered names: a recipe may come from anybody and must not choose
+        what is loaded. Without `background` its own is left out, for another will be named.
 
-        Raises `UsageError` where it is needed, or where the embedding was too large to be carried and the
-        style is not installed here.
+        Raises `UsageError` where one is needed, or where an embedding was too large to be carried and the
+        style is not installed here, or the background is a picture.
         """
         if model is None and self.model not in manager().models.names():
             raise UsageError(
                 f"the model of this recipe, {self.model!r}, has no name here; say with --model where it is"
             )
+        if segmenter is None and self.segmenter not in manager().segmenters.names():
+            raise UsageError(
+                f"the segmenter of this recipe, {self.segmenter!r}, has no name here; say another with "
+                "--segmenter"
+            )
         embedding = self.embedding or self._installed(model or self.model, threads)
+        room = self._room(model or self.model, threads) if background else b""
         return Settings(
             style=self.style,
             embedding=np.frombuffer(embedding, "<f4").astype(np.float32).tobytes(),
@@ -228,41 +251,41 @@ class Recipe(BaseModel):
             size=self.size,
             stability=self.stability,
             area=self.area,
-            background=self.background,
-            room=np.frombuffer(self.room, "<f4").astype(np.float32).tobytes(),
-            room_shape=self.shape if self.room else (),
+            background=self.background if background else None,
+            room=np.frombuffer(room, "<f4").astype(np.float32).tobytes(),
+            room_shape=self.room_shape if background else (),
             feather=self.feather,
             face=self.face,
-            segmenter=self.segmenter,
+            segmenter=segmenter or self.segmenter,
             threads=threads,
         )
 
     @property
     def style_at_hand(self) -> bool:
         """Whether the style is in the recipe, or installed under the name that the recipe has for it."""
-        if self.embedding or not self.embedding_hash:
-            return bool(self.embedding)
-        names = {_unweighed(part) for part in self.style.split("+")}
-        matches = [names & {style.name, style.full_name} for style in list_styles()]
-        known = [match for match in matches if match]
-        return set().union(*known) == names and len(known) <= len(names)
+        return bool(self.embedding) or bool(self.embedding_hash and _is_installed(self.style))
+
+    @property
+    def background_at_hand(self) -> bool:
+        """Whether the background is in the recipe, or installed; of a picture there is only the name."""
+        if self.room or self.background in (None, "plain", "blur"):
+            return True
+        return not _is_picture(self.room_shape) and _is_installed(self.background)
 
     def _installed(self, model: str, threads: int | None) -> bytes:
-        """The embedding of the installed styles that this recipe names, where it has the recipe's hash."""
         remedy = "say --style yourself, without --recipe"
-        # a recipe may come from anybody and must not choose a file to open: installed styles only, no paths
-        if not self.style_at_hand:
+        return _installed("style", self.style, self.embedding_hash, remedy, model, threads)
+
+    def _room(self, model: str, threads: int | None) -> bytes:
+        if self.room or self.background in (None, "plain", "blur"):
+            return self.room
+        remedy = "say --background"
+        if _is_picture(self.room_shape):
             raise UsageError(
-                f"this recipe names its style {self.style!r} but could not hold it, and it is not installed "
-                f"here; {remedy}"
+                f"this recipe names its background {self.background!r} but could not hold the picture; "
+                f"{remedy} and where it is"
             )
-        found = StyleFilter(self.style, model=model, threads=threads).embedding.astype("<f4").tobytes()
-        if hashlib.sha256(found).hexdigest() != self.embedding_hash:
-            raise UsageError(
-                f"the style {self.style!r} installed here is not the one of this recipe (it was taught "
-                f"otherwise); {remedy}"
-            )
-        return found
+        return _installed("background", self.background, self.room_hash, remedy, model, threads)
 
     @property
     def mix(self) -> StyleMix:
@@ -279,12 +302,52 @@ class Recipe(BaseModel):
                 f"the recipe was made with another {self.model} ({self.fingerprint}; this one is "
                 f"{model.fingerprint}); to paint in the same way: {self.command}"
             )
-        if self.embedding:
-            embedding = np.frombuffer(self.embedding, "<f4").astype(np.float32).reshape(self.shape)
+        for data, shape in ((self.embedding, self.shape), (self.room, self.room_shape)):
+            if not data:
+                continue
+            embedding = np.frombuffer(data, "<f4").astype(np.float32).reshape(shape)
             try:  # the file may come from anybody
                 model.stylize(np.zeros((32, 32, 3), np.uint8), embedding)
             except ModelError as error:
                 raise ModelError(f"the recipe is damaged: {error}") from None
+
+    def check_segmenter(self, fingerprint: str) -> None:
+        """Raises `ModelError` where the segmenter is not the recipe's, which found people elsewhere."""
+        if self.segmenter_fingerprint and fingerprint and fingerprint != self.segmenter_fingerprint:
+            raise ModelError(
+                f"the recipe was made with another segmenter {self.segmenter} ({self.segmenter_fingerprint}; "
+                f"this one is {fingerprint}); name it with --segmenter to take this one"
+            )
+
+
+def _is_picture(room_shape: tuple[int, ...]) -> bool:
+    """Whether what a background stands for is a picture, and no embedding."""
+    return len(room_shape) == 3
+
+
+def _is_installed(mix: str) -> bool:
+    """Whether the styles of `mix`, as a recipe names them, are installed here under these names."""
+    names = {_unweighed(part) for part in mix.split("+")}
+    matches = [names & {style.name, style.full_name} for style in list_styles()]
+    known = [match for match in matches if match]
+    return set().union(*known) == names and len(known) <= len(names)
+
+
+def _installed(what: str, mix: str | None, hash: str, remedy: str, model: str, threads: int | None) -> bytes:
+    """The embedding of the installed styles that a recipe names as its `what`, where it has that `hash`."""
+    # a recipe may come from anybody and must not choose a file to open: installed styles only, no paths
+    if not mix or not hash or not _is_installed(mix):
+        raise UsageError(
+            f"this recipe names its {what} {mix!r} but could not hold it, and it is not installed here; "
+            f"{remedy}"
+        )
+    found = StyleFilter(mix, model=model, threads=threads).embedding.astype("<f4").tobytes()
+    if hashlib.sha256(found).hexdigest() != hash:
+        raise UsageError(
+            f"the style {mix!r} installed here is not the one of this recipe (it was taught otherwise); "
+            f"{remedy}"
+        )
+    return found
 
 
 def _unweighed(part: str) -> str:

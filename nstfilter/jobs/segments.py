@@ -195,11 +195,12 @@ CALLED = {
     "fingerprint": "the model's weights",
     "keep_colors": "keep-colors",
     "room": "what the background shows",
+    "masks": "what finds people",
     "borders": "where segments begin",
     "version": "nstfilter's version",
 }
-STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room"}
-UNREADABLE = ("input", "embedding", "fingerprint", "room", "borders")
+STANDS_FOR = {"style": "embedding", "model": "fingerprint", "background": "room", "segmenter": "masks"}
+UNREADABLE = ("input", "embedding", "fingerprint", "room", "masks", "borders")
 
 
 def _made_of(
@@ -207,12 +208,13 @@ def _made_of(
 ) -> dict[str, Any]:
     """All that the segments depend on. Not the number of threads and not the device: sums in another order
     differ by less than the eye sees, and to be refused for it would be worse."""
+    paint = filter_for(settings)
     return {
         "input": input.hash,
         "style": settings.style,
         "embedding": _written(settings.embedding),
         "model": settings.model,
-        "fingerprint": filter_for(settings).model.fingerprint,
+        "fingerprint": paint.model.fingerprint,
         "strength": settings.strength,
         "keep_colors": settings.keep_colors,
         "size": settings.size,
@@ -223,6 +225,7 @@ def _made_of(
         "feather": settings.feather,
         "face": settings.face,
         "segmenter": settings.segmenter,
+        "masks": paint.segmenter_fingerprint,
         **{name: value for name, value in options.items() if name != "overwrite"},
         "borders": f"{len(borders)} from {borders[0]}"
         + (f" by {borders[1] - borders[0]}" if borders[1:] else ""),

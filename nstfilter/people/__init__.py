@@ -17,10 +17,13 @@ DEFAULT_SEGMENTER = "people"
 class Segmenter(Protocol):
     """The contract of everything that finds people, registered with the hook `register_segmenters`.
 
-    `name`    what the user called it
+    `name`          what the user called it
+    `fingerprint`   a short hex string that changes whenever the same frame would get another mask: a render
+                    that was interrupted does not go on with other masks
     """
 
     name: str
+    fingerprint: str
 
     def find(self, frame: np.ndarray) -> np.ndarray:
         """How likely each place of `frame` belongs to a person: hxw uint8, 0 for certainly not, 255 for

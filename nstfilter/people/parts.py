@@ -26,10 +26,9 @@ Paint = Callable[[np.ndarray], np.ndarray]
 
 
 class Parts:
-    """Paints parts of frames. `area`, `backdrop`, `feather` and `face` can be set between two frames.
+    """Paints parts of frames. `area`, `feather` and `face` can be set between two frames.
 
     `area`      "all", "people" or "background"
-    `backdrop`  what replaces the room; None leaves it
     `feather`   how wide the edge is, as a share of the frame's shorter side, beyond that of the mask itself
     `face`      the share of the strength that faces are painted with
     `base`      the latest frame before painting: with its room replaced, where it is
@@ -38,7 +37,6 @@ class Parts:
 
     def __init__(self, segmenter: Callable[[], Segmenter]) -> None:
         self.area = "all"
-        self.backdrop: Backdrop | None = None
         self.feather = 0.0
         self.face = 1.0
         self._open = segmenter
@@ -57,24 +55,29 @@ class Parts:
         assert self._segmenter
         return self._segmenter
 
-    @property
-    def whole(self) -> bool:
-        """Whether frames are painted as a whole, without knowing who is in them."""
-        return self.area == "all" and self.backdrop is None and self.face == 1
-
     def reset(self) -> None:
         """Forget the frame before: the next one begins a new stream."""
         self._calm.reset()
 
     def __call__(
-        self, image: np.ndarray, paint: Paint, calm: float, paint_room: Paint | None = None
+        self,
+        image: np.ndarray,
+        paint: Paint,
+        backdrop: Backdrop | None,
+        calm: float,
+        paint_room: Paint | None = None,
     ) -> np.ndarray:
-        """`image` (HxWx3 BGR uint8) with its part painted by `paint`; `paint_room`, where given, paints the
-        room in another way. `calm`, 0 to 1, is how much of the mask before is carried on.
+        """`image` (HxWx3 BGR uint8) with its part painted by `paint`; `backdrop`, where given, replaces the
+        room before, and `paint_room` paints it in another way. `calm`, 0 to 1, is how much of the mask before
+        is carried on.
 
         Raises `FrameError` where the segmenter gives something else than a mask.
         """
-        area, backdrop = self.area, self.backdrop  # for all of the frame: another thread may change them
+        area, face = self.area, self.face  # for all of the frame: another thread may change them
+        if area == "all" and backdrop is None and paint_room is None and face == 1:
+            self.reset()  # the mask would be old when one is looked for again
+            self.base = image
+            return paint(image)
         small, outline = self._masks(image, calm)
         # people are cut out along their outline: a feathered edge would show a band of the real room
         base = self.base = image if backdrop is None else backdrop.behind(image, outline)
@@ -86,17 +89,14 @@ class Parts:
         else:
             room = base
         painted = paint(base)
-        if self.face < 1:
+        if face < 1:
             painted = self._blend(
-                base, painted, cv2.convertScaleAbs(faces(small, image.shape[:2]), alpha=1 - self.face)
+                base, painted, cv2.convertScaleAbs(faces(small, image.shape[:2]), alpha=1 - face)
             )
         return painted if area == "all" and not paint_room else self._blend(painted, room, mask)
 
-    def unpainted(self, image: np.ndarray, calm: float) -> np.ndarray:
-        """`image` as filmed, but for a room that is replaced."""
-        backdrop = self.backdrop
-        if backdrop is None:
-            return image
+    def unpainted(self, image: np.ndarray, backdrop: Backdrop, calm: float) -> np.ndarray:
+        """`image` as filmed, but for its room, which `backdrop` replaces."""
         return backdrop.behind(image, self._masks(image, calm)[1])
 
     def _room(self, image: np.ndarray, mask: np.ndarray, backdrop: Backdrop | None) -> np.ndarray:

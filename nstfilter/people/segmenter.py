@@ -56,12 +56,12 @@ class PersonSegmenter:
         threads = allowed_threads(threads)
         engine = chosen_engine(engine, precision, None)
         loaded = network.with_bgr(read_weights(weights, network.shapes(), "people"))
-        fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+        self.fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
         self._network: OpenVINOPeople | TensorFlowPeople
         if engine == "openvino":
             from nstfilter.people.engines import OpenVINOPeople
 
-            self._network = OpenVINOPeople(loaded, fingerprint, threads, precision)
+            self._network = OpenVINOPeople(loaded, self.fingerprint, threads, precision)
         else:
             from nstfilter.people.engines import TensorFlowPeople
 

@@ -49,6 +49,7 @@ class FakeSegmenter:
     set, is called with the frame in place of that. `found` counts the calls."""
 
     name = "fake"
+    fingerprint = "fa4e"
 
     def __init__(self, share: float = 0.5) -> None:
         self.share = share
@@ -147,7 +148,7 @@ def check_model(model: StyleModel) -> None:
 
 def check_segmenter(segmenter: Segmenter) -> None:
     """Assert that `segmenter` keeps the contract of `Segmenter`."""
-    _expect(isinstance(segmenter, Segmenter), "a segmenter has a `name` and `find`")
+    _expect(isinstance(segmenter, Segmenter), "a segmenter has name, fingerprint and find")
     for shape in ((1, 1), (3, 200), (37, 53), (480, 270), (270, 480)):
         frame = _noise(*shape)
         before = frame.copy()

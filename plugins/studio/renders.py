@@ -375,7 +375,7 @@ class Renders:
             str(mix), look.tobytes(), look.shape, self.model, **dials, threads=1, **room_of(paint)
         )
         filter_for(settings, paint)
-        return settings, Recipe.of(settings, paint.model.fingerprint).to_json()
+        return settings, Recipe.of(settings, paint.model.fingerprint, paint.segmenter_fingerprint).to_json()
 
     def _progress(self, key: str, progress: Progress) -> None:
         if time.monotonic() - self._read_at > LOOK:

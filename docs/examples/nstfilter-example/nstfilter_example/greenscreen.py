@@ -10,6 +10,7 @@ SCREEN, EDGE = 60, 30
 
 class GreenScreen:
     name = "greenscreen"
+    fingerprint = f"{SCREEN:02x}{EDGE:02x}"
 
     def find(self, frame: np.ndarray) -> np.ndarray:
         blue, green, red = (frame[:, :, channel].astype(np.int16) for channel in range(3))
