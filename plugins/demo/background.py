@@ -1,4 +1,4 @@
-"""The far side of the demo's lake: the sky, mountains, wooded hills with a village, and the water."""
+"""The background of the demo's scene: the sky, mountains, wooded hills with a village, and the water."""
 
 from __future__ import annotations
 

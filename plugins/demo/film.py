@@ -38,10 +38,12 @@ def make(
     on_picture: Callable[[int, int], None],
     on_frame: Callable[[int, int], None],
 ) -> tuple[list[Path], list[Style], Report, StreamInfo]:
-    """Leave the three files in `folder`: they, the film's styles, how its run went and what it is.
+    """Write the film, the comparison and the contact sheet into `folder`.
 
-    `size` is what follows `demo:`; `on_picture` and `on_frame` are told how many are done, of how many.
-    Raises `SinkError` when a result exists and `overwrite` is not given, or when the folder cannot be made.
+    Returns the paths of the three files, the styles of the film, the report of its run and its stream info.
+    `size` is what follows `demo:`. `on_picture` and `on_frame` are called with how many are done and how many
+    there are. Raises `SinkError` when a result exists and `overwrite` is not given, or when the folder
+    cannot be made.
     """
     film, comparison, sheet = files = [folder / name for name in (FILM, COMPARISON, SHEET)]
     for path in files:
@@ -70,8 +72,8 @@ def make(
 
 
 class Tour:
-    """A filter that shows the frames unpainted for a moment, then goes through `styles`, gliding from each to
-    the next, over `frames` frames; the style's title is written on top."""
+    """A filter for the demo's film of `frames` frames: unpainted for a moment, then one style after the
+    other, with a glide between two. The style's title is written on top."""
 
     def __init__(self, paint: StyleFilter, styles: Sequence[Style], frames: int) -> None:
         self.paint = paint
@@ -99,7 +101,7 @@ def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 class _Folder:
-    """The results' folder, made where it is missing, and taken away again when nothing came to lie in it."""
+    """The folder of the results. Created if it is missing, and removed again if it stays empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Our own side of the demo's lake: a path, grass and flowers, trees, a brick wall and a sign."""
+"""The foreground of the demo's scene: a path, grass and flowers, trees, a brick wall and a sign."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = ("NSTFILTER", "every frame a painting")
 
 
 def draw_bank(rng: np.random.Generator, view: float, width: float, scale: float) -> np.ndarray:
-    """`width` units of our side of the lake, of which `view` are seen at a time; BGRA, premultiplied."""
+    """`width` units of the near bank, of which `view` are visible at a time; BGRA, premultiplied."""
     canvas = Canvas(width, UNITS - TOP, scale, (0, -TOP))
     x = np.linspace(-2, width + 2, 200)
     edge = 262 - 10 * noise(rng, (1, x.size), (width, 1), (160, 1), 3)[0]
