@@ -371,7 +371,7 @@ class StyleFilter:
 
     def _embed_one(self, style: Style) -> np.ndarray:
         if style.taught and isinstance(self.model, TeachableModel):
-            return self.model.taught(style.taught)
+            return self.model.taught(style.taught, style.path)
         try:
             picture = file_hash(style.path)
         except OSError as error:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from nstfilter.errors import NstfilterError, SourceError, StyleError
-from nstfilter.files import file_hash, write_file
+from nstfilter.files import write_file
 from nstfilter.filter import as_bgr, read_picture
 from nstfilter.graphics.opencv import cv2
 from nstfilter.jobs.folders import walk
@@ -80,9 +80,14 @@ def teach(
     dials = dials or Dials()
     final = taught_file(style)
     unfinished = final.with_name(final.name.removesuffix(".npz") + ".unfinished.npz")
-    lesson_of = {"picture": _hash(style.path), "base": _hash(WEIGHTS), **asdict(dials)}
+    lesson_of = {
+        "picture": taught.short_hash(style.path),
+        "base": taught.short_hash(WEIGHTS),
+        **asdict(dials),
+    }
     progress = None if overwrite else _read_progress(unfinished, lesson_of)
     if final.exists() and not overwrite and progress is None:
+        taught.check_picture(taught.read(final), final, style.path)
         raise StyleError(f"{style} is taught already ({final}); --overwrite teaches it anew")
     picture = read_picture(style)
     contents = list(_practice_on(on)) if on else list(_our_own())
@@ -143,13 +148,6 @@ def teach(
             if preview:
                 _show(preview, model, picture, contents[0], embedding, lesson.vector)
     return final
-
-
-def _hash(path: Path) -> str:
-    try:
-        return file_hash(path)[:32]
-    except OSError as error:
-        raise StyleError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _our_own() -> Iterator[np.ndarray]:

@@ -120,6 +120,21 @@ def test_what_is_taught_is_not_taught_anew_unasked(lesson, picture, photos) -> N
     teach(find_style(picture), minutes=1 / 6, on=[str(photos)], overwrite=True)
 
 
+def test_pictures_that_share_a_file_name_do_not_share_what_was_taught(lesson, picture, photos) -> None:
+    other = picture.with_suffix(".jpg")
+    cv2.imwrite(str(other), np.zeros((80, 90, 3), np.uint8))
+    path = teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    before = path.read_bytes()
+    with pytest.raises(StyleError, match=r"own\.taught\.npz was taught to another picture than own\.jpg"):
+        teach(find_style(other), minutes=1 / 6, on=[str(photos)])
+    with pytest.raises(StyleError, match="another picture"):
+        StyleFilter(other)
+    assert path.read_bytes() == before
+    assert StyleFilter(picture).embedding.shape == (taught.SIZE,)
+    teach(find_style(other), minutes=1 / 6, on=[str(photos)], overwrite=True)
+    assert StyleFilter(other).embedding.shape == (taught.SIZE,)
+
+
 def test_it_practices_on_pictures_folders_and_videos_up_to_a_number(
     lesson, picture, photos, monkeypatch
 ) -> None:

@@ -107,3 +107,19 @@ def normalized(x: Tensor) -> Tensor:
 def content_loss(a: Tensor, b: Tensor) -> Tensor:
     """[n]: mean squared difference of normalized maps."""
     return (normalized(a) - normalized(b)).square().mean((1, 2, 3))
+
+
+def weave(picture: Tensor, cell: int = 4) -> Tensor:
+    """[n]: power of what repeats every `cell` pixels, colors in [0, 1].
+
+    In windows of four cells, by how much each pixel of a cell differs from their mean; then the products of
+    windows side by side. A pattern that goes on from window to window makes them positive; strokes do not
+    repeat, and their products cancel out.
+    """
+    height, width = (side // (4 * cell) * 4 * cell for side in picture.shape[2:])
+    cells = F.avg_pool2d(F.pixel_unshuffle(picture[..., :height, :width], cell), 4)
+    cells = cells.unflatten(1, (3, -1))
+    cells = cells - cells.mean(2, keepdim=True)
+    across = (cells[..., 1:] * cells[..., :-1]).mean((1, 2))
+    down = (cells[..., 1:, :] * cells[..., :-1, :]).mean((1, 2))
+    return (F.relu(across).mean((1, 2)) + F.relu(down).mean((1, 2))) / 2

@@ -89,8 +89,9 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
             "style": perceptual.style_loss([perceptual.gram(m) for m in maps], wanted).mean(),
             "content": perceptual.content_loss(maps[2], own).mean(),
             "light": perceptual.content_loss(light(out), light(x)).mean(),
+            "weave": perceptual.weave(out).mean(),
         }
-        loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"]
+        loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"] + args.weave * parts["weave"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -98,11 +99,12 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         for key, value in parts.items():
             sums.setdefault(key, []).append(value.item())
         if (step + 1) % 100 == 0:
-            means = " ".join(f"{key} {np.mean(values):.4f}" for key, values in sums.items())
+            means = " ".join(f"{key} {np.mean(values):.5f}" for key, values in sums.items())
             log.write(f"{time.strftime('%H:%M:%S')} {name} {step + 1} {means}\n")
             sums = {}
     recipe = {
         "style": name,
+        "picture": taught.short_hash(style.path),
         "model": "pocket",
         "by": "training/train_styles.py",
         "stroke": stroke,
@@ -112,6 +114,7 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         "crop": args.crop,
         "rate": args.rate,
         "seed": args.seed,
+        "weave_weight": args.weave,
         "practiced_on": "photographs, people, rooms",
     }
     write_file(file, taught.dump(vector_of(student), recipe))
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--crop", type=int, default=208)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--weave", type=float, default=200, help="weight against what repeats every 4 pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -97,8 +97,9 @@ class TeachableModel(StyleModel, Protocol):
     """A model that can be taught a style of its own. A taught style has an embedding too, of another shape
     than a picture's; `mix` makes one of several, of either shape."""
 
-    def taught(self, path: Path) -> np.ndarray:
-        """The embedding, float32, that a file of `nstfilter styles teach` holds. Raises `StyleError`."""
+    def taught(self, path: Path, picture: Path) -> np.ndarray:
+        """The embedding, float32, that a file of `nstfilter styles teach` holds. Raises `StyleError`, also
+        where it was taught to another picture than the style's own, at `picture`."""
         ...
 
     def mix(self, embeddings: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:

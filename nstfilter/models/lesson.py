@@ -17,8 +17,9 @@ import numpy as np
 
 from nstfilter.errors import UsageError
 from nstfilter.graphics.opencv import cv2
-from nstfilter.models import eye, network, taught
+from nstfilter.models import network, taught
 from nstfilter.models.network import Weights
+from nstfilter.models.perceptual import Losses, layout_loss, weave
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
@@ -34,6 +35,8 @@ CONTENT = 0.12
 """Weight of the content loss at a dial of 0.5; 0 and 1 are an eighth and eight times that."""
 LIGHT = 0.3
 """Weight of the light's loss as a share of the content's."""
+WEAVE = 200.0
+"""Weight of the weave's power."""
 WARM_UP = 30
 """Steps in which the rate rises to its full value."""
 
@@ -126,9 +129,9 @@ class Lesson:
             {name: tf.Variable(array) for name, array in (a | {"both": b}).items()}
             for a, b in map(taught.split, moments)
         ]
-        self._eye = eye.load()
+        self._see = Losses()
         style = _at_least(picture, round(STYLE_SIZE * dials.stroke))
-        self._wanted = [self._gram(m) for m in self._see(tf.constant(style[None]), len(eye.LAYERS))]
+        self._wanted = self._see.grams(tf.constant(style[None]))
         self._update = tf.function(self._update_eagerly, autograph=False)
 
     def step(self) -> float:
@@ -180,48 +183,22 @@ class Lesson:
         way = cv2.INTER_AREA if side > CROP else cv2.INTER_LINEAR
         return np.ascontiguousarray(cv2.resize(crop, (CROP, CROP), interpolation=way))
 
-    def _see(self, frames: Any, last: int) -> list[Any]:
-        """The eye's maps of BGR frames with values in [0, 255]."""
-        return eye.look(self._ops, self._eye, tf.cast(frames, tf.float32) / 255, last)
-
-    def _gram(self, m: Any) -> Any:
-        shape = tf.shape(m)
-        flat = tf.reshape(m, (shape[0], shape[1] * shape[2], m.shape[-1]))
-        return tf.matmul(flat, flat, transpose_a=True) / tf.cast(shape[1] * shape[2], tf.float32)
-
-    def _layout_loss(self, a: Any, b: Any) -> Any:
-        """Mean squared difference of two maps, each with mean 0 and deviation 1 in each channel."""
-
-        def normalized(m: Any) -> Any:
-            mean, variance = tf.nn.moments(m, (1, 2), keepdims=True)
-            floor = 1e-5 + 1e-3 * tf.reduce_mean(variance, -1, keepdims=True)
-            return (m - mean) * tf.math.rsqrt(variance + floor)
-
-        return tf.reduce_mean(tf.math.squared_difference(normalized(a), normalized(b)))
-
     def _light(self, frames: Any) -> Any:
         """8x8 means of the light."""
         light = tf.reduce_sum(frames * np.array([0.114, 0.587, 0.299], np.float32), -1, keepdims=True)
         return tf.nn.avg_pool2d(light, 8, 8, "VALID")
 
     def _loss(self, frames: Any) -> Any:
-        middle = eye.LAYERS.index(eye.CONTENT_LAYER)
-        structure = self._see(frames, middle + 1)[middle]
+        frames = tf.cast(frames, tf.float32)
+        layout = self._see.layout(frames)
         free = self._variables
         scale, shift = tf.unstack(tf.gather(free["both"], network.SPREAD))
         kernels = {**free, "front0.weight": free["front0.weight"] / 255}
         painted, _, _ = network.paint(self._ops, kernels, frames, scale, shift, False)
-        maps = eye.look(self._ops, self._eye, painted)
-        style = tf.add_n(
-            [
-                tf.reduce_mean(tf.reduce_sum(tf.abs(self._gram(m) - wanted), (1, 2))) / tf.reduce_sum(wanted)
-                for m, wanted in zip(maps, self._wanted, strict=True)
-            ]
-        ) / len(maps)
-        light = self._layout_loss(self._light(painted), self._light(tf.cast(frames, tf.float32) / 255))
-        return style + self._dials.content_weight * (
-            self._layout_loss(maps[middle], structure) + LIGHT * light
-        )
+        style, content = self._see.losses(painted * 255, self._wanted, layout)
+        light = layout_loss(self._light(painted), self._light(frames / 255))
+        content += LIGHT * light
+        return style + self._dials.content_weight * content + WEAVE * weave(painted)
 
     def _update_eagerly(self, frames: Any, rate: Any) -> Any:
         names = list(self._variables)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nstfilter.errors import StyleError
+from nstfilter.files import file_hash
 from nstfilter.models import network
 from nstfilter.models.network import HALF, STYLED, Weights
 
@@ -97,7 +98,7 @@ def dump(vector: np.ndarray, recipe: dict[str, Any]) -> bytes:
 
 def read(path: Path) -> Taught:
     """The taught style in a file. Raises `StyleError` for what is no such file."""
-    remedy = "teach the style again with: nstfilter styles teach"
+    remedy = "teach the style again with: nstfilter styles teach --overwrite"
     try:
         if os.path.getsize(path) > LARGEST_FILE:
             raise StyleError(f"{path} is no taught style: it is over {LARGEST_FILE // 1000} kB; {remedy}")
@@ -130,3 +131,22 @@ def read(path: Path) -> Taught:
     if not np.isfinite(vector).all() or not isinstance(recipe, dict):
         raise StyleError(f"{path} is damaged; {remedy}")
     return Taught(vector, recipe)
+
+
+def check_picture(found: Taught, path: Path, picture: Path) -> None:
+    """Raises `StyleError` where the file `path`, read as `found`, was taught to another picture than the one
+    at `picture`: photo.jpg and photo.png share one name for what is taught, and a picture may be replaced.
+    A recipe that does not say which picture it was is believed."""
+    if found.recipe.get("picture", own := short_hash(picture)) != own:
+        raise StyleError(
+            f"{path} was taught to another picture than {picture.name}; rename one of the two, or teach this "
+            "one with: nstfilter styles teach --overwrite"
+        )
+
+
+def short_hash(path: Path) -> str:
+    """The beginning of a file's SHA-256, as recipes have it. Raises `StyleError`."""
+    try:
+        return file_hash(path)[:32]
+    except OSError as error:
+        raise StyleError(f"{path} cannot be read: {error.strerror}") from None

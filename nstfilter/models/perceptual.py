@@ -1,0 +1,77 @@
+"""What a painting is judged by while it is learned, in TensorFlow: style and content through the eye of
+eye.py, and the weave.
+
+Frames are [n, h, w, 3] BGR float32 with values in [0, 255], their sides multiples of 8 and at least 64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nstfilter.models import eye
+from nstfilter.models.pocket_tensorflow import TensorFlowOps
+from nstfilter.models.tensorflow import tf
+
+CONTENT = eye.LAYERS.index(eye.CONTENT_LAYER)
+
+
+class Losses:
+    """The eye, and what is asked of what it sees. Raises `ModelError` when its weights cannot be used."""
+
+    def __init__(self) -> None:
+        self._ops, self._weights = TensorFlowOps(), eye.load()
+
+    def _see(self, frames: Any, last: int = len(eye.LAYERS)) -> list[Any]:
+        return eye.look(self._ops, self._weights, tf.cast(frames, tf.float32) / 255, last)
+
+    def grams(self, frames: Any) -> list[Any]:
+        """By layer, the mean over places of the products of channels, [n, c, c]."""
+        return [_gram(m) for m in self._see(frames)]
+
+    def layout(self, frames: Any) -> Any:
+        """What `losses` compares with for the content."""
+        return self._see(frames, CONTENT + 1)[CONTENT]
+
+    def losses(self, frames: Any, wanted: list[Any], layout: Any) -> tuple[Any, Any]:
+        """Style, |G - W|_1 / |W|_1 for the Gram matrices W `wanted`, the mean over frames and layers; and
+        content, `layout_loss`. Both are 0 where nothing differs."""
+        maps = self._see(frames)
+        style = [
+            tf.reduce_mean(tf.reduce_sum(tf.abs(_gram(m) - w), (1, 2))) / tf.reduce_sum(w)
+            for m, w in zip(maps, wanted, strict=True)
+        ]
+        return tf.add_n(style) / len(maps), layout_loss(maps[CONTENT], layout)
+
+
+def _gram(m: Any) -> Any:
+    shape = tf.shape(m)
+    flat = tf.reshape(m, (shape[0], shape[1] * shape[2], m.shape[-1]))
+    return tf.matmul(flat, flat, transpose_a=True) / tf.cast(shape[1] * shape[2], tf.float32)
+
+
+def layout_loss(a: Any, b: Any) -> Any:
+    """Mean squared difference of two maps, each with mean 0 and deviation 1 in each channel."""
+
+    def normalized(m: Any) -> Any:
+        mean, variance = tf.nn.moments(m, (1, 2), keepdims=True)
+        floor = 1e-5 + 1e-3 * tf.reduce_mean(variance, -1, keepdims=True)
+        return (m - mean) * tf.math.rsqrt(variance + floor)
+
+    return tf.reduce_mean(tf.math.squared_difference(normalized(a), normalized(b)))
+
+
+def weave(frames: Any) -> Any:
+    """Power of what repeats every four pixels, in frames with values in [0, 1] and sides of at least 32.
+
+    The network paints cells of 4x4 pixels, and where the photograph is flat the eye is content with the same
+    cell over and over. In windows of 4x4 cells: by how much each pixel of a cell differs from their mean;
+    then the products of windows side by side. A pattern that goes on from window to window makes them
+    positive; strokes do not repeat, and their products cancel out.
+    """
+    height, width = (side // 16 for side in frames.shape[1:3])
+    cells = tf.nn.space_to_depth(frames[:, : 16 * height, : 16 * width], 4)
+    cells = tf.reshape(tf.nn.avg_pool2d(cells, 4, 4, "VALID"), (-1, height, width, 16, 3))
+    cells -= tf.reduce_mean(cells, 3, keepdims=True)
+    across = tf.reduce_mean(cells[:, :, 1:] * cells[:, :, :-1], (3, 4))
+    down = tf.reduce_mean(cells[:, 1:] * cells[:, :-1], (3, 4))
+    return (tf.reduce_mean(tf.nn.relu(across)) + tf.reduce_mean(tf.nn.relu(down))) / 2

@@ -1,0 +1,37 @@
+"""Losses that a painting is learned by: 0 where nothing differs, and the weave is told from strokes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nstfilter.models.perceptual import Losses, weave
+from nstfilter.models.tensorflow import tf
+
+RANDOM = np.random.default_rng(0)
+ONE, OTHER = (np.kron(RANDOM.integers(0, 256, (1, 8, 10, 3)), np.ones((1, 8, 8, 1))) for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def see() -> Losses:
+    return Losses()
+
+
+def test_a_picture_is_no_way_from_itself_and_some_from_another(see) -> None:
+    one, other = (tf.constant(picture, tf.float32) for picture in (ONE, OTHER))
+    wanted, layout = see.grams(one), see.layout(one)
+    assert [float(loss) for loss in see.losses(one, wanted, layout)] == pytest.approx([0, 0], abs=1e-5)
+    style, content = (float(loss) for loss in see.losses(other, wanted, layout))
+    assert style > 0.05
+    assert content > 0.5
+    style, content = (float(loss) for loss in see.losses(one[:, ::-1], wanted, layout))
+    assert content > 10 * style  # upside down: much the same colors and edges, at other places
+
+
+def test_a_weave_costs_and_strokes_do_not() -> None:
+    cell = RANDOM.normal(0, 0.02, (4, 4, 3))
+    woven = np.tile(cell, (40, 50, 1))
+    strokes = RANDOM.normal(0, 0.02, woven.shape)
+    powers = [float(weave(tf.constant(0.5 + p[None], tf.float32))) for p in (woven, strokes)]
+    assert powers[0] == pytest.approx((cell - cell.mean((0, 1))).var((0, 1)).mean(), rel=0.01)
+    assert powers[1] < 0.05 * powers[0]
