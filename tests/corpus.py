@@ -173,6 +173,14 @@ def _late_sound(path: Path) -> None:
     ffmpeg(*picture, "-itsoffset", "0.3", *sound, *X264, *AAC, path)
 
 
+def _dot(location: int) -> Callable[[Path], None]:
+    """A blue dot on gray, its chroma around x=32, y=24; and where samples of chroma lie, by H.264's numbers."""
+    dot = "format=yuv420p,geq=lum=128:cb='128+45*exp(-((X-32)^2+(Y-24)^2)/40)':cr=128"
+    tag = ["-bsf:v", f"h264_metadata=chroma_sample_loc_type={location}"]
+    gray = ["-f", "lavfi", "-i", "color=gray:size=128x96:rate=5:duration=0.4"]
+    return lambda path: ffmpeg(*gray, "-vf", dot, "-c:v", "libx264", "-crf", "8", *tag, path)
+
+
 # name -> (suffix, how it is made)
 RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "plain": (".mp4", _plain()),
@@ -209,6 +217,9 @@ RECIPES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "subtitles_mov": (".mov", _subtitles),
     "cover": (".mp4", _cover),
     "full_range": (".mp4", _plain(*["-vf", "scale=out_range=full", "-color_range", "pc", "-colorspace", "smpte170m"])),
+    "dot_left": (".mp4", _dot(0)),
+    "dot_center": (".mp4", _dot(1)),
+    "dot_topleft": (".mp4", _dot(2)),
     "wmv": (".wmv", _clip(*["-c:v", "wmv2", "-c:a", "wmav2"])),
     "ts": (".ts", _plain()),
     "avi": (".avi", _clip(*["-c:v", "mpeg4", "-c:a", "mp3"])),

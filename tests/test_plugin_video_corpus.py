@@ -19,7 +19,7 @@ from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.plugins.video.muxer import Muxer
 from nstfilter.plugins.video.source import dithered
-from nstfilter.streams import Change
+from nstfilter.streams import Change, Frame, StreamInfo
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 
@@ -333,6 +333,39 @@ def test_full_range_becomes_limited_in_prores_and_keeps_its_colors(clips: Path, 
     assert np.abs(was - now).mean() < 1.5
     (stream,) = corpus.streams(target, "video")
     assert stream.get("color_range") in ("tv", None)
+
+
+@pytest.mark.parametrize("location", ["left", "center", "topleft"])
+def test_five_passes_leave_color_where_it_is(clips: Path, tmp_path: Path, location: str) -> None:
+    source = corpus.make(f"dot_{location}", clips)
+    before = _dot(source)
+    for number, suffix in enumerate([".mp4", ".mkv", ".mov", ".mkv", ".mp4"]):
+        target = tmp_path / f"{number}{suffix}"
+        carry(source, target)
+        source = target
+    assert np.abs(_dot(source) - before).max() < 0.25, "pixels; half a pixel a pass is a common mistake"
+    assert corpus.streams(source, "video")[0]["chroma_location"] == location
+
+
+def _dot(path: Path) -> np.ndarray:
+    """Where the dot is in the first frame's plane of blue chroma, in pixels of the picture."""
+    planes = np.frombuffer(corpus.pixels(path, "yuv420p"), np.uint8)[: 128 * 96 * 3 // 2]
+    blue = np.maximum(planes[128 * 96 :][: 64 * 48].reshape(48, 64)[12:37, 20:45] - 134.0, 0)
+    x, y = (np.average(np.arange(25), weights=blue.sum(axis)) for axis in (0, 1))
+    return np.array([2 * (20 + x), 2 * (12 + y)])
+
+
+def test_a_drawing_is_written_with_its_color_in_place(tmp_path: Path) -> None:
+    """What comes from no video has its chroma where players look for it: in line with the left pixels."""
+    image = np.full((96, 128, 3), 128, np.uint8)
+    y, x = np.mgrid[:96, :128]
+    image[..., 0] += np.rint(80 * np.exp(-((x - 64) ** 2 + (y - 48) ** 2) / 160)).astype(np.uint8)
+    sink = open_sink(tmp_path / "a.mp4", crf=8)
+    sink.open(StreamInfo(128, 96, rate=Fraction(25)))
+    sink.write(Frame(image))
+    sink.close()
+    assert np.abs(_dot(tmp_path / "a.mp4") - [64, 47.5]).max() < 0.1, "samples lie half a pixel below"
+    assert corpus.streams(tmp_path / "a.mp4", "video")[0]["chroma_location"] == "left"
 
 
 # -- any damage whatever --

@@ -14,8 +14,9 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from nstfilter.errors import FrameError, SinkError, UsageError
+from nstfilter.plugins.video.chroma import FROM_BGR, USUAL, Located
 from nstfilter.plugins.video.container import warn_once
-from nstfilter.plugins.video.source import CONVERSION, MATRICES, RGB, usual_color
+from nstfilter.plugins.video.source import MATRICES, RGB, usual_color
 from nstfilter.streams import Frame, StreamInfo
 
 
@@ -111,8 +112,14 @@ class Encoder:
                 f"{info.width}x{info.height} is odd: {name} is written as 4:4:4, which some players lack"
             )
         self.color = self._output_color()
+        self._located: Located | None = None
 
         options = dict(codec.options)
+        location = info.details.get("chroma_location", USUAL)
+        halved = any(component.is_chroma for component in av.VideoFormat(self.pixels).components)
+        if halved and isinstance(location, str):
+            self._located = Located(info.width, info.height, location)
+            options["chroma_sample_location"] = location
         if codec.crf:
             options["crf"] = str(codec.crf[0] if crf is None else crf)
         if name == "prores" and "444" in self.pixels:
@@ -187,12 +194,14 @@ class Encoder:
 
     def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
         matrix = MATRICES.get(self.color["colorspace"], Colorspace.DEFAULT)
+        if self._located:
+            picture = self._located(picture)
         converted = self._reformatter.reformat(
             picture,
             format=self.pixels,
             dst_colorspace=matrix,
             dst_color_range=self.color["color_range"],
-            interpolation=CONVERSION,
+            interpolation=FROM_BGR,
             threads=1,
         )
         converted.colorspace = self.color["colorspace"]

@@ -14,10 +14,11 @@ from typing import Any
 import av
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from nstfilter.errors import SourceError
 from nstfilter.plugins.video import recipe as video_recipe
+from nstfilter.plugins.video.chroma import TO_BGR, chroma_location
 from nstfilter.plugins.video.container import (
     file_end,
     find_end,
@@ -29,9 +30,6 @@ from nstfilter.plugins.video.container import (
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
 from nstfilter.plugins.video.timeline import Clock, timeline_of
 from nstfilter.streams import Change, Frame, Source, StreamInfo
-
-# swscale's default rounds by up to five levels; this stays within three
-CONVERSION = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 # the matrices swscale knows, by their numbers in ITU-T H.273
 MATRICES = {
@@ -68,9 +66,9 @@ class VideoSource(Source):
 
     Frames are BGR, or BGRA where the stream has transparency (not premultiplied); deeper ones are dithered
     to 8 bits. `info.details` carries `video_index` (which stream it is), its `codec`, `bits` a channel and
-    whether it has `alpha`, `color` (H.273 tags for the output, by
-    FFmpeg's names), `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError` when the
-    file is missing or nothing in it decodes.
+    whether it has `alpha`, `color` (H.273 tags for the output, by FFmpeg's names), `chroma_location` where it
+    has less chroma than luma, `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError`
+    when the file is missing or nothing in it decodes.
     """
 
     _whole = True  # and not a part of the file
@@ -189,6 +187,7 @@ class VideoSource(Source):
                 "codec": stream.codec_context.codec.canonical_name,
                 "bits": self._bits,
                 "alpha": self._alpha,
+                **self._chroma(first),
                 **({"loop": _loop(self.path)} if self._container.format.name == "gif" else {}),
                 "recipe": video_recipe.find(self.path, self._container),
             },
@@ -221,6 +220,11 @@ class VideoSource(Source):
             "color_trc": frame.color_trc,
             "color_range": frame.color_range or ColorRange.MPEG.value,
         }
+
+    def _chroma(self, frame: av.VideoFrame) -> dict[str, str | None]:
+        if not any(component.is_chroma for component in frame.format.components):
+            return {}  # the sink puts its chroma where it usually lies
+        return {"chroma_location": chroma_location(frame, self._stream.codec_context.codec.canonical_name)}
 
     @property
     def untimed(self) -> bool:
@@ -351,7 +355,7 @@ class VideoSource(Source):
                 decoded.color_range = ColorRange.MPEG
         width, height = self._size
         bgr = self._reformatter.reformat(
-            decoded, width, height, self._pixels, interpolation=CONVERSION, threads=1
+            decoded, width, height, self._pixels, interpolation=TO_BGR, threads=1
         )
         image = bgr.to_ndarray()
         if image.dtype == np.uint16:
