@@ -10,15 +10,17 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
+MAY_HANG = ("nstfilter-live", "nstfilter-read", "nstfilter-write")  # names of threads
+
 
 def main() -> None:
     """Run the command line. Expected errors become one line on stderr and their exit code."""
     try:
         _run()
     except SystemExit as end:
-        # A model or a driver hangs in a thread of a live run: Python would wait for it, or be aborted by it.
-        # Everything that has to be finished is finished.
-        if any(thread.name.startswith("nstfilter-live") for thread in threading.enumerate()):
+        # A model or a driver hangs in a thread of a live run, or a pipe that nobody writes to or reads from:
+        # Python would wait for it, or be aborted by it. Everything that has to be finished is finished.
+        if any(thread.name.startswith(MAY_HANG) for thread in threading.enumerate()):
             _end_at_once(end.code)
         raise
 

@@ -86,9 +86,10 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
     Raises `FileExistsError` where `path` exists, unless `overwrite`; `OSError` as `os.replace` does.
     """
-    if not overwrite and os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    os.replace(temporary, path)
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        _rename_to_new(temporary, path)
     if os.name == "posix":  # Windows cannot open a folder
         with suppress(OSError):  # the file is in its place, and some network file systems cannot do more
             folder = os.open(path.parent, os.O_RDONLY)
@@ -96,6 +97,19 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    try:
+        os.link(temporary, path)  # unlike a rename, it fails where another process was quicker
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and some network file systems have no links
+        os.replace(temporary, path)
+    else:
+        temporary.unlink()
 
 
 def file_hash(path: Path) -> str:

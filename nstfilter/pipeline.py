@@ -25,6 +25,7 @@ from nstfilter.live.live import Live
 from nstfilter.live.stats import Figures
 from nstfilter.streams import Frame, Sink, Source
 
+STALLED = 0.5  # seconds that a thread has to end whose source or sink may wait for others without end
 # frames waiting between two threads: enough to even out their paces, few enough to weigh little
 DEPTH = 4
 
@@ -175,8 +176,10 @@ class _Reader:
             raise self.hand.error
 
     def stop(self) -> None:
+        """End, and close the source."""
         self.hand.ended.set()
-        self.thread.join()
+        self.source.close()
+        self.thread.join(STALLED if self.source.stalls else None)
 
 
 class _Writer:
@@ -216,4 +219,4 @@ class _Writer:
                 except queue.Empty:
                     break
             self.hand.put(None)
-            self.thread.join()
+            self.thread.join(STALLED if self.sink.stalls else None)

@@ -90,11 +90,14 @@ class Source(ABC):
                 render is one segment, and opens in the middle only to resume
     `reopen`    opens the same place again after a live source failed, as when a camera was unplugged;
                 `open_source` sets it unless the source has set its own
+    `stalls`    whether reading may wait for somebody else without end, as from a pipe: a render that is
+                stopped then ends without it
     """
 
     info: StreamInfo
     reopen: Callable[[], Source] | None = None
     seekable = True
+    stalls = False
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -178,12 +181,14 @@ class Sink(ABC):
                    stream; "file", whoever opens the result. Behind the privacy card a live run goes on for
                    the user alone; it asks before it ends where others see it, and then waits for files only
     `warnings`     one line for each thing the user should know; printed at the end
+    `stalls`       as a source's: whether writing may wait for somebody else without end
     `state`        "new", "open", "closed" or "aborted"
     """
 
     name: str | None = None
     reopen: Callable[[], Sink] | None = None
     main_thread = False
+    stalls = False
     audience: Literal["user", "others", "file"] = "file"
 
     def __init__(self) -> None:

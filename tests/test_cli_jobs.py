@@ -96,6 +96,16 @@ def test_the_command_that_goes_on_finds_a_picture_of_ones_own(call, tmp_path):
     assert call(*command[1:]).exit_code == 0
 
 
+def test_the_command_that_goes_on_leaves_the_recipe_out_where_it_was_left_out(call):
+    Stopping.last = 45
+    assert call(*APPLY, "--no-recipe", "-o", "painted.mp4").exit_code == 130
+    command = shlex.split(call("jobs", "show", "painted.mp4").stdout.partition("go on")[2])
+    assert "--no-recipe" in command
+    assert call(*command[1:]).exit_code == 0
+    with open_source("painted.mp4") as painted:
+        assert painted.info.details["recipe"] is None
+
+
 def test_json_says_the_same(stopped):
     (job,) = json.loads(stopped("jobs", "--json").stdout)
     assert (job["output"], job["state"], job["done"], job["segments"]) == ("painted.mp4", "stopped", 2, 4)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+from nstfilter.errors import UsageError
+from nstfilter.manager import open_source
 from nstfilter.plugins.video.pipe import PipeSink
 from nstfilter.plugins.video.sequence import SequenceSink
 from nstfilter.streams import Closed, Frame, StreamInfo
@@ -167,6 +171,47 @@ def test_a_picture_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None
     with pytest.raises(KeyError):
         sink.write(Frame(np.zeros((16, 16, 7), np.uint8)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a terminal's Ctrl-C is sent as POSIX sends it")
+@pytest.mark.parametrize("share", [0, 0.02, 0.7], ids=["nothing", "the header", "some frames"])
+def test_ctrl_c_ends_a_pipe_that_stands_still_at_once(clips: Path, share: float) -> None:
+    data = corpus.make("plain_mkv", clips).read_bytes()
+    with subprocess.Popen(
+        [*APPLY, "-", "-o", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        program.stdin.write(data[: int(len(data) * share)])
+        program.stdin.flush()
+        if share > 0.5:
+            assert program.stdout.read(1000), "it has begun"
+        time.sleep(3)
+        program.send_signal(signal.SIGINT)
+        try:
+            assert program.wait(10) == 130
+        finally:
+            program.kill()
+        assert program.stderr
+        assert b"Fatal" not in (said := program.stderr.read()), said
+        assert b"Traceback" not in said, said
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "0.0001", "1e9", "nan", "inf"])
+def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, rate: str) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(UsageError, match=r"rate is .*; expected pictures a second, from 0.001 to 1000"):
+        open_source(tmp_path / "%d.png", rate=float(rate))
+
+
+@pytest.mark.parametrize("rate", [0.001, 1 / 3, 1000])
+def test_a_rate_that_is_odd_is_kept(tmp_path: Path, rate: float) -> None:
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((16, 16, 3), np.uint8))
+    with open_source(tmp_path / "%d.png", rate=rate) as source:
+        first, second = source
+    assert float((second.pts - first.pts) * source.info.time_base) == pytest.approx(1 / rate, rel=1e-3)
 
 
 @pytest.mark.parametrize("format", ["mkv", "y4m"])

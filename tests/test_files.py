@@ -72,6 +72,27 @@ def test_a_disk_that_fails_at_the_end_leaves_what_was_there(target, monkeypatch,
     assert alone(target)
 
 
+def test_of_two_who_write_at_once_the_second_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # both have looked, and neither has written
+    first, second = (NewFile(tmp_path / "new", overwrite=False) for _ in range(2))
+    first.file.write(b"first")
+    first.commit()
+    with pytest.raises(FileExistsError):
+        second.commit()
+    assert (tmp_path / "new").read_bytes() == b"first"
+    assert alone(tmp_path / "new")
+
+
+def test_where_there_are_no_links_a_new_file_appears_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_file(tmp_path / "new", b"all", overwrite=False)
+    assert (tmp_path / "new").read_bytes() == b"all"
+    assert alone(tmp_path / "new")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files, set with prlimit")
 def test_a_full_disk_leaves_what_was_there(target):
     code = (

@@ -9,7 +9,7 @@ import pytest
 
 from nstfilter.jobs import checkpoints
 from nstfilter.jobs.checkpoints import CheckpointSink
-from nstfilter.streams import Frame, JoiningSink, StreamInfo
+from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
 
 INFO = StreamInfo(4, 4)
 
@@ -89,6 +89,20 @@ def test_killed_between_the_last_frame_and_the_join_all_is_there(path, monkeypat
     assert again.frames == 3
     again.join(INFO)
     assert path.read_text() == "0\n1\n2\n"
+
+
+def test_what_was_said_before_a_kill_is_not_forgotten(path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    sink = CheckpointSink(path, Notes)
+    sink.said = [Change("2 damaged frames were skipped"), "it is interlaced"]
+    write(sink, range(2))
+    del sink  # killed
+    again = CheckpointSink(path, Notes)
+    assert again.warnings == ["2 damaged frames were skipped", "it is interlaced"]
+    assert [isinstance(line, Change) for line in again.warnings] == [True, False]
+    write(again, range(1, 3))
+    again.close()
+    assert again.warnings == ["2 damaged frames were skipped", "it is interlaced"]
 
 
 @pytest.mark.parametrize("spoil", ["00001.0001.txt", "00001.0001.json"])

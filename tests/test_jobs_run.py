@@ -710,8 +710,11 @@ def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tm
     monkeypatch.setattr("nstfilter.plugins.video.sink.audit", pressed)
     for seconds in (10, 1):  # in segments, and as one task
         source, output = clip(tmp_path / "in.mp4", seconds), tmp_path / f"{seconds}.mp4"
+        results: list[Result] = []
         with pytest.raises(KeyboardInterrupt) as stop:
-            render(source, output)
+            render(source, output, on_result=results.append)
+        assert [result.state for result in results] == ["done"]
+        assert results[0].changes == ["the result was not compared with its input to the end"]
         assert getattr(stop.value, "__notes__", []) == []
         assert len(content(output)[0]) == seconds * RATE
         assert left(tmp_path) == []

@@ -14,8 +14,9 @@ from test_plugin_video import film, picture
 
 from nstfilter.errors import ModelError, NstfilterError, SourceError
 from nstfilter.filter import StyleFilter
+from nstfilter.jobs.run import describe
 from nstfilter.jobs.task import Segment, Settings, Stopped, Task
-from nstfilter.jobs.work import attempt, filter_for, perform
+from nstfilter.jobs.work import attempt, filter_for, perform, portable
 from nstfilter.pipeline import Report
 from nstfilter.stability import warm_up
 from nstfilter.testing import FakeModel
@@ -171,11 +172,13 @@ def test_an_attempt_answers_with_what_became_of_it(clip):
     assert isinstance(missing, SourceError)
     faulty = attempt(task(clip, "b.mkv", settings=replace(SETTINGS, model="faulty")))
     assert isinstance(faulty, KeyError)
-    assert 'return {}["no such key"]' in faulty.__notes__[-1]
+    assert describe(faulty).count("Traceback") == 1
+    sent = pickle.loads(pickle.dumps(portable(faulty)))
+    assert 'return {}["no such key"]' in sent.__notes__[-1]
 
 
 def test_errors_that_cannot_travel_become_the_nearest_that_can(clip):
-    odd = attempt(task(clip, settings=replace(SETTINGS, model="odd")))
+    odd = portable(attempt(task(clip, settings=replace(SETTINGS, model="odd"))))
     assert type(odd) is Exception
     again = pickle.loads(pickle.dumps(odd))
     assert str(again) == "this and that"

@@ -584,6 +584,21 @@ def test_a_second_frame_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_encoder_cannot_do_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("encoder error -2 when writing image file")
+
+    monkeypatch.setattr(Image.Image, "save", fails)
+    sink = open_sink(tmp_path / "a.avif")
+    sink.open(info(CHART))
+    with pytest.raises(SinkError, match=r"a\.avif cannot be encoded as AVIF with 48x32 pixels; .* error -2"):
+        sink.write(Frame(CHART))
+    sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_frame_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="no picture came"):
         opened(tmp_path / "a.png").close()

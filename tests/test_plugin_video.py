@@ -269,7 +269,7 @@ def test_colors_survive_both_ways(tmp_path: Path, matrix: int, full: bool) -> No
         options={"qp": "0"},
     )
     (shown,) = read(path)
-    assert np.abs(patches(shown.image) - patches(chart())).max() <= 3
+    assert np.abs(patches(shown.image) - patches(chart())).max() <= 1
 
     out = tmp_path / "out.mp4"
     carry(path, out, crf=4)
@@ -289,7 +289,7 @@ def test_untagged_colors_are_guessed_by_size_and_tagged(
     frame = chart_frame(matrix, False, size[0])
     path = film(tmp_path / "in.mp4", images=[frame], size=size, pixels="yuv444p", options={"qp": "0"})
     (shown,) = read(path)
-    assert np.abs(patches(shown.image) - patches(chart(size[0]))).max() <= 3
+    assert np.abs(patches(shown.image) - patches(chart(size[0]))).max() <= 1
     carry(path, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert next(container.decode(video=0)).colorspace == matrix

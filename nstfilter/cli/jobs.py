@@ -150,7 +150,9 @@ def _command(job: JobFile, output: Path) -> str:
         value = job.made_of.get(name)
         usual = PARAMETERS[name].default if name in PEOPLE else None
         words += [] if value in (None, usual) else [f"--{name}", str(value)]
-    return shlex.join([*words, "--keep-colors"] if job.made_of.get("keep_colors") else words)
+    words += ["--keep-colors"] if job.made_of.get("keep_colors") else []
+    words += [] if job.recipe else ["--no-recipe"]
+    return shlex.join(words)
 
 
 def _megabytes(size: int) -> str:

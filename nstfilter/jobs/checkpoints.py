@@ -17,14 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nstfilter.files import file_hash, write_file
 from nstfilter.jobs.job_file import CHECKPOINT
-from nstfilter.streams import Frame, JoiningSink, Sink, StreamInfo
+from nstfilter.streams import Change, Frame, JoiningSink, Sink, StreamInfo
 
 EVERY = 20.0  # seconds of work
 
 
 class Checkpoint(BaseModel):
     """Stands beside a file that holds the next `frames` of a segment, in a file of the same name that ends in
-    .json. The frame with the pts `end` comes next; None: the segment is painted to its end."""
+    .json. The frame with the pts `end` comes next; None: the segment is painted to its end. `changes` are
+    those of `warnings` that are a `Change`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,6 +33,8 @@ class Checkpoint(BaseModel):
     frames: Annotated[int, Field(ge=1)]
     seconds: float
     hash: str
+    warnings: list[str] = []
+    changes: list[str] = []
 
 
 def checkpoints(segment: Path) -> list[tuple[Path, Checkpoint]]:
@@ -63,13 +66,21 @@ def _read(path: Path) -> Checkpoint | None:
 
 class CheckpointSink(Sink):
     """Writes a segment to `path` by way of checkpoints, after those that are there. `open_file` opens the
-    sink for one file."""
+    sink for one file.
+
+    `said` are the warnings of the source so far; its list may grow. They are kept with each checkpoint, and
+    those of checkpoints that were there are among this sink's `warnings`.
+    """
 
     def __init__(self, path: Path, open_file: Callable[[Path], Sink]) -> None:
         super().__init__()
         self.path = path
+        self.said: list[str] = []
         self._open_file = open_file
         self._done = checkpoints(path)
+        for _, checkpoint in self._done:
+            lines = [Change(line) if line in checkpoint.changes else line for line in checkpoint.warnings]
+            self.warnings += [line for line in lines if line not in self.warnings]
         self._sink: Sink | None = None
         self._info: StreamInfo | None = None
         self._frames = 0
@@ -115,7 +126,15 @@ class CheckpointSink(Sink):
         self.warnings += [line for line in self._sink.warnings if line not in self.warnings]
         path = _path(self.path, len(self._done))
         seconds = time.monotonic() - self._since
-        noted = Checkpoint(end=end, frames=self._frames, seconds=seconds, hash=file_hash(path))
+        warnings = [*dict.fromkeys([*self.said, *self.warnings])]
+        noted = Checkpoint(
+            end=end,
+            frames=self._frames,
+            seconds=seconds,
+            hash=file_hash(path),
+            warnings=warnings,
+            changes=[line for line in warnings if isinstance(line, Change)],
+        )
         write_file(path.with_suffix(".json"), noted.model_dump_json().encode())
         self._done.append((path, noted))
         self._sink, self._frames, self._since = None, 0, time.monotonic()
@@ -124,7 +143,7 @@ class CheckpointSink(Sink):
         assert self._info
         if self._sink and not self._done:  # the usual case: no checkpoint was needed
             self._sink.close()
-            self.warnings += self._sink.warnings
+            self.warnings += [line for line in self._sink.warnings if line not in self.warnings]
             _path(self.path, 0).replace(self.path)
             return
         if self._sink:

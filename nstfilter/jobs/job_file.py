@@ -51,6 +51,7 @@ class JobFile(BaseModel):
     `made_of`          everything that decides what the frames look like
     `suffix`           of the segments' names
     `changes`          those of `warnings` that are a `Change`
+    `recipe`           whether the output is to carry its recipe
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -63,6 +64,7 @@ class JobFile(BaseModel):
     segments: list[SegmentState]
     warnings: list[str] = []
     changes: list[str] = []
+    recipe: bool = True
 
     @property
     def done(self) -> int:

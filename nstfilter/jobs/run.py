@@ -123,6 +123,8 @@ class _Whole:
     def took(self, task: Task, report: Report) -> None:
         self.frames, self.seconds, self.warnings = report.frames, report.seconds, report.warnings
 
+    complete = False
+
     def finish(self) -> None:
         """Nothing is left to do."""
 
@@ -268,6 +270,8 @@ class _Run:
         result = Result(job, state, work.frames, work.seconds, warnings=work.warnings, cause=error)
         if state != "done":
             result.kept, note = work.leave()
+            if work.complete and not error:
+                result.state = "done"
         if error:
             segment = (
                 re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+(\.\d{4})?\.\w+"

@@ -40,7 +40,8 @@ def segmented(job: Job, source: Source, settings: Settings, options: dict[str, A
     if form is None:
         return None
     assert isinstance(sink, JoiningSink)
-    return Segmented(job, source.info, begins, settings, sink, *form, bool(options.get("overwrite")))
+    overwrite, recipe = bool(options.get("overwrite")), "recipe" in options
+    return Segmented(job, source.info, begins, settings, sink, *form, overwrite=overwrite, recipe=recipe)
 
 
 def borders(source: Source, stability: float) -> list[int]:
@@ -69,7 +70,9 @@ class Segmented:
         sink: JoiningSink,
         suffix: str,
         options: dict[str, Any],
+        *,
         overwrite: bool,
+        recipe: bool,
     ) -> None:
         self.input, self.info, self.settings, self.sink = job.input, info, settings, sink
         self.options = {**options, "overwrite": True}
@@ -85,6 +88,7 @@ class Segmented:
             segments=[
                 SegmentState(begin=b, end=e) for b, e in zip(borders, [*borders[1:], None], strict=True)
             ],
+            recipe=recipe,
         )
         self.folder.acquire()
         try:
@@ -118,6 +122,7 @@ class Segmented:
             self.warnings.append(
                 f"segment {number + 1} of {len(there.segments)} was damaged and is made again"
             )
+        there.recipe = fresh.recipe
         there.warnings = [Change(line) if line in there.changes else line for line in there.warnings]
         return there
 
@@ -162,16 +167,24 @@ class Segmented:
             raise SourceError(f"{self.input} was replaced while it was rendered; start over with --overwrite")
         numbers = (n for n, segment in enumerate(self.file.segments) if segment.hash)
         self.sink.join(self.info, [self.folder.segment_file(self.file, number) for number in numbers])
+        self._conclude()
+
+    def _conclude(self) -> None:
         said = [*self.file.warnings, *self.sink.warnings]
         self.warnings += dict.fromkeys(said)
         self.folder.remove()
         self.folder.release()
 
+    @property
+    def complete(self) -> bool:
+        """Whether the result has its name."""
+        return self.sink.state == "closed"
+
     def leave(self) -> tuple[Path | None, str | None]:
         """Let go, and say where what is done is kept, and how to go on."""
-        if self.sink.state == "closed":  # the result has its name: the interrupt came a moment later
-            self.folder.remove()
-            self.folder.release()
+        if self.complete:  # the interrupt came a moment later
+            self._conclude()
+            self.warnings.append(Change("the result was not compared with its input to the end"))
             return None, None
         self.folder.sweep(self.file)
         done, of = self.file.done, len(self.file.segments)

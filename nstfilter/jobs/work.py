@@ -70,7 +70,9 @@ def _perform_segment(
         if sink.complete or not found.info.frames:
             if before.frames:
                 sink.join(found.info)
+                before.warnings += sink.warnings
             return before
+        sink.said = found.warnings
         source: Source = _WarmedUp(found, paint, begin)
         if task.state:
             source = WatchedSource(source, task.input, task.state)
@@ -108,17 +110,22 @@ def attempt(
     stop: threading.Event | None = None,
     filters: Callable[[Settings], StyleFilter | InTurn] | None = None,
 ) -> Report | Exception:
-    """As `perform`, for a worker far from home: an error is the answer, in a form that can be sent there."""
+    """As `perform`, but an error is the answer."""
     try:
         return perform(task, on_frame=on_frame, stop=stop, filters=filters)
     except Exception as error:
-        if not isinstance(error, NstfilterError):
-            error.add_note("".join(traceback.format_exception(error)))  # all that is left of it elsewhere
-        return _portable(error)
+        return error
 
 
-def _portable(error: Exception) -> Exception:
-    """`error`, or where it does not survive being sent, the nearest of its kinds that does."""
+def portable(answer: Report | Exception) -> Report | Exception:
+    """What `attempt` answers, in a form that another process can be sent: of an error that nobody had thought
+    of, its traceback becomes a note; one that does not survive being sent becomes the nearest of its kinds
+    that does."""
+    if not isinstance(answer, Exception):
+        return answer
+    error = answer
+    if not isinstance(error, NstfilterError):
+        error.add_note("".join(traceback.format_exception(error)))
     for kind in type(error).__mro__:
         try:
             copy = error if kind is type(error) else kind(str(error))

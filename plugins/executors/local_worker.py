@@ -15,7 +15,7 @@ import time
 from multiprocessing.connection import Connection
 
 from nstfilter.jobs.task import Task
-from nstfilter.jobs.work import attempt
+from nstfilter.jobs.work import attempt, portable
 
 GRACE = 5.0  # seconds that a task has to remove its temporary files
 PACE = 0.2  # seconds between two reports of progress
@@ -44,7 +44,7 @@ def work(connection: Connection) -> None:
     threading.Thread(target=receive, daemon=True).start()
     while (task := tasks.get()) and not stopping.is_set():
         _limit_opencv(task.settings.threads)
-        result = attempt(task, on_frame=_Reporter(connection), stop=stopping)
+        result = portable(attempt(task, on_frame=_Reporter(connection), stop=stopping))
         if stopping.is_set() and isinstance(result, Exception):
             return  # no fault of the task's
         with contextlib.suppress(OSError):  # the parent has died, which ends `receive` too

@@ -191,11 +191,12 @@ class Cluster(Executor):
 
     def _end_actors(self) -> None:
         actors, self._actors = self._actors, []
-        busy = [actor for actor in actors if actor.doing]
-        for actor in busy:
-            actor.handle.stop.remote()
-        if busy:
-            ray.wait([actor.result for actor in busy], num_returns=len(busy), timeout=GRACE)
+        for actor in actors:
+            if actor.doing:
+                actor.handle.stop.remote()
+        results = [actor.result for actor in actors if actor.doing and actor.result]
+        if results:
+            ray.wait(results, num_returns=len(results), timeout=GRACE)
         for actor in actors:
             ray.kill(actor.handle)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import ray
 
 from nstfilter.jobs.task import Task
-from nstfilter.jobs.work import attempt
+from nstfilter.jobs.work import attempt, portable
 from nstfilter.pipeline import Report
 
 
@@ -50,7 +50,7 @@ class Worker:
 
         # OpenCV would start a thread for every core, in every worker
         cv2.setNumThreads(task.settings.threads or 1)
-        return attempt(task, on_frame=self._count, stop=self._stop)
+        return portable(attempt(task, on_frame=self._count, stop=self._stop))
 
     def _count(self, frames: int) -> None:
         self._frames = frames

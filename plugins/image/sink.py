@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,12 +102,24 @@ class ImageSink(Sink):
     def _write(self, frame: Frame) -> None:
         if self._written:
             raise SinkError(f"{self.path} holds one picture and a second one came; write to a video file")
-        encoded = io.BytesIO()
-        self._picture(frame.image).save(encoded, self.format, **self._encoding)
+        encoded = self._encoded(frame.image)
         with _writing(self.path, size=encoded.tell()):
             self._new.file.write(encoded.getbuffer())
             self._new.file.flush()
         self._written = True
+
+    def _encoded(self, image: np.ndarray) -> io.BytesIO:
+        encoded = io.BytesIO()
+        picture = self._picture(image)
+        try:
+            picture.save(encoded, self.format, **self._encoding)
+        except (MemoryError, OSError, OverflowError, RuntimeError, ValueError, struct.error) as error:
+            size = f"{picture.width}x{picture.height}"
+            raise SinkError(
+                f"{self.path} cannot be encoded as {self.format} with {size} pixels; "
+                f"Pillow says: {' '.join(str(error).split()) or type(error).__name__}; try another format"
+            ) from error
+        return encoded
 
     def _close(self) -> None:
         try:

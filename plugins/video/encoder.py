@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from nstfilter.errors import FrameError, SinkError, UsageError
-from nstfilter.plugins.video.chroma import FROM_BGR, USUAL, Located
+from nstfilter.plugins.video.chroma import CONVERSION, USUAL, Located
 from nstfilter.plugins.video.container import warn_once
 from nstfilter.plugins.video.source import MATRICES, RGB, usual_color
 from nstfilter.streams import Frame, StreamInfo
@@ -201,7 +201,7 @@ class Encoder:
             format=self.pixels,
             dst_colorspace=matrix,
             dst_color_range=self.color["color_range"],
-            interpolation=FROM_BGR,
+            interpolation=CONVERSION,
             threads=1,
         )
         converted.colorspace = self.color["colorspace"]

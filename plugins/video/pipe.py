@@ -20,13 +20,41 @@ from nstfilter.streams import Change, Closed, Frame, Sink, StreamInfo
 FORMATS = {"mkv": ("matroska", ("h264", "hevc", "av1", "vp9", "ffv1")), "y4m": ("yuv4mpegpipe", ("raw",))}
 
 
+PATIENCE = 0.5  # seconds
+
+
+class _Pipe:
+    """What FFmpeg reads from. It goes on after a Ctrl-C that comes while it waits, and forgets it: so it gets
+    no more to read then."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._interrupt: BaseException | None = None
+
+    def read(self, size: int) -> bytes:
+        if self._interrupt:
+            return b""
+        try:
+            return self._file.read1(size)  # type: ignore[attr-defined,no-any-return]
+        except BaseException as interrupt:
+            self._interrupt = interrupt
+            return b""
+
+    def raise_interrupt(self) -> None:
+        if self._interrupt:
+            raise self._interrupt
+
+
 class PipeSource(VideoSource):
     """The first video stream of what comes through `file`, which is read once and forwards. Its sound and
     subtitles are not kept."""
 
+    stalls = True
+
     def __init__(self, file: BinaryIO | None = None) -> None:
-        self._file = file or sys.stdin.buffer
+        self._pipe = _Pipe(file or sys.stdin.buffer)
         super().__init__(Path("-"))
+        self._pipe.raise_interrupt()
         self.info = replace(self.info, origin=None)
         others = {stream.type for stream in self._container.streams} & {"audio", "subtitle"}
         if others:
@@ -35,8 +63,9 @@ class PipeSource(VideoSource):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            return av.open(self._file, metadata_errors="replace")
+            return av.open(self._pipe, metadata_errors="replace")
         except av.FFmpegError as error:
+            self._pipe.raise_interrupt()
             raise SourceError(
                 "what comes through the pipe is not a video FFmpeg can read from one; "
                 "send Matroska (-f matroska) or raw video (-f yuv4mpegpipe)"
@@ -45,10 +74,20 @@ class PipeSource(VideoSource):
     def span(self) -> None:
         return None
 
+    def _close(self) -> None:
+        if self._lock.acquire(timeout=PATIENCE):  # else a thread waits in there for whoever writes
+            try:
+                self._decoded.close()
+                self._container.close()
+            finally:
+                self._lock.release()
+
 
 class PipeSink(Sink):
     """Writes Matroska or YUV4MPEG2 ("y4m", raw video) into `file` as the frames come. Raises `Closed` when
     nobody reads any more."""
+
+    stalls = True
 
     def __init__(
         self,

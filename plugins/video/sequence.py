@@ -18,7 +18,7 @@ from nstfilter.plugins.video.source import VideoSource
 from nstfilter.streams import Change, Frame, Sink, StreamInfo
 
 PATTERN = re.compile(r"([^%]*)%(?:0(\d))?d([^%]*)")
-RATE = 25.0
+RATE, SLOWEST, FASTEST = 25.0, 0.001, 1000
 
 
 class SequenceSource(VideoSource):
@@ -26,8 +26,8 @@ class SequenceSource(VideoSource):
     begin with the lowest number there is. Raises `SourceError` where one is missing in between."""
 
     def __init__(self, pattern: str, rate: float = RATE) -> None:
-        if not 0 < rate <= 1000:
-            raise UsageError(f"rate is {rate:g}; expected pictures a second, more than 0 and up to 1000")
+        if not SLOWEST <= rate <= FASTEST:
+            raise UsageError(f"rate is {rate:g}; expected pictures a second, from {SLOWEST} to {FASTEST}")
         self._rate = Fraction(rate).limit_denominator(1001)
         self._numbers = numbers(Path(pattern))
         super().__init__(pattern)

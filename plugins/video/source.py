@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc, VideoReformat
 
 from nstfilter.errors import SourceError
 from nstfilter.plugins.video import recipe as video_recipe
-from nstfilter.plugins.video.chroma import TO_BGR, chroma_location
+from nstfilter.plugins.video.chroma import bgr_from, chroma_location
 from nstfilter.plugins.video.container import (
     file_end,
     find_end,
@@ -78,6 +78,7 @@ class VideoSource(Source):
         self.path = Path(path)
         self._lock = threading.Lock()
         self._reformatter = VideoReformatter()
+        self._counts: dict[str, str] = {}  # lines in `warnings`
         self._container = self._open()
         try:
             self._timeline = timeline_of(self.path, self._container)
@@ -264,45 +265,59 @@ class VideoSource(Source):
         times: list[int] = []
         packets = frames = filled = skipped = repaired = 0
         last: int | None = None
-        try:
-            for packet in self._packets():
-                if packet is not None and packet.size:
-                    packets += not packet.is_discard
-                    if packet.dts is not None:
-                        heappush(times, packet.dts)
-                try:
-                    decoded = decode(packet)
-                except av.EOFError:
-                    continue
-                except av.FFmpegError:
-                    skipped += 1
-                    if times and packet is not None and packet.dts in times:
-                        times.remove(packet.dts)
-                        heapify(times)
-                    continue
-                for frame in decoded:
-                    time = heappop(times) if times else None
-                    if frame.pts is None or untimed:
-                        if time is None or (last is not None and time <= last):
-                            filled += 1
-                            time = 0 if last is None else last + self._step
-                        frame.pts = time
-                    last = frame.pts
-                    frames += 1
-                    repaired += frame.is_corrupt
-                    yield frame
-            if self._whole and (skipped or repaired):
-                skipped = max(skipped, max(packets, self._stream.frames) - frames)
-            self._compare_with_header(last)
-        finally:
-            if skipped:
-                self.warnings.append(Change(f"{_count(skipped, 'damaged frame')} skipped"))
-            if repaired:
-                self.warnings.append(f"{_count(repaired, 'damaged frame')} kept, repaired as far as possible")
-            if filled:
-                self.warnings.append(
-                    f"{_count(filled, 'frame')} without a timestamp; the frame rate stood in"
-                )
+        self._forget_counts()
+        for packet in self._packets():
+            if packet is not None and packet.size:
+                packets += not packet.is_discard
+                if packet.dts is not None:
+                    heappush(times, packet.dts)
+            try:
+                decoded = decode(packet)
+            except av.EOFError:
+                continue
+            except av.FFmpegError:
+                skipped += 1
+                self._counted(skipped, "damaged frame", "skipped")
+                if times and packet is not None and packet.dts in times:
+                    times.remove(packet.dts)
+                    heapify(times)
+                continue
+            for frame in decoded:
+                time = heappop(times) if times else None
+                if frame.pts is None or untimed:
+                    if time is None or (last is not None and time <= last):
+                        filled += 1
+                        self._counted(filled, "frame", "without a timestamp; the frame rate stood in")
+                        time = 0 if last is None else last + self._step
+                    frame.pts = time
+                last = frame.pts
+                frames += 1
+                if frame.is_corrupt:
+                    repaired += 1
+                    self._counted(repaired, "damaged frame", "kept, repaired as far as possible")
+                yield frame
+        if self._whole and (skipped or repaired):
+            missing = max(packets, self._stream.frames) - frames
+            if missing > skipped:
+                self._counted(missing, "damaged frame", "skipped")
+        self._compare_with_header(last)
+
+    def _counted(self, number: int, what: str, fate: str) -> None:
+        """Say how often something has happened so far, in the place of the line with the last number."""
+        line = f"{number} {what} was {fate}" if number == 1 else f"{number} {what}s were {fate}"
+        line = Change(line) if fate == "skipped" else line
+        before = self._counts.get(fate)
+        if before in self.warnings:
+            self.warnings[self.warnings.index(before)] = line
+        else:
+            self.warnings.append(line)
+        self._counts[fate] = line
+
+    def _forget_counts(self) -> None:
+        """Decoding starts at another place."""
+        for line in self._counts.values():
+            self.warnings.remove(line)
+        self._counts.clear()
 
     def _decoder(self) -> Callable[[av.Packet[Any] | None], list[av.VideoFrame]]:
         """What decodes packets; a new one each time, since it remembers what came before."""
@@ -354,10 +369,7 @@ class VideoSource(Source):
             if decoded.color_range == ColorRange.UNSPECIFIED:
                 decoded.color_range = ColorRange.MPEG
         width, height = self._size
-        bgr = self._reformatter.reformat(
-            decoded, width, height, self._pixels, interpolation=TO_BGR, threads=1
-        )
-        image = bgr.to_ndarray()
+        image = bgr_from(decoded, width, height, self._pixels, self._reformatter)
         if image.dtype == np.uint16:
             image = dithered(image)
         if any(self._orientation):
@@ -401,7 +413,3 @@ def _loop(path: Path) -> int:
     with suppress(Exception), Image.open(path) as picture:
         return int(picture.info.get("loop", -1))
     return 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
