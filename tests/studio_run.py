@@ -154,6 +154,8 @@ def studio_run(
 
 
 def open_video(path: str) -> Source:
+    if "://" in path:
+        return Camera()
     opened = open_source(path)
     if opened.info.still:
         opened.close()

@@ -38,6 +38,7 @@ from nstfilter.plugins.studio.presets import PresetError, Presets
 from nstfilter.plugins.studio.preview import Preview, Viewer
 from nstfilter.plugins.studio.server import Page
 from nstfilter.plugins.studio.sink import PanelSink
+from nstfilter.plugins.studio.sources import shown
 from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
 from nstfilter.testing import MemorySource
 
@@ -994,6 +995,35 @@ def test_a_video_that_is_sent_is_seen_through_and_kept(run, tmp_path):
         left = client.delete("/api/sources/file:holiday.mp4").json()["sources"]
         assert not [one for one in left if one["name"].startswith("file:")]
     assert not list((tmp_path / "user-data/studio/sources").glob("[!.]*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("demo", "demo"),
+        ("webcam:1", "webcam:1"),
+        ("file:my film.mp4", "my film.mp4"),
+        ("/shows/first.mp4", "first.mp4"),
+        ("C:\\shows\\first.mp4", "first.mp4"),
+        ("rtsp://user:secret@camera.local:554/stream?key=1", "rtsp://camera.local:554"),
+        ("rtmp://live.example/app/secret", "rtmp://live.example"),
+        ("http://[::1", "http://[::1"),
+    ],
+)
+def test_no_folder_and_no_key_is_on_the_page(name, seen):
+    assert shown(name) == seen
+
+
+def test_a_camera_whose_address_holds_a_password_is_chosen_without_it(run):
+    secret = "rtsp://user:secret@camera.local/stream"
+    run.session.source = run.session.first_source = secret
+    with run.client() as client:
+        text = client.get("/api/sources").text + client.get("/api/state").text
+        assert "secret" not in text
+        assert "rtsp://camera.local" in text
+        client.post("/api/sources", json={"name": "demo"})
+        assert client.post("/api/sources", json={"name": "first"}).status_code == 200
+    assert run.session.source == secret
 
 
 def test_a_webcam_is_seen_as_in_a_mirror_by_its_user_alone(run):

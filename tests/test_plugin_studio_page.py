@@ -13,6 +13,10 @@ import pytest
 from PIL import Image
 from studio_run import FAKE_MODEL, packs_for_studio, studio_run
 
+from nstfilter.manager import open_sink
+from nstfilter.pipeline import run as render
+from nstfilter.testing import MemorySource
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 
 CHROMIUM = next(
@@ -162,6 +166,8 @@ def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
     page, controls = open_page(size), run.session.controls
     if size == "phone":
         page.get_by_test_id("tab-dials").click()
+    assert page.get_by_test_id("fit").is_hidden()  # what few need is behind a button
+    page.get_by_test_id("more-dials").click()
     for parameter in run.panel.studio.parameters():
         name, kind = parameter["name"], parameter["type"]
         if name == "style":
@@ -188,6 +194,10 @@ def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
         wait_for(lambda name=name: controls.get(name) in (400, 0.3, 0.15))
         control.dblclick()
         wait_for(lambda name=name, parameter=parameter: controls.get(name) == parameter["default"])
+    page.get_by_test_id("more-dials").click()
+    page.get_by_test_id("fit").wait_for(state="hidden")
+    controls.set("fit", "fill")
+    page.locator("[data-testid=more-dials].changed").wait_for()
 
 
 @pytest.mark.slow
@@ -314,9 +324,10 @@ def test_setup_shows_outputs_addresses_and_what_works_here(open_page, run, size)
     page = open_page(size)
     page.get_by_test_id("tab-setup").click()
     page.get_by_test_id("output-virtualcam").wait_for()
-    page.get_by_test_id("source").select_option("demo")
+    page.get_by_test_id("source-demo").click()
     wait_for(lambda: run.session.source == "demo")
     page.get_by_test_id("connection").get_by_text("demo").wait_for()
+    page.locator("[data-testid=source-demo][aria-pressed=true]").wait_for()
     page.get_by_text("nstfilter studio --host 0.0.0.0").wait_for()
     assert run.token not in page.content()  # the page may be on a screen that others see
     page.get_by_text("Every address").click()
@@ -326,6 +337,101 @@ def test_setup_shows_outputs_addresses_and_what_works_here(open_page, run, size)
     wait_for(lambda: cell.text_content() == "0.5")
     page.get_by_test_id("doctor").click()
     page.get_by_test_id("checks").get_by_text("Python", exact=True).wait_for(timeout=60_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_a_video_is_sent_and_seen_through(open_page, run, size, tmp_path):
+    film = tmp_path / "film.mp4"
+    images = [np.full((180, 320, 3), (220, 20, 20), np.uint8)] * 20
+    render(MemorySource(images), lambda image: image, open_sink(film))
+    page = open_page(size)
+    page.get_by_test_id("tab-setup").click()
+    page.get_by_test_id("source-file").set_input_files(
+        [{"name": "holiday.mp4", "mimeType": "video/mp4", "buffer": film.read_bytes()}]
+    )
+    page.locator("[data-testid='source-file:holiday.mp4'][aria-pressed=true]").wait_for()
+    wait_for(lambda: color(page)[2] > color(page)[1] + 40)
+    page.get_by_test_id("source-camera").click()
+    wait_for(lambda: run.session.source == "camera")
+    page.get_by_test_id("source-file").set_input_files(
+        [{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"}]
+    )
+    page.get_by_text("notes.txt is no video that can be read").wait_for()
+    page.get_by_test_id("source-file:holiday.mp4").click()
+    wait_for(lambda: run.session.source == "file:holiday.mp4")
+    page.get_by_test_id("source-camera").click()
+    page.get_by_test_id("delete-file:holiday.mp4").click()
+    page.get_by_test_id("source-file:holiday.mp4").wait_for(state="detached")
+    assert not list(tmp_path.rglob("holiday.mp4"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_a_recording_comes_with_that_of_the_plain_camera(open_page, run, size, tmp_path):
+    page = open_page(size)
+    page.get_by_test_id("tab-setup").click()
+    page.get_by_test_id("output-plain").click()
+    page.locator("[data-testid=output-plain][aria-checked=true]").wait_for()
+    page.get_by_test_id("record").click()
+    page.get_by_test_id("recording").get_by_text("and the plain camera").wait_for()
+    shown = run.out.count
+    wait_for(lambda: run.out.count > shown + 15)
+    page.get_by_test_id("record").click()
+    wait_for(lambda: len(list(tmp_path.glob("*.mp4"))) == 2)
+    assert len(list(tmp_path.glob("*-plain.mp4"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_only_the_user_sees_it_as_in_a_mirror(open_page, run, size):
+    half = np.zeros((180, 320, 3), np.uint8)
+    half[:, :160] = 200
+    run.session.open_source = lambda target: MemorySource([half] * 100_000)
+    run.session.controls.set("strength", 0.0)
+    run.session.switch_source("halves")
+    page = open_page(size)
+
+    def left():
+        canvas = page.get_by_test_id("preview")
+        return canvas.evaluate("(one) => one.getContext('2d').getImageData(9, 9, 1, 1).data[0]")
+
+    wait_for(lambda: left() > 150)
+    page.get_by_test_id("mirror-view").click()
+    wait_for(lambda: left() < 50)
+    assert run.out.latest[9, 9, 0] > 150
+    page.reload()  # this browser remembers
+    page.wait_for_selector("[data-testid=preview][data-number]")
+    wait_for(lambda: left() < 50)
+    page.get_by_test_id("show-split").click()
+    page.get_by_test_id("split").focus()
+    page.keyboard.press("End")
+    wait_for(lambda: left() < 50)
+    page.get_by_test_id("mirror-view").click()
+    wait_for(lambda: left() > 150)
+
+
+@pytest.mark.slow
+def test_a_page_too_many_says_so_and_goes_on_when_there_is_room(open_page, run, browser, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PAGES", 1)
+    first = open_page()
+    context = browser.new_context()
+    late = context.new_page()
+    late.goto(run.address)
+    late.get_by_text("1 pages are open already").wait_for()
+    first.close()
+    late.wait_for_selector("[data-testid=preview][data-number]")
+    context.close()
+
+
+@pytest.mark.slow
+def test_full_screen_by_its_key_also_with_caps_lock(open_page):
+    page = open_page()
+    page.evaluate("window.asked = 0")
+    page.locator("nst-preview").evaluate("(one) => (one.requestFullscreen = async () => (window.asked += 1))")
+    for key in ("F", "f"):
+        page.keyboard.press(key)
+    assert page.evaluate("window.asked") == 2
 
 
 @pytest.mark.slow
@@ -451,9 +557,18 @@ def test_a_page_of_yesterday_is_told_what_to_do(open_page, run, browser):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
-def test_everything_has_a_name_and_fits_the_screen(open_page, size):
+def test_everything_has_a_name_and_fits_the_screen(open_page, run, size):
     page = open_page(size)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    run.session.source = "rtsp://a-camera-with-a-long-name.somewhere.example/and/a/long/address"
+    page.get_by_test_id("connection").get_by_text("a-camera").wait_for()
+    run.session.recordings.with_plain = True
+    page.get_by_test_id("record").click()
+    page.get_by_test_id("recording").wait_for()
+    fits = """() => [...document.querySelectorAll("body *")]
+        .filter((one) => one.checkVisibility() && getComputedStyle(one).opacity !== "0")
+        .filter((one) => !one.closest(".scroll, .look, .connection, .skip, svg"))
+        .filter((one) => one.clientWidth && one.getBoundingClientRect().right > innerWidth + 1)
+        .map((one) => one.outerHTML.slice(0, 200))"""
     tabs = page.get_by_role("tab")
     for index in range(tabs.count()):
         if not tabs.nth(index).is_visible():
@@ -467,7 +582,7 @@ def test_everything_has_a_name_and_fits_the_screen(open_page, size):
                 .map((one) => one.outerHTML)"""
         )
         assert nameless == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(fits) == []
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ class Recordings:
     """What the keys for snapshot and record make: files in the current folder, under names nobody has.
 
     `encoding`    options of the video sink for recordings
+    `made`        the files of all recordings and snapshots, those under way too
     `with_plain`  whether the next recording comes with that of the plain camera: NAME-plain.mp4 beside it
     """
 
@@ -26,7 +27,7 @@ class Recordings:
         self.controls = controls
         self.encoding = encoding or {}
         self.with_plain = False
-        self._made: list[Path] = []
+        self.made: list[Path] = []
         self._recording: list[tuple[Sink, Path]] = []  # the painted one first
         controls.is_recording = lambda: self.recording
 
@@ -45,8 +46,8 @@ class Recordings:
 
     @property
     def files(self) -> list[Path]:
-        """Those that are there, under their final names."""
-        return [path for path in self._made if path.exists()]
+        """Those of `made` that are there, under their final names."""
+        return [path for path in self.made if path.exists()]
 
     def snapshot(self) -> str:
         """Keep the latest picture. Raises `SinkError` before the first, or where it cannot be kept."""
@@ -62,7 +63,7 @@ class Recordings:
         except BaseException:
             sink.abort()
             raise
-        self._made.append(path)
+        self.made.append(path)
         return f"snapshot: {path}"
 
     def record(self) -> str:
@@ -78,7 +79,7 @@ class Recordings:
         begun = [(open_sink(one, **self.encoding), one) for one in paths]
         for sink, one in begun:
             self.live.add(sink, plain=one != path)
-            self._made.append(one)
+            self.made.append(one)
         self._recording = begun
         return f"recording to {_listed(begun)}"
 
@@ -90,7 +91,7 @@ class Recordings:
         for number in itertools.count(1):
             path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
             names = {path, path.with_name(f"{path.stem}-plain{suffix}")}
-            if not any(name.exists() or name in self._made for name in names):
+            if not any(name.exists() or name in self.made for name in names):
                 return path
         raise AssertionError("numbers do not end")
 

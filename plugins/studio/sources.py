@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # how the name of a source that is a file begins, and how many of those are kept
 FILE, MAX_COUNT = "file:", 12
+# what a source is called whose address is a secret
+FIRST = "first"
 # seconds until a video that cannot be read is tried again
 RETRY = 1.0
 
@@ -137,6 +139,14 @@ class SentVideos:
             raise SinkError(f"{name} cannot be deleted: {error.strerror}") from error
 
 
+def shown(name: str) -> str:
+    """What a page calls a source or an output: the file's name without its folder, and of an address the host
+    alone, for the rest may be a password or a key."""
+    if address := re.match(r"([\w.+-]+://)(?:[^/?#]*@)?([^/?#]*)", name):
+        return "".join(address.groups())
+    return re.split(r"[/\\]", name.removeprefix(FILE))[-1] or name
+
+
 def list_sources(session: Session, videos: SentVideos) -> list[dict[str, Any]]:
     """What the run can see through, on or off: what it began with, the cameras by name, the demo, and the
     videos that were sent."""
@@ -154,8 +164,12 @@ def list_sources(session: Session, videos: SentVideos) -> list[dict[str, Any]]:
     found.append({"name": "demo", "title": "Demo", "problem": ""})
     found += [{"name": FILE + name, "title": name, "problem": ""} for name in videos.names()]
     if session.first_source not in {one["name"] for one in found}:
-        found.insert(0, {"name": session.first_source, "title": session.first_source, "problem": ""})
-    return [one | {"on": one["name"] == session.source} for one in found]
+        found.insert(0, {"name": session.first_source, "title": shown(session.first_source), "problem": ""})
+    for one in found:
+        one["on"] = one["name"] == session.source
+        if "://" in one["name"]:  # which may hold a password
+            one["name"] = FIRST
+    return found
 
 
 def switch_source(session: Session, videos: SentVideos, name: str) -> None:
@@ -164,7 +178,7 @@ def switch_source(session: Session, videos: SentVideos, name: str) -> None:
     if name not in {one["name"] for one in list_sources(session, videos)}:
         raise UsageError(f"{name!r} is not a source of this run")
     if not name.startswith(FILE):
-        session.switch_source(name)
+        session.switch_source(session.first_source if name == FIRST else name)
         return
     path = videos.path(name.removeprefix(FILE))
     try:

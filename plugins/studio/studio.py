@@ -22,7 +22,7 @@ from nstfilter.plugins.studio.gallery import Gallery
 from nstfilter.plugins.studio.presets import Preset, Presets
 from nstfilter.plugins.studio.preview import Preview
 from nstfilter.plugins.studio.renders import Renders
-from nstfilter.plugins.studio.sources import FILE, SentVideos
+from nstfilter.plugins.studio.sources import SentVideos, shown
 from nstfilter.plugins.studio.uploads import UploadedStyles
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Studio:
         controls = self.session.controls
         style = controls.style
         recording = controls.recording
+        recorded = {str(path) for path in self.session.recordings.made}
         if recording != (self._recording_since is not None):
             self._recording_since = time.time() if recording else None
         return {
@@ -95,12 +96,12 @@ class Studio:
             "locked": controls.locked,
             "never_plain": controls.never_plain,
             "mixes": controls.paint.model.mixes,
-            "source": self.session.source.removeprefix(FILE),
+            "source": shown(self.session.source),
             "mirrors_preview": self.session.mirrors_preview,
             "outputs": [
-                {"name": sink.name, "state": sink.state}
+                {"name": shown(sink.name), "state": sink.state}
                 for sink in self.session.figures().sinks
-                if sink.state != "closed" and not sink.name.startswith("panel")
+                if sink.state != "closed" and not sink.name.startswith("panel") and sink.name not in recorded
             ],
             "files": [self._file(path) for path in reversed(self.session.recordings.files)],
             "gallery": self.gallery.version,

@@ -161,9 +161,12 @@ const says = (state, text) => {
   connection.lastChild.textContent = text;
 };
 let ended = false;
+let full = "";
 link.on("open", () => (ended = false));
+link.on("hello", () => (full = ""));
+link.on("full", ({ pages }) => (full = `${pages} pages are open already: close one, and this one goes on`));
 link.on("closed", () => {
-  says("lost", ended ? "The run has ended" : "Connection lost, trying again");
+  says("lost", ended ? "The run has ended" : full || "Connection lost, trying again");
   document.body.classList.add("offline");
 });
 link.on("ended", () => (ended = true));

@@ -1,12 +1,13 @@
 // A control for every value of the list that the server sends: sliders, switches, choices.
 
-import { h, button } from "./dom.js";
+import { h, button, kept } from "./dom.js";
 import { link } from "./link.js";
 
 // where the whole range is no use on a slider; any value of it can still be typed
 const USUAL = { size: [160, 720] };
 const LABELS = { keep_colors: "Keep colors", size: "Size", area: "Painted", background: "Behind people", feather: "Edge", face: "Faces", rotate: "Change every" };
-// these stand together, after the others
+// what most people turn stands first, the rest behind a button, and that of people and rooms together
+const FIRST = ["strength", "stability", "size", "keep_colors", "mirror"];
 const PEOPLE = ["area", "background", "feather", "face"];
 // the choices of a text that could be anything
 const CHOICES = {
@@ -170,16 +171,28 @@ class Dials extends HTMLElement {
   connectedCallback() {
     this.controls = new Map();
     this.reset = button("refresh", "All dials to their defaults", { onclick: () => this.defaults(), "data-testid": "reset" });
-    this.append(h("header", {}, h("h2", {}, "Look"), this.reset), h("div.grid"));
+    this.more = h("button.chip", { type: "button", "aria-controls": "dials-rest", "data-testid": "more-dials", onclick: () => this.#unfold(!this.unfolded) }, "More");
+    this.grid = h("div.grid");
+    this.rest = h("div.grid.rest", { id: "dials-rest" });
+    this.append(h("header", {}, h("h2", {}, "Look"), this.more, this.reset), this.grid, this.rest);
+    this.#unfold(kept.get("more-dials", false));
     link.on("hello", () => this.#build());
     link.on("state", () => this.#update());
     link.on("stats", () => this.controls.get("size")?.update(link.state.values.size));
   }
 
+  #unfold(on) {
+    this.unfolded = on;
+    this.rest.hidden = !on;
+    this.more.setAttribute("aria-expanded", String(on));
+    this.more.textContent = on ? "Less" : "More";
+    kept.set("more-dials", on);
+  }
+
   #build() {
-    const grid = this.querySelector(".grid");
     const switches = h("div.switches");
-    grid.replaceChildren(switches);
+    this.grid.replaceChildren();
+    this.rest.replaceChildren();
     this.controls.clear();
     for (const parameter of link.parameters) {
       const kind = parameter.choices.length || CHOICES[parameter.name] ? "nst-choice" : { bool: "nst-switch", float: "nst-dial", int: "nst-dial" }[parameter.type];
@@ -187,13 +200,16 @@ class Dials extends HTMLElement {
       const control = document.createElement(kind).setup(parameter);
       this.controls.set(parameter.name, control);
       if (PEOPLE.includes(parameter.name)) control.classList.add("people");
-      (kind === "nst-switch" ? switches : grid).append(control);
+      (kind === "nst-switch" ? switches : FIRST.includes(parameter.name) ? this.grid : this.rest).append(control);
     }
+    this.grid.append(switches);
   }
 
   #update() {
     const { values } = link.state;
     for (const [name, control] of this.controls) control.update(values[name]);
+    const changed = ([name, { parameter }]) => !FIRST.includes(name) && (values[name] ?? null) !== (parameter.default ?? null);
+    this.more.classList.toggle("changed", [...this.controls].some(changed));
     this.controls.get("feather")?.classList.toggle("idle", values.area === "all" && !values.background);
   }
 

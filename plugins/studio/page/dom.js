@@ -41,6 +41,7 @@ const PATHS = {
   lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
   phone: "M7 3h10v18H7zM11 18h2",
   folder: "M3 6h6l2 2h10v11H3z",
+  mirror: "M9.500 7v10H3zM14.500 7v10H21zM12 4v16",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
 };
 
@@ -57,6 +58,9 @@ export function icon(name) {
 
 export const button = (name, label, attributes = {}, text = "") =>
   h("button." + (text ? "button" : "icon-button"), { type: "button", "aria-label": text ? undefined : label, title: label, ...attributes }, icon(name), text && h("span", {}, text));
+
+/** A message about a file, which may name it already. */
+export const about = (name, message) => (message.includes(name) ? message : `${name}: ${message}`);
 
 let toasts;
 export function toast(text, level = "info") {
@@ -113,6 +117,35 @@ export async function api(path, options = {}) {
   }
   if (!response.ok) throw new Error(answer.error || `the studio answered ${response.status}`);
   return answer;
+}
+
+/** With XMLHttpRequest, which tells how far a large file has come. `aborted` is a signal. */
+export const send = (path, file, { progress, aborted }) =>
+  new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.upload.onprogress = (event) => progress(event.loaded / event.total);
+    request.onloadend = () => {
+      let answer = {};
+      try {
+        answer = JSON.parse(request.responseText);
+      } catch {
+        // no answer
+      }
+      if (request.status >= 200 && request.status < 300) done(answer);
+      else fail(new Error(answer.error || "it could not be sent"));
+    };
+    aborted.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+
+/** A line with a bar for a file on its way, and a button to leave it. */
+export function sending(file) {
+  const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
+  const stop = new AbortController();
+  const leave = button("close", `Do not send ${file.name}`, { onclick: () => stop.abort() });
+  const row = h("div.item", { role: "listitem" }, icon("upload"), h("div.about", {}, h("b", {}, file.name), h("span", {}, `Sending, ${bytes(file.size)}`), bar), leave);
+  return { row, aborted: stop.signal, progress: (part) => (bar.value = part) };
 }
 
 export const post = (path, value) =>

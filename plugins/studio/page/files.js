@@ -1,11 +1,13 @@
 // Pictures and videos to paint with the look of the moment; and what was recorded.
 
-import { h, icon, button, toast, bytes, clock, post, api } from "./dom.js";
+import { h, icon, button, toast, about, bytes, post, api, send, sending } from "./dom.js";
 import { link } from "./link.js";
 
 const SAYS = { waiting: "Waiting", painting: "Painting", paused: "Paused", done: "Done", failed: "Failed" };
 
 class Files extends HTMLElement {
+  #sent = Promise.resolve(); // one after the other: a browser has six connections, and the page needs some
+
   connectedCallback() {
     this.input = h("input.hidden", { type: "file", multiple: true, accept: "image/*,video/*,.mkv", tabIndex: -1, "aria-label": "Pictures and videos to paint", "data-testid": "paint-files" });
     this.input.addEventListener("change", () => this.add([...this.input.files]).then(() => (this.input.value = "")));
@@ -26,33 +28,22 @@ class Files extends HTMLElement {
     link.on("renders", () => this.#draw());
   }
 
-  async add(files) {
-    await Promise.all(files.map((file) => this.#send(file)));
+  add(files) {
+    for (const file of files) {
+      const one = sending(file);
+      this.sending.append(one.row);
+      this.#sent = this.#sent.then(() => this.#send(file, one));
+    }
+    return this.#sent;
   }
 
-  /** With XMLHttpRequest, which tells how far a large file has come. */
-  #send(file) {
-    const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
-    const row = this.sending.appendChild(h("div.item", { role: "listitem" }, h("div.about", {}, h("b", {}, file.name), h("span", {}, `Sending, ${bytes(file.size)}`), bar)));
-    return new Promise((done) => {
-      const request = new XMLHttpRequest();
-      request.open("POST", `/api/renders?name=${encodeURIComponent(file.name)}`);
-      request.upload.onprogress = (event) => (bar.value = event.loaded / event.total);
-      request.onloadend = () => {
-        row.remove();
-        if (request.status !== 201) {
-          let why = "it could not be sent";
-          try {
-            why = JSON.parse(request.responseText).error;
-          } catch {
-            // no answer
-          }
-          toast(`${file.name}: ${why}`, "error");
-        }
-        done();
-      };
-      request.send(file);
-    });
+  async #send(file, { row, aborted, progress }) {
+    try {
+      if (!aborted.aborted) await send(`/api/renders?name=${encodeURIComponent(file.name)}`, file, { progress, aborted });
+    } catch (error) {
+      if (!aborted.aborted) toast(about(file.name, error.message), "error");
+    }
+    row.remove();
   }
 
   #draw() {

@@ -1,6 +1,6 @@
 // Every style, painted on the picture of the moment. A click glides to it.
 
-import { h, icon, button, toast, kept, api } from "./dom.js";
+import { h, icon, button, toast, about, kept, api } from "./dom.js";
 import { link } from "./link.js";
 
 export const DRAG = "application/x-nstfilter-style";
@@ -39,7 +39,7 @@ class Gallery extends HTMLElement {
       try {
         last = await api(`/api/styles?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
       } catch (error) {
-        toast(`${file.name}: ${error.message}`, "error");
+        toast(about(file.name, error.message), "error");
       }
     }
     if (last) {

@@ -20,7 +20,6 @@ export class Link extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => {
       this.open = true;
-      this.#wait = 400;
       if (this.#view) this.#send(this.#view);
       this.#tell("open");
     };
@@ -49,6 +48,7 @@ export class Link extends EventTarget {
   #receive(message) {
     const { type } = message;
     if (type === "hello") {
+      this.#wait = 400;
       Object.assign(this, { parameters: message.parameters, styles: message.styles, state: message.state, stats: message.stats, renders: message.renders });
       for (const style of this.styles) this.thumbs[style.key] = style.version;
       this.#tell("hello");

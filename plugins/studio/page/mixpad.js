@@ -7,16 +7,16 @@ import { DRAG } from "./gallery.js";
 // where the styles stand, by how many there are; x and y from 0 to 1
 const PLACES = {
   1: [[0.5, 0.5]],
-  2: [[0.14, 0.5], [0.86, 0.5]],
-  3: [[0.5, 0.14], [0.14, 0.86], [0.86, 0.86]],
-  4: [[0.14, 0.14], [0.86, 0.14], [0.14, 0.86], [0.86, 0.86]],
+  2: [[0.17, 0.5], [0.83, 0.5]],
+  3: [[0.5, 0.17], [0.17, 0.83], [0.83, 0.83]],
+  4: [[0.17, 0.17], [0.83, 0.17], [0.17, 0.83], [0.83, 0.83]],
 };
 const SVG = "http://www.w3.org/2000/svg";
 
 export function weights(count, x, y) {
   const places = PLACES[count];
   if (count === 2) {
-    const part = Math.min(1, Math.max(0, (x - 0.14) / 0.72));
+    const part = Math.min(1, Math.max(0, (x - 0.17) / 0.66));
     return [1 - part, part];
   }
   const near = places.map(([px, py]) => Math.hypot(x - px, y - py));

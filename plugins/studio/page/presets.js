@@ -1,6 +1,6 @@
 // Nine looks under nine keys: an empty place keeps the look of the moment, a full one brings it back.
 
-import { h, icon, button, toast, api, post } from "./dom.js";
+import { h, icon, button, toast, about, api, post } from "./dom.js";
 import { link } from "./link.js";
 
 class Presets extends HTMLElement {
@@ -62,7 +62,7 @@ class Presets extends HTMLElement {
         const added = await api("/api/presets/import", { method: "POST", body: file });
         toast(added.slot ? `${added.name} is preset ${added.slot}` : `${added.name} was added`);
       } catch (error) {
-        toast(`${file.name}: ${error.message}`, "error");
+        toast(about(file.name, error.message), "error");
       }
     }
     this.input.value = "";
@@ -99,7 +99,7 @@ class Presets extends HTMLElement {
     if (focused) this.places.querySelector(`[data-testid="${focused}"]`)?.focus();
     const others = link.state.presets.filter((preset) => !preset.slot);
     this.others.hidden = !others.length;
-    this.others.replaceChildren(h("option", { value: "" }, "More"), ...others.map((preset) => h("option", { value: preset.key }, preset.name)));
+    this.others.replaceChildren(h("option", { value: "" }, "Others"), ...others.map((preset) => h("option", { value: preset.key }, preset.name)));
   }
 
   #dialog() {

@@ -1,6 +1,6 @@
 // The picture, large: painted, plain, or both on either side of a line.
 
-import { h, icon, button, clock } from "./dom.js";
+import { h, icon, button, clock, kept } from "./dom.js";
 import { link } from "./link.js";
 
 const SHOWS = [
@@ -14,6 +14,7 @@ class Preview extends HTMLElement {
   #split = 0.5;
   #frame = null;
   #drawing = false;
+  #turned = kept.get("mirror-view", null);
 
   connectedCallback() {
     this.canvas = h("canvas", { width: 960, height: 540, "data-testid": "preview", role: "img", "aria-label": "Live picture" });
@@ -41,6 +42,15 @@ class Preview extends HTMLElement {
         h("button", { type: "button", role: "radio", "data-show": name, "data-testid": `show-${name}`, onclick: () => this.show(name) }, label),
       );
     }
+    this.mirror = button("mirror", "See it as in a mirror; nobody else does", {
+      "data-testid": "mirror-view",
+      onclick: () => {
+        this.#turned = !this.#mirrored;
+        kept.set("mirror-view", this.#turned);
+        this.#state();
+        this.#ask(); // again, for a picture that stands still
+      },
+    });
     this.append(
       h(
         "div.frame",
@@ -50,7 +60,7 @@ class Preview extends HTMLElement {
         this.empty,
         h("div.corner.top-left", {}, this.live, this.note),
         h("div.corner.bottom-left", {}, this.stats),
-        h("div.corner.bottom-right", {}, this.shows, button("full", "Full screen (F)", { onclick: () => this.full(), "data-testid": "full" })),
+        h("div.corner.bottom-right", {}, this.shows, this.mirror, button("full", "Full screen (F)", { onclick: () => this.full(), "data-testid": "full" })),
       ),
     );
     this.handle.addEventListener("keydown", (event) => {
@@ -125,6 +135,11 @@ class Preview extends HTMLElement {
     }
   }
 
+  /** As this browser was told, else as the run says: cameras are. */
+  get #mirrored() {
+    return this.#turned ?? link.state?.mirrors_preview ?? false;
+  }
+
   #draw(painted, plain) {
     const first = painted ?? plain;
     if (!first) return;
@@ -136,11 +151,21 @@ class Preview extends HTMLElement {
       this.style.setProperty("--ratio", `${first.width} / ${first.height}`);
       this.style.setProperty("--aspect", first.width / first.height);
     }
-    context.drawImage(first, 0, 0);
+    context.save();
+    const turned = this.#mirrored;
+    const draw = (image) => {
+      if (turned) context.setTransform(-1, 0, 0, 1, canvas.width, 0);
+      context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    };
+    draw(first);
     if (painted && plain) {
-      const left = Math.round(this.#split * canvas.width);
-      if (left) context.drawImage(plain, 0, 0, left, plain.height, 0, 0, left, canvas.height);
+      context.resetTransform();
+      context.beginPath();
+      context.rect(0, 0, Math.round(this.#split * canvas.width), canvas.height);
+      context.clip();
+      draw(plain);
     }
+    context.restore();
     painted?.close();
     plain?.close();
   }
@@ -154,7 +179,7 @@ class Preview extends HTMLElement {
 
   #figures() {
     const { rate, latency_ms: latency, size, dropped, captured } = link.stats;
-    const words = [`${rate.toFixed(0)} fps`];
+    const words = [`${rate.toFixed(rate < 9.5 ? 1 : 0)} fps`];
     if (latency !== null) words.push(`${latency} ms`);
     if (size) words.push(`${size} px`);
     if (captured > 30 && dropped / captured > 0.005) words.push(`${Math.round((100 * dropped) / captured)} % dropped`);
@@ -162,7 +187,9 @@ class Preview extends HTMLElement {
   }
 
   #state() {
-    const { plain, card, recording, never_plain: never } = link.state;
+    const { plain, card, recording, recording_plain: both, never_plain: never } = link.state;
+    this.mirror.setAttribute("aria-pressed", String(this.#mirrored));
+    this.both = both;
     const out = plain && !card && !never;
     const alone = this.#show !== "painted" || (plain && never);
     this.classList.toggle("covered", card);
@@ -176,7 +203,7 @@ class Preview extends HTMLElement {
 
   #since() {
     const since = link.state?.recording_since;
-    if (since) this.live.lastChild.textContent = clock(Date.now() / 1000 - since);
+    if (since) this.live.lastChild.textContent = clock(Date.now() / 1000 - since) + (this.both ? ", and the plain camera" : "");
   }
 }
 

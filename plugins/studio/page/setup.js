@@ -1,6 +1,6 @@
 // Where the frames go, and what else can steer the run: a phone, OSC, MIDI, other programs.
 
-import { h, icon, button, toast, api, post } from "./dom.js";
+import { h, icon, button, toast, api, post, send, sending } from "./dom.js";
 import { link } from "./link.js";
 import { label, shown } from "./dials.js";
 import { midi } from "./midi.js";
@@ -33,12 +33,16 @@ class Setup extends HTMLElement {
     this.osc = h("div");
     this.midi = h("div", { "data-testid": "midi" });
     this.checks = h("div.list", { "data-testid": "checks" });
-    this.sources = h("select", { "aria-label": "Source", "data-testid": "source" });
-    this.sources.addEventListener("change", () => this.#source());
+    this.sources = h("div.sources", { role: "list", "aria-label": "Sources", "data-testid": "sources" });
+    this.sending = h("div.list", { role: "list", "aria-label": "Videos being sent" });
+    this.video = h("input.hidden", { type: "file", accept: "video/*,.mkv", tabIndex: -1, "aria-label": "Video to see through", "data-testid": "source-file" });
+    this.video.addEventListener("change", () => this.#send(this.video.files[0]));
     this.append(
       h("h2", {}, "What it sees"),
       this.sources,
-      h("h2", {}, "Who sees it"),
+      this.sending,
+      this.video,
+      h("h2", {}, "Where it goes"),
       this.outputs,
       h("h2", {}, "Phone, OBS and buttons"),
       this.remote,
@@ -70,10 +74,15 @@ class Setup extends HTMLElement {
   }
 
   #state() {
-    const text = JSON.stringify(link.state.outputs);
+    const { outputs, with_plain: plain, source } = link.state;
+    const text = JSON.stringify([outputs, plain]);
     if (this.seen && text !== this.outputsShown) {
       this.outputsShown = text;
-      api("/api/outputs").then(({ outputs }) => this.#drawOutputs(outputs), () => {});
+      api("/api/outputs").then((answer) => this.#drawOutputs(answer.outputs), () => {});
+    }
+    if (this.seen && source !== this.sourceShown) {
+      this.sourceShown = source;
+      api("/api/sources").then((answer) => this.#drawSources(answer.sources), () => {});
     }
     for (const cell of this.osc.querySelectorAll("[data-value]")) cell.textContent = this.#value(cell.dataset.value);
   }
@@ -88,18 +97,48 @@ class Setup extends HTMLElement {
   }
 
   #drawSources(sources) {
-    this.sources.replaceChildren(...sources.map(({ name, title, problem, on }) => h("option", { value: name, disabled: Boolean(problem) && !on, selected: on }, problem ? `${title} (${problem})` : title)));
+    this.sources.replaceChildren(
+      ...sources.map(({ name, title, problem, on }) => {
+        const isFile = name.startsWith("file:");
+        const choose = h(
+          "button.source",
+          { type: "button", "aria-pressed": String(on), disabled: Boolean(problem) && !on, "data-testid": `source-${name}`, onclick: () => this.#choose(name) },
+          icon(isFile ? "files" : "camera"),
+          h("div.about", {}, h("b", {}, title), problem && h("span", {}, problem)),
+          on && icon("check"),
+        );
+        const remove = isFile && !on && button("close", `Delete ${title}`, { "data-testid": `delete-${name}`, onclick: () => this.#remove(name) });
+        return h("div.source-row", { role: "listitem" }, choose, remove);
+      }),
+      h("div.source-row", { role: "listitem" }, h("button.source.add", { type: "button", onclick: () => this.video.click() }, icon("upload"), h("div.about", {}, h("b", {}, "A video file")))),
+    );
   }
 
-  async #source() {
-    this.sources.disabled = true;
+  async #choose(name) {
+    for (const one of this.sources.querySelectorAll("button")) one.disabled = true; // a camera takes a while
+    await this.#do(() => post("/api/sources", { name }));
+  }
+
+  #remove(name) {
+    return this.#do(() => api(`/api/sources/${encodeURIComponent(name)}`, { method: "DELETE" }));
+  }
+
+  async #send(file) {
+    if (!file) return;
+    const { row, aborted, progress } = sending(file);
+    this.sending.append(row);
+    await this.#do(() => send(`/api/sources/send?name=${encodeURIComponent(file.name)}`, file, { progress, aborted }), aborted);
+    row.remove();
+    this.video.value = "";
+  }
+
+  async #do(work, aborted) {
     try {
-      this.#drawSources((await post("/api/sources", { name: this.sources.value })).sources);
+      this.#drawSources((await work()).sources);
     } catch (error) {
-      toast(error.message, "error");
+      if (!aborted?.aborted) toast(error.message, "error");
       await this.show();
     }
-    this.sources.disabled = false;
   }
 
   #drawOutputs(outputs) {
