@@ -17,6 +17,7 @@ Every message is one line: what is wrong, what was expected, what to do.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -26,13 +27,21 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def without_secrets(text: str) -> str:
+    """`text` with less of the addresses in it: no user and password, and of an RTMP path not the last part,
+    which is the key to a channel."""
+    text = re.sub(r"://[^\s'\"]*@", "://", text)
+    return re.sub(r"(rtmps?://[^/\s]+/[^/\s]+)/[^\s'\";,]+", r"\1/...", text, flags=re.IGNORECASE)
+
+
 class NstfilterError(Exception):
-    """Base of all errors raised on purpose. `exit_code` is that of the command line."""
+    """Base of all errors raised on purpose. `exit_code` is that of the command line. Its text is one line,
+    without the secrets of addresses, whoever wrote them into it."""
 
     exit_code = 1
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return without_secrets(one_line(super().__str__()))
 
 
 class UsageError(NstfilterError, ValueError):

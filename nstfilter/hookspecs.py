@@ -50,6 +50,12 @@ def register_sinks(register: Register) -> None:
 
 
 @hookspec
+def register_microphones(register: Register) -> None:
+    """Register where the sound of live runs comes from: `open(target, **options)` returns a `Microphone`,
+    open."""
+
+
+@hookspec
 def register_models(register: Register) -> None:
     """Register style models: `open(target, **options)` returns a `StyleModel`."""
 

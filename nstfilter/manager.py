@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nstfilter.jobs.task import Executor
     from nstfilter.models import StyleModel
     from nstfilter.people import Segmenter
-    from nstfilter.streams import Sink, Source
+    from nstfilter.streams import Microphone, Sink, Source
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
@@ -163,9 +163,9 @@ class PluginManager:
     """The plugins of one process.
 
     `statuses`   one for each plugin found: whether it was loaded, or the error that kept it out
-    `sources`, `sinks`, `models`, `packs`, `segmenters`, `executors`   what the plugins registered, a
-                 `Registry` each
-    `registries` the same six by the name of their hook
+    `sources`, `sinks`, `microphones`, `models`, `packs`, `segmenters`, `executors`   what the plugins
+                 registered, a `Registry` each
+    `registries` the same seven by the name of their hook
     """
 
     def __init__(self) -> None:
@@ -174,6 +174,7 @@ class PluginManager:
         self.statuses: list[PluginStatus] = []
         self.sources = Registry("source", self.statuses)
         self.sinks = Registry("sink", self.statuses)
+        self.microphones = Registry("microphone", self.statuses)
         self.models = Registry("model", self.statuses)
         self.packs = Registry("style pack", self.statuses)
         self.segmenters = Registry("segmenter", self.statuses)
@@ -181,6 +182,7 @@ class PluginManager:
         self.registries = {
             "register_sources": self.sources,
             "register_sinks": self.sinks,
+            "register_microphones": self.microphones,
             "register_models": self.models,
             "register_styles": self.packs,
             "register_segmenters": self.segmenters,
@@ -319,6 +321,18 @@ def open_sink(target: str | os.PathLike[str], **options: Any) -> Sink:
     sink.name = sink.name or os.fspath(target)
     sink.reopen = sink.reopen or partial(open_sink, target, **options)
     return sink
+
+
+def open_microphone(target: str, **options: Any) -> Microphone:
+    """A microphone: `mic`, `mic:1`, `mic:NAME`, or what a plugin offers. Close it.
+
+    Raises `UnknownNameError`, `SourceError`, or `MissingLibraryError` when what it needs is not installed.
+    """
+    from nstfilter.streams import Microphone
+
+    microphone: Microphone = _open(manager().microphones, target, Microphone, options)
+    microphone.reopen = microphone.reopen or partial(open_microphone, target, **options)
+    return microphone
 
 
 def open_model(target: str | os.PathLike[str], **options: Any) -> StyleModel:

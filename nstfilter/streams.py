@@ -1,4 +1,4 @@
-"""What a frame is, and the contracts of sources and sinks.
+"""What a frame is, and the contracts of sources, sinks and microphones.
 
 A source is opened by its plugin, iterated once and closed. A sink is opened with the stream's description,
 written to, and then either closed (the result appears under its final name) or aborted (it does not).
@@ -28,6 +28,8 @@ class Frame:
     `duration`  how long, in the same units; None where the stream does not say
     `captured`  `time.monotonic()` at capture, in seconds; None for files
     `overlay`   lines that a sink which only the user sees may write over the picture
+    `sound`     NxC float32 from -1 to 1, as `StreamInfo.sound` says: what follows the sound of the frames
+                before, and is heard up to this one or a little less far; None where there is nothing new
     """
 
     image: np.ndarray
@@ -35,6 +37,7 @@ class Frame:
     duration: int | None = None
     captured: float | None = None
     overlay: tuple[str, ...] = ()
+    sound: np.ndarray | None = None
 
 
 class Change(str):
@@ -47,6 +50,14 @@ class Closed(Exception):  # noqa: N818  (not an error)
 
 
 @dataclass(frozen=True, slots=True)
+class SoundInfo:
+    """Sound of `channels` (1 or 2), each of `rate` samples a second."""
+
+    rate: int = 48_000
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
     """What is known of a stream before its first frame; what a file's header claims may be wrong.
 
@@ -56,6 +67,7 @@ class StreamInfo:
     `frames`           how many frames to expect; None when unknown
     `live`             whether frames arrive whether or not they are wanted
     `origin`           the file whose sound, subtitles and tags belong to this stream
+    `sound`            what `Frame.sound` holds; None where there is none
     `details`          whatever else a plugin's source wants its own sink to know
     """
 
@@ -66,6 +78,7 @@ class StreamInfo:
     frames: int | None = None
     live: bool = False
     origin: Path | None = None
+    sound: SoundInfo | None = None
     details: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -166,6 +179,60 @@ class Source(ABC):
         self.close()
 
 
+class Microphone(ABC):
+    """Where the sound of a live run comes from.
+
+    A plugin derives from this class. Its `__init__` opens the device, sets `info` and `name`, and raises
+    `SourceError` where it cannot. The run iterates it once, in a thread of its own.
+
+    `info`    what it gives; set before `__init__` returns
+    `name`    what messages call it
+    `reopen`  opens it again after it failed, as when it was unplugged; `open_microphone` sets it unless the
+              microphone has set its own
+    """
+
+    info: SoundInfo
+    name: str
+    reopen: Callable[[], Microphone] | None = None
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._closing = threading.Lock()
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Blocks of NxC float32 from -1 to 1, some 20 milliseconds each, and the `time.monotonic()` at which
+        the first sample of each was heard. Ends early once the microphone is closed. Raises `SourceError`
+        where there is no more sound; `close` and, after a pause, `reopen` are called then."""
+        for block in self._blocks():
+            if self.closed:
+                return
+            yield block
+
+    def close(self) -> None:
+        """Release the device. Safe to call twice, and from any thread while another one reads."""
+        with self._closing:
+            if self.closed:
+                return
+            self.closed = True
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _blocks(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield every block, as `__iter__` describes; returns soon after `_close` was called."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Release the device. Called once, possibly while another thread is inside `_blocks`."""
+
+
 class Sink(ABC):
     """Where frames go: a file, a virtual camera, a window.
 
@@ -180,6 +247,7 @@ class Sink(ABC):
     `audience`     who sees it: "user", nobody else, as in a preview; "others", at once, as in a call or a
                    stream; "file", whoever opens the result. Behind the privacy card a live run goes on for
                    the user alone; it asks before it ends where others see it, and then waits for files only
+    `takes_sound`  whether it writes `Frame.sound`; only then do frames carry any
     `warnings`     one line for each thing the user should know; printed at the end
     `stalls`       as a source's: whether writing may wait for somebody else without end
     `state`        "new", "open", "closed" or "aborted"
@@ -189,6 +257,7 @@ class Sink(ABC):
     reopen: Callable[[], Sink] | None = None
     main_thread = False
     stalls = False
+    takes_sound = False
     audience: Literal["user", "others", "file"] = "file"
 
     def __init__(self) -> None:

@@ -103,10 +103,10 @@ def find(target: str, found: list[Camera]) -> Camera:
         if not real:
             raise SourceError(f"no webcam was found; plug one in, or try --from demo{_there(found)}")
         return real[0]
-    chosen = [camera for camera in found if str(camera.index) == target]
+    chosen = [camera for camera in found if target in (str(camera.index), camera.path)][:1]
     if not chosen and os.sep in target:
         path = os.path.realpath(target)  # /dev/v4l/by-id/... are links
-        chosen = [camera for camera in found if camera.path in (target, path)]
+        chosen = [camera for camera in found if camera.path == path]
     elif not chosen:
         wanted = target.casefold()
         chosen = [camera for camera in found if camera.name.casefold() == wanted] or [

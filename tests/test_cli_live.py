@@ -29,6 +29,7 @@ from nstfilter.hookspecs import hookimpl
 from nstfilter.live.actions import HELP
 from nstfilter.live.last_style import last_style
 from nstfilter.manager import manager
+from nstfilter.streams import Microphone, SoundInfo
 from nstfilter.testing import FakeModel, MemorySink, MemorySource
 
 ROOT = Path(__file__).parents[1]
@@ -73,10 +74,33 @@ class Devices:
         register("virtualcam", virtualcam)
         register("preview", preview)
 
+    @hookimpl
+    def register_microphones(self, register):
+        opened = self.opened
+
+        class Hum(Microphone):
+            """20 milliseconds after the others, of 0.5."""
+
+            info, name = SoundInfo(48_000, 1), "a hum"
+
+            def _blocks(self):
+                while not self.closed:
+                    time.sleep(0.02)
+                    yield np.full((960, 1), 0.5, np.float32), time.monotonic() - 0.02
+
+            def _close(self):
+                opened["hum"] = False
+
+        def hum(target):
+            self.opened["hum"] = True
+            return Hum()
+
+        register("hum", hum)
+
 
 @pytest.fixture
 def devices(monkeypatch, fresh_manager):
-    monkeypatch.setenv("NSTFILTER_DISABLE_PLUGINS", "bundled_styles,webcam,virtualcam,preview")
+    monkeypatch.setenv("NSTFILTER_DISABLE_PLUGINS", "bundled_styles,webcam,virtualcam,preview,microphone")
     devices = Devices()
     assert manager().load("devices", lambda: devices).error is None
     monkeypatch.setattr(preview_display, "why_no_window", lambda: "there is no display here")
@@ -143,6 +167,57 @@ def test_json_says_how_it_went_and_the_readme_what_it_says(live):
     page = (ROOT / "docs/live.md").read_text("utf-8")
     written = page.partition("`live --json`")[2]
     assert set(said) | set(sink) <= set(re.findall(r"`(\w+)`", written))
+
+
+def test_recordings_have_sound(live, devices):
+    result = live(
+        "--from", video("a.mp4", 20), "--to", "b.mp4", "--record-input", "c.mkv", "--sound", "hum", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sound"] == "a hum"
+    assert devices.opened["hum"] is False
+    for name, codec in (("b.mp4", "aac"), ("c.mkv", "opus")):
+        with av.open(name) as container:
+            (stream,) = container.streams.audio
+            assert stream.codec_context.name == codec
+            assert max(np.abs(frame.to_ndarray()).max() for frame in container.decode(stream)) > 0.2
+
+
+def test_a_microphone_that_is_not_there_is_a_line_and_what_was_opened_is_closed(live, devices):
+    result = live("--from", video("a.mp4"), "--to", "b.mp4", "--sound", "hmu")
+    assert "no microphone is called 'hmu'; did you mean 'hum'" in str(result.exception)
+    result = live("--from", "a.mp4", "--to", "none/b.mp4", "--sound", "hum")
+    assert "there is no folder none" in str(result.exception)
+    assert not devices.opened.get("hum")
+    assert listing() == ["a.mp4"]
+
+
+def test_json_has_the_size_that_is_put_out(live):
+    said = json.loads(live("--from", video("a.mp4"), "--to", "b.mp4", "--crop", "1:1", "--json").stdout)
+    assert (said["width"], said["height"]) == pictures("b.mp4")[0].shape[1::-1] == (48, 48)
+
+
+def test_the_secrets_of_an_address_are_in_no_message(live, devices):
+    index = manager().sources.registrations.index(manager().sources.named("stream"))
+    manager().sources.registrations[index] = replace(
+        manager().sources.registrations[index], open=lambda target: MemorySource([FRAME] * 6)
+    )
+    result = live("--from", "rtsp://me:pass@host/1?key=no", "--to", "b.mp4", "--json")
+    assert json.loads(result.stdout)["from"] == "rtsp://host/1"
+    assert "pass" not in result.output
+    for words in (["--from", "rtxp://me:pass@host/1"], ["--to", "rtmp://h/a/KEY", "--to", "rtmp://h/a/KEY"]):
+        line = str(live(*words, "--model", "cheap").exception)
+        assert "://h" in line
+        assert "pass" not in line
+        assert "KEY" not in line
+
+
+def test_numbered_pictures_are_of_the_quality_asked_for(live):
+    video("a.mp4")
+    for quality in ("5", "95"):
+        Path(quality).mkdir()
+        assert live("--from", "a.mp4", "--to", f"{quality}/%03d.jpg", "--quality", quality).exit_code == 0
+    assert Path("5/001.jpg").stat().st_size < Path("95/001.jpg").stat().st_size
 
 
 def test_the_plain_camera_is_recorded_beside_the_painted_one(live):
@@ -283,6 +358,11 @@ def test_without_a_virtual_camera_there_is_advice_only_where_none_was_asked_for(
     monkeypatch.setattr(MemorySink, "_open", open)
     assert "--to preview" in live().exception.__notes__[0]
     assert not hasattr(live("--to", "virtualcam").exception, "__notes__")
+    monkeypatch.undo()
+    Path("b.mp4").touch()
+    failure = live("--record-input", "b.mp4").exception
+    assert "b.mp4 exists" in str(failure)
+    assert not hasattr(failure, "__notes__")
 
 
 def test_a_sink_that_fails_for_good_is_told_after_the_rest_was_kept(live, devices):

@@ -33,6 +33,7 @@ TEXTS = [
 TESTED_ELSEWHERE = {
     "nstfilter/__init__.py": "here",
     "nstfilter/hookspecs.py": "here, and every hook in test_manager.py",
+    "nstfilter/cli/live_report.py": "test_cli_live.py: what is printed, and --json",
     "nstfilter/cli/options.py": "test_cli_apply.py, test_cli_live.py: each option",
     "nstfilter/graphics/display.py": "test_plugin_preview.py: with and without a display",
     "nstfilter/jobs/task.py": "the contract; test_jobs_work.py, test_plugin_local.py",

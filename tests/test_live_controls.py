@@ -258,7 +258,7 @@ def test_number_keys_are_the_favorites(make, clock):
 
 def test_switches_are_set_and_given_by_name(make):
     recording = []
-    controls = make(handlers={"record": lambda: recording.append(1)})
+    controls = make(handlers={"record": lambda: recording.append(1)}, sound=True)
     controls.is_recording = lambda: len(recording) % 2 == 1
     for name in SWITCHES:
         before = controls.get(name)
@@ -268,6 +268,29 @@ def test_switches_are_set_and_given_by_name(make):
         assert controls.get(name) == controls.state()[name] == (not before)
     with pytest.raises(UsageError, match="true or false"):
         controls.set("card", "on")
+
+
+def test_where_there_is_no_sound_there_is_nothing_to_mute(make):
+    said = []
+    controls = make(say=said.append)
+    controls.press("u")
+    assert (controls.muted, said) == (False, ["mute is not there in this run"])
+
+
+def test_the_next_background_is_the_one_after_that_of_the_panel(make):
+    controls = make()
+    controls.paint = SimpleNamespace(background=None)
+    seen = []
+    for _ in range(3):
+        controls.do("background")
+        seen.append(controls.paint.background)
+    assert seen == ["blur", "plain", None]
+    controls.paint.background = "blur"  # by the panel
+    controls.do("background")
+    assert controls.paint.background == "plain"
+    controls.paint.background = np.zeros((2, 2, 3), np.uint8)
+    controls.do("background")
+    assert controls.paint.background is None
 
 
 def test_a_style_added_in_mid_run_is_in_the_ring(make):

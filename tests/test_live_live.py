@@ -3,14 +3,17 @@ from __future__ import annotations
 import signal
 import threading
 from fractions import Fraction
+from time import sleep
 
 import numpy as np
 import pytest
 
 from nstfilter.errors import SinkError, SourceError
+from nstfilter.live.capture import Capture
 from nstfilter.live.governor import Governor
 from nstfilter.live.letterbox import Crop
 from nstfilter.live.live import HOLD, Live
+from nstfilter.live.mailbox import Switch
 from nstfilter.live.ticker import STEPS
 from nstfilter.manager import open_sink, open_source
 from nstfilter.streams import Closed, Frame
@@ -168,6 +171,82 @@ def test_a_sink_that_hangs_is_spoken_of_and_left_behind(clock):
     assert np.diff(good.device.times) == pytest.approx(1 / 30)
     assert clock.now() < 6.6
     clock.sleep(3)
+
+
+def test_a_sink_whose_opening_again_hangs_is_spoken_of_and_does_not_hold_up_the_end(clock):
+    class Slow(FakeDevice):
+        hung = False
+
+        def _open(self, info):
+            self.clock.condition().wait_for(lambda: not Slow.hung)
+            super()._open(info)
+
+    said, good, slow = [], FakeDevice(clock), Slow(clock)
+    slow.reopen = lambda: Slow(clock, device=slow.device)
+    live = Live(FakeCamera(clock), darker, [slow, good], clock=clock, say=said.append)
+    clock.at(1.0, lambda: setattr(Slow, "hung", True))
+    clock.at(1.0, slow.break_off)
+    clock.at(1.2, slow.mend)
+    clock.at(6.017, live.stop)
+    clock.at(8.0, lambda: setattr(Slow, "hung", False))  # so that its thread ends
+    with pytest.raises(SinkError, match="the device is gone"):
+        live.run()
+    assert said[1:] == ["slow has taken no frame for 2 seconds; the others go on"]
+    assert live.figures().sinks[0].state == "stuck"
+    assert clock.now() < 6.6
+    clock.sleep(3)
+
+
+def test_a_sink_whose_opening_again_hung_for_a_while_is_back(clock):
+    class Slow(FakeDevice):
+        def _open(self, info):
+            if self.device.opened:
+                self.clock.sleep(4)
+            super()._open(info)
+
+    said, slow = [], Slow(clock)
+    slow.reopen = lambda: Slow(clock, device=slow.device)
+    live = Live(FakeCamera(clock), darker, [slow], clock=clock, say=said.append)
+    clock.at(1.0, slow.break_off)
+    clock.at(1.2, slow.mend)
+    clock.at(9.017, live.stop)
+    live.run()
+    assert said[1:] == ["slow has taken no frame for 2 seconds; the others go on", "slow is back"]
+    assert slow.device.opened == 2
+    assert slow.device.times[-1] > 8.9
+
+
+def test_the_last_words_of_a_source_are_taken_once_whichever_thread_closes_it(clock):
+    class Talking(FakeCamera):
+        @property
+        def warnings(self):
+            sleep(0.005)  # for the other thread to look too
+            return self.lines
+
+        @warnings.setter
+        def warnings(self, lines):
+            self.lines = lines
+
+    source = Talking(clock)
+    source.warnings = ["a torn picture"]
+    capture = Capture(source, clock, Switch(clock.condition()), print)
+    threads = [threading.Thread(target=capture.close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert capture.warnings == ["a torn picture"]
+
+
+def test_a_recording_that_gets_no_frame_is_said(clock):
+    said, recording = [], FakeDevice(clock)
+    live = Live(FakeCamera(clock), darker, [FakeDevice(clock)], clock=clock, say=said.append)
+    seen = []
+    clock.at(1.0, lambda: live.add(recording))
+    clock.at(1.001, lambda: seen.append(live.remove(recording)))
+    clock.at(2.017, live.stop)
+    live.run()
+    assert (seen, said) == ([False], ["fakedevice: no frame came, and so there is no file"])
 
 
 def test_sinks_whose_users_close_them_end_the_run_once_all_are(clock):
@@ -877,8 +956,8 @@ class Endless(MemorySource):
         super().__init__([np.full((48, 64, 3), 150, np.uint8)] * 100_000)
 
 
-@pytest.mark.parametrize("time", range(3))
-def test_it_can_be_stopped_from_another_thread_and_run_again(time):
+@pytest.mark.parametrize("_", range(3))
+def test_it_can_be_stopped_from_another_thread_and_run_again(_):
     sink, painted = MemorySink(), threading.Event()
     live = Live(Endless(), lambda image: painted.set() or image, [sink])
     thread = threading.Thread(target=lambda: (painted.wait(10), live.stop()))

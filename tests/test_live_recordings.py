@@ -22,7 +22,7 @@ class FakeLive:
     """A run that only keeps which sinks it was given; the real one is in test_cli_live.py."""
 
     def __init__(self):
-        self.picture, self.sinks, self.states, self.plain = PICTURE, [], {}, []
+        self.picture, self.sinks, self.states, self.plain, self.begun = PICTURE, [], {}, [], True
 
     def snapshot(self):
         return self.picture
@@ -33,6 +33,7 @@ class FakeLive:
 
     def remove(self, sink):
         self.sinks.remove(sink)
+        return self.begun
 
     def state(self, sink):
         return self.states.get(sink, "open") if sink in self.sinks else None
@@ -119,6 +120,12 @@ def test_that_of_the_plain_camera_ends_where_the_painting_failed(recordings):
     recordings.record()
     assert len(recordings.live.sinks) == 2  # the two that were begun now
     assert recordings.recording
+
+
+def test_a_recording_that_ends_before_its_first_frame_is_not_called_one(recordings):
+    recordings.live.begun = False
+    recordings.record()
+    assert recordings.record() == "recording ends before its first frame"
 
 
 def test_a_recording_that_cannot_be_begun_is_none_and_the_key_begins_another(recordings):

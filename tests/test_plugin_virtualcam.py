@@ -397,6 +397,19 @@ class TestGuard:
         sink.close()
         assert gone == ["camera", "guard"]
 
+    def test_the_guard_goes_also_when_the_camera_cannot_be_closed(self, device, fake, monkeypatch):
+        def fail(camera):
+            raise OSError("the driver is gone")
+
+        gone = []
+        monkeypatch.setattr(fake, "close", fail)
+        monkeypatch.setattr(Guard, "close", lambda guard: gone.append("guard"))
+        sink = sink_on(device.camera)
+        sink.open(INFO)
+        with pytest.raises(OSError, match="the driver is gone"):
+            sink.close()
+        assert gone == ["guard"]
+
     def test_a_device_that_is_gone_is_said(self, device, tmp_path):
         (tmp_path / "video10").unlink()
         assert "cannot be opened" in refusal(sink_on(device.camera))

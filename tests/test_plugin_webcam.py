@@ -235,6 +235,12 @@ def test_a_number_may_be_part_of_a_name():
     assert find("920", [camera]) == camera
 
 
+def test_an_identifier_that_is_no_path_is_one_too():
+    """As on macOS."""
+    cameras = [Camera(0, "FaceTime HD", "0x1420000005ac8600"), Camera(1, "BRIO", "0x2000046d085e")]
+    assert find("0x2000046d085e", cameras) == cameras[1]
+
+
 def test_a_link_is_followed(tmp_path):
     camera = Camera(0, "Logitech", str(tmp_path / "video0"))
     (tmp_path / "by-id").symlink_to(tmp_path / "video0")

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstfilter.cli.live_report import facts, summary
 from nstfilter.cli.options import complete_style, option
 from nstfilter.cli.output import warn
 from nstfilter.errors import NstfilterError, UsageError
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nstfilter.live.letterbox import Crop
-    from nstfilter.live.stats import Figures
     from nstfilter.manager import Registry
     from nstfilter.packs.style import StyleMix
     from nstfilter.streams import Source
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 # pixels each way, and frames a second, that can be meant
 SIDES, RATES = (64, 4096), (1, 240)
 DAY = 24 * 3600.0
-# what the figures count, and --json tells
-COUNTS = ("captured", "painted", "shown", "dropped", "ticks", "repeated", "skipped")
 
 
 def live(
@@ -133,6 +132,16 @@ def live(
     record_input: Annotated[
         str | None, typer.Option(help="Record the plain camera as well.", metavar="FILE")
     ] = None,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            help="Record sound as well: mic, the microphone that the system uses, or mic:1, mic:NAME.",
+            metavar="MICROPHONE",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="1 to 100, of recordings as numbered JPEG or WebP pictures.")
+    ] = None,
     crf: Annotated[
         int | None, typer.Option(help="Constant rate factor of recordings: smaller is better.")
     ] = None,
@@ -162,7 +171,7 @@ def live(
     from nstfilter.live.live import Live
     from nstfilter.live.recordings import Recordings
     from nstfilter.live.session import Session
-    from nstfilter.manager import manager, open_sink
+    from nstfilter.manager import manager, open_microphone, open_sink
     from nstfilter.models import allowed_threads, spare_threads
 
     chosen = _chosen(styles)
@@ -184,7 +193,7 @@ def live(
         device=device,
         threads=_threads(model, threads),
     )
-    with _open_source(source, shape, rate) as camera:
+    with _open_source(source, shape, rate) as camera, ExitStack() as opened:
         status = StatusLine(lambda: "   ".join(controls.status(run.figures())))
         session = Session(
             source, model, on_address=partial(_show_page, as_json, open_page), preview_mirror=preview_mirror
@@ -197,13 +206,15 @@ def live(
             favorites=chosen or _names(),
             mirror=mirror,
             never_plain=never_plain,
+            sound=sound is not None,
             on_air=lambda: run.on_air,
             say=session.say,
         )
         controls.set("glide", glide)
         controls.set("rotate", rotate)
         controls.set("fit", fit)
-        encoding = {name: value for name, value in (("crf", crf), ("codec", codec)) if value is not None}
+        encoding = {"crf": crf, "codec": codec, "quality": quality}
+        encoding = {name: value for name, value in encoding.items() if value is not None}
         options = {
             **encoding,
             "session": session,
@@ -212,10 +223,12 @@ def live(
             "on_key": controls.press,
             "mirror": camera.info.live if preview_mirror is None else preview_mirror,
         }
+        sinks = [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets]
+        microphone = opened.enter_context(open_microphone(sound)) if sound is not None else None
         run = session.live = Live(
             camera,
             controls,
-            [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets],
+            sinks,
             size=shape,
             crop=part,
             rate=rate,
@@ -224,10 +237,13 @@ def live(
             record=open_sink(record_input, **_taken(manager().sinks, record_input, options))
             if record_input
             else None,
+            microphone=microphone,
             overlay=controls.describe,
             say=session.say,
         )
-        recordings = session.recordings = Recordings(run, controls, encoding)
+        recordings = session.recordings = Recordings(
+            run, controls, _taken(manager().sinks, "a.mp4", encoding)
+        )
         controls.handlers |= {"snapshot": recordings.snapshot, "record": recordings.record, "quit": run.stop}
 
         typed = TypedText(KEYS)
@@ -254,15 +270,25 @@ def live(
     for warning in run.warnings:
         warn(warning)
     files = [str(path) for path in (*recordings.files, *run.kept)]
-    facts = _facts(run.figures(), run.warnings, files, failure)
+    told = facts(run.figures(), run.warnings, files, failure)
     if as_json:
-        width, height = shape or (camera.info.width, camera.info.height)
-        about = {"from": source, "style": (controls.style or mix).spelled, "model": paint.model.name}
-        print(json.dumps(about | {"width": width, "height": height, "fps": float(rate)} | facts, indent=2))
-    elif facts["ticks"]:
-        print("\n".join(_summary(facts)))
+        about = {
+            "from": session.first_source,
+            "sound": microphone.name if microphone else None,
+            "style": (controls.style or mix).spelled,
+            "model": paint.model.name,
+            "width": run.info.width,
+            "height": run.info.height,
+            "fps": float(rate),
+        }
+        print(json.dumps(about | told, indent=2))
+    elif told["ticks"]:
+        print("\n".join(summary(told)))
     if failure:
-        if not to:
+        unopened = [
+            sink["name"] for sink in told["sinks"] if sink["state"] == "failed" and not sink["written"]
+        ]
+        if not to and "virtualcam" in unopened:
             failure.add_note("without a virtual camera, --to preview shows a window and --to FILE records")
         raise failure
 
@@ -356,12 +382,14 @@ def _check(source: str, targets: list[str], record_input: str | None) -> None:
         sinks.resolve(target)
         if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
             raise UsageError(f"{target} is the input itself; give the recording another name")
-    places = Counter(target if sinks.named(target) else os.path.realpath(target) for target in everywhere)
+    named = [bool(sinks.named(target)) or "://" in target for target in everywhere]
+    places = Counter(
+        target if is_name else os.path.realpath(target)
+        for target, is_name in zip(everywhere, named, strict=True)
+    )
     for place, count in places.items():
         if count > 1:
-            scheme, is_address, _ = place.partition("://")
-            shown = f"{scheme}://..." if is_address else place  # a broadcast's address holds its key
-            raise UsageError(f"{shown} is asked for {count} times; once is enough")
+            raise UsageError(f"{place} is asked for {count} times; once is enough")
 
 
 def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> Source:
@@ -444,48 +472,3 @@ def _threads(model: str, asked: int | None) -> int | None:
     if asked is None and "threads" not in manager().models.options(model):
         return None
     return allowed_threads(asked) or spare_threads()
-
-
-def _facts(
-    figures: Figures, warnings: list[str], files: list[str], failure: NstfilterError | None
-) -> dict[str, Any]:
-    def milliseconds(seconds: float | None) -> float | None:
-        return None if seconds is None else round(1000 * seconds, 1)
-
-    p50, p95 = figures.latency or (None, None)
-    return {
-        "seconds": round(figures.seconds, 3),
-        "frames_per_second": round(figures.rate, 2),
-        "camera_frames_per_second": round(figures.camera, 2),
-        "latency_p50_ms": milliseconds(p50),
-        "latency_p95_ms": milliseconds(p95),
-        "size": figures.size,
-        **{name: getattr(figures, name) for name in COUNTS},
-        "sinks": [
-            {
-                "name": sink.name,
-                "state": sink.state,
-                "frames_per_second": round(sink.rate, 2),
-                "written": sink.written,
-                "dropped": sink.dropped,
-                "retries": sink.retries,
-                "latency_p50_ms": milliseconds(sink.p50),
-                "latency_p95_ms": milliseconds(sink.p95),
-            }
-            for sink in figures.sinks
-        ],
-        "files": files,
-        "warnings": warnings,
-        "error": None if failure is None else str(failure),
-    }
-
-
-def _summary(facts: dict[str, Any]) -> list[str]:
-    first = f"{facts['seconds']:.1f} s live, {facts['frames_per_second']:.1f} new pictures a second"
-    if facts["latency_p50_ms"] is not None:
-        first += f", latency {facts['latency_p50_ms']:.0f} ms (p95 {facts['latency_p95_ms']:.0f})"
-    lines = [f"{first}, {facts['dropped']} of {facts['captured']} dropped"]
-    for sink in facts["sinks"]:
-        again = f", opened again {sink['retries']} times" if sink["retries"] else ""
-        lines.append(f"  {sink['name']}: {sink['written']} frames, {sink['dropped']} dropped{again}")
-    return lines + [f"  {path}" for path in facts["files"] if path not in {s["name"] for s in facts["sinks"]}]

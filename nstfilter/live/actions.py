@@ -34,6 +34,7 @@ ACTIONS = (
     Action("overlay", "o", "overlay, on and off"),
     Action("snapshot", "s", "snapshot"),
     Action("record", "r", "start and stop recording"),
+    Action("mute", "u", "mute, and unmute"),
     Action("help", "h?", "help"),
     Action("quit", "q", "quit"),
 )
@@ -43,4 +44,4 @@ FAVORITES = tuple("123456789")
 HELP = (*(f"{action.key}  {action.help}" for action in ACTIONS), "1-9  favorite styles")
 KEYS = frozenset(BY_KEY) | frozenset(FAVORITES)
 # what is on or off, as `Controls.get` and `Controls.set` call it
-SWITCHES = ("card", "plain", "lock", "overlay", "help", "record")
+SWITCHES = ("card", "plain", "lock", "overlay", "help", "record", "mute")

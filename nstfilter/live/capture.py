@@ -28,7 +28,7 @@ class Capture:
         self.warnings: list[str] = []
         self._clock, self._halted, self._say = clock, halted, say
         self._next: Source | None = None
-        self._switching = threading.Lock()
+        self._switching, self._leaving = threading.Lock(), threading.Lock()
 
     def switch(self, source: Source) -> None:
         """Go on with `source`, which is open, in place of the one there is, which is closed. From any
@@ -51,9 +51,10 @@ class Capture:
             return True
 
     def _leave(self) -> None:
-        """Close the source there is, if nobody has."""
-        self.warnings += self.source.warnings
-        self.source.warnings = []
+        """Close the source there is, if nobody has. From any thread; its warnings are taken once."""
+        with self._leaving:
+            self.warnings += self.source.warnings
+            self.source.warnings = []
         self.source.close()
 
     def frames(self) -> Iterator[Frame]:

@@ -68,6 +68,7 @@ class Controls:
     `favorites` the styles of the keys 1 to 9
     `never_plain`  whether plain video is kept from others: they see the painting meanwhile, and the card
                 where there is none. Strengths below LEAST_STRENGTH are refused
+    `sound`     whether the run has sound, which `mute` takes away
     `on_air`    tells whether others see the run now: `q` is to be pressed twice then
     `handlers`  do the actions that take more than a filter (snapshot, record, quit); what one returns is said
     `say`       is told what a key did, where that is worth a line
@@ -76,7 +77,7 @@ class Controls:
     the filter's `background` does that; None before the first.
     `private_frame` is what the user alone sees in place of the frame just returned; None where that is the
     same. `card_shown` has the run show others its card; the painting goes on behind it. `fit` is how the run
-    places pictures of other proportions.
+    places pictures of other proportions. `muted` has it record silence, as the card does.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Controls:
         mirror: bool = False,
         favorites: Sequence[str] = (),
         never_plain: bool = False,
+        sound: bool = False,
         on_air: Callable[[], bool] = lambda: False,
         handlers: Mapping[str, Callable[[], str | None]] | None = None,
         say: Callable[[str], None] | None = None,
@@ -102,7 +104,8 @@ class Controls:
         self.rotate: float = PARAMETERS["rotate"].default
         self.fit: str = PARAMETERS["fit"].default
         self.never_plain, self.on_air = never_plain, on_air
-        self.plain = self.help_shown = self.locked = False
+        self.plain = self.help_shown = self.locked = self.muted = False
+        self._sound = sound
         self.overlay_shown = True
         self.is_recording: Callable[[], bool] = lambda: False
         self._card_up = False
@@ -127,7 +130,7 @@ class Controls:
         self._message, self._message_ends = "", 0.0
         # the room itself is among them only where the run began with it: no slip of a finger shows it
         words = [word for word in ("blur", "plain") if word != str(paint.background)]
-        self._backgrounds, self._at_background = [paint.background, *words], 0
+        self._backgrounds = [paint.background, *words]
         if never_plain:
             self._check_strength(paint.strength)
 
@@ -257,6 +260,7 @@ class Controls:
             "overlay": self.overlay_shown,
             "help": self.help_shown,
             "record": self.recording,
+            "mute": self.muted,
         }
 
     def _check_strength(self, strength: float) -> None:
@@ -354,11 +358,12 @@ class Controls:
                 self.paint.area = choices[(choices.index(self.paint.area) + 1) % len(choices)]
                 return f"painting {self.paint.area}"
             case "background":
-                self._at_background = (self._at_background + 1) % len(self._backgrounds)
-                background = self._backgrounds[self._at_background]
-                self.paint.background = background
+                background = self.paint.background = self._next_background()
                 name = "the room" if background is None else "your picture"
                 return f"background: {background if isinstance(background, str) else name}"
+            case "mute" if self._sound:
+                self.muted = not self.muted
+                return "muted" if self.muted else "sound is on"
             case "mirror":
                 self._afresh, self.mirrored = True, not self.mirrored
             case "overlay":
@@ -368,6 +373,16 @@ class Controls:
             case _:
                 return f"{action} is not there in this run"
         return None
+
+    def _next_background(self) -> Any:
+        """The one after the one there is now; the first, where that came from elsewhere, as from a panel."""
+        now = self.paint.background
+        named = isinstance(now, str | StyleMix)
+        known = [
+            one is now or (named and isinstance(one, str | StyleMix) and one == now)
+            for one in self._backgrounds
+        ]
+        return self._backgrounds[(known.index(True) + 1) % len(known) if True in known else 0]
 
     def _go(self, at: int, mixed: float) -> None:
         """Glide to the style at `at` with so much of the one after it."""
@@ -436,8 +451,13 @@ class Controls:
             shown.insert(0, "privacy card")
         elif self.plain and self.never_plain:
             shown.append("for you alone")
-        marks = (("mirrored", self.mirrored), ("recording", self.recording), ("locked", self.locked))
-        shown += [word for word, on in marks if on]
+        marks = {
+            "mirrored": self.mirrored,
+            "recording": self.recording,
+            "muted": self.muted,
+            "locked": self.locked,
+        }
+        shown += [word for word, on in marks.items() if on]
         doing = [f"{figures.rate:.1f} frames/s"]
         if figures.latency:
             median, p95 = (round(1000 * seconds) for seconds in figures.latency)

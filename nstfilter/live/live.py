@@ -25,9 +25,10 @@ from nstfilter.live.letterbox import Crop, Letterbox
 from nstfilter.live.mailbox import Clock, Mailbox, Switch, ThreadGroup
 from nstfilter.live.painter import PaintedFrame, Painter
 from nstfilter.live.sink_worker import SinkWorker
+from nstfilter.live.sound import Listener, SoundReader
 from nstfilter.live.stats import Counters, Figures, SinkStats
 from nstfilter.live.ticker import STEPS, Ticker
-from nstfilter.streams import Frame, Sink, Source, StreamInfo
+from nstfilter.streams import Frame, Microphone, Sink, Source, StreamInfo
 
 # seconds that the last picture is held when no new one comes
 HOLD = 1.0
@@ -61,9 +62,13 @@ class Live:
     `card`      what is shown when the camera is away or painting fails: a text, or a picture that fills the
                 frame (HxWx3 BGR uint8). A filter with a true `card_shown` has it shown to others
     `record`    a sink that gets every plain frame, letterboxed as the painted ones are, at the time it came
+    `microphone`  open; heard by sinks that take sound, delayed as the picture is. One that breaks off is
+                opened again. A filter with a true `muted` or `card_shown` has silence recorded
     `overlay`   gives the lines that `Frame.overlay` carries, of the latest figures
     `say`       is told, in a line each, what breaks off and what comes back; default: the log
     `on_frame`  is called with the number of frames painted so far
+
+    `info` is what is put out: its size, its rate, its time base.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Live:
         fill: bool = False,
         crop: Crop | None = None,
         record: Sink | None = None,
+        microphone: Microphone | None = None,
         overlay: Callable[[Figures], Sequence[str]] | None = None,
         say: Callable[[str], None] | None = None,
         on_frame: Callable[[int], None] | None = None,
@@ -89,7 +95,7 @@ class Live:
         whole = np.broadcast_to(np.uint8(0), (source.info.height, source.info.width, 3))
         height, width = (size[1], size[0]) if size else (crop(whole) if crop else whole).shape[:2]
         self._rate = Fraction(rate)
-        self._info = StreamInfo(width, height, 1 / self._rate / STEPS, self._rate, live=True)
+        self.info = StreamInfo(width, height, 1 / self._rate / STEPS, self._rate, live=True)
         self._letterbox = Letterbox(width, height, fill=fill, crop=crop)
         self._card = PaintedFrame(privacy_card.draw(width, height, card), None)
         self._clock = clock or Clock()
@@ -97,6 +103,9 @@ class Live:
         self._halted = Switch(self._clock.condition())
         self._source = Capture(source, self._clock, self._halted, self.say)
         self._painter = Painter(filter, self._letterbox, governor, self._clock, self.say)
+        self._listener = (
+            Listener(microphone, self._clock, self._halted, self.say, self._silenced) if microphone else None
+        )
         self._captured: Mailbox[Frame] = Mailbox(self._clock.condition())
         self._painted: Mailbox[PaintedFrame] = Mailbox(self._clock.condition())
         self._workers = [self._sink_worker(sink) for sink in sinks]
@@ -164,6 +173,8 @@ class Live:
                 self._threads.start(self._prepare)
             for target in (self._capture, self._paint, self._put_out):
                 self._threads.start(target)
+            if self._listener:
+                self._threads.start(self._listener.listen)
             while not self._ending():
                 self._serve()
         except KeyboardInterrupt:
@@ -211,11 +222,15 @@ class Live:
         if not sink.main_thread:
             self._threads.start(self._attend, worker)
 
-    def remove(self, sink: Sink) -> None:
-        """Close `sink`, soon: what it made appears under its final name."""
+    def remove(self, sink: Sink) -> bool:
+        """Close `sink`, soon: what it made appears under its final name. Returns whether there will be any:
+        a sink that has got no frame yet makes nothing."""
         for worker in self._every():
             if worker.given is sink:
+                begun = worker.begun
                 worker.end()
+                return begun
+        return False
 
     def _forget(self) -> None:
         """Let go of the sinks that have ended, and keep what is to be told of them: in a day there may be
@@ -284,7 +299,10 @@ class Live:
             if worker.sink.main_thread:
                 worker.serve()
         if not self._threads.gone(STOP / 2):
-            self._threads.start(self._source.close)  # a read that waits for a camera ends when that is closed
+            # a read that waits for a camera ends when that is closed
+            self._threads.start(self._source.close)
+            if self._listener:
+                self._threads.start(self._listener.close)
             self._threads.gone(STOP / 2)
         finish_by = self._clock.now() + FINISH
         while (now := self._clock.now()) < finish_by and any(
@@ -293,6 +311,10 @@ class Live:
             self._threads.gone(LOOK)
         if self._threads.gone(0):
             self._source.close()
+            if self._listener:
+                self._listener.close()
+        for worker in self._every():
+            worker.leave()
         for thread in self._threads.threads:
             log.warning("%s is still busy and was left behind", thread.name)
 
@@ -361,6 +383,7 @@ class Live:
         newest = self._painted.take(HOLD)
         self._counters.begun = self._clock.now()
         ticker = Ticker(self._rate, self._counters.begun)
+        begun = round(self._counters.begun / self.info.time_base)  # the clock's time, for the sound
         while not self._halted.on and (newest or not self._painted.ended):
             now = self._clock.now()
             hanging = self._hangs()
@@ -370,13 +393,16 @@ class Live:
                 ticker.arrived(newest.made)
             elif self._picture is None or self._painter.failing or hanging or self._silent(now):
                 self._picture = self._card
-            self._offer(ticker.pts, now)
+            self._offer(begun + ticker.pts, now)
             self._counters.skipped += ticker.advance(self._clock.now())
             if self._halted.wait(ticker.due - self._clock.now()):
                 break
             newest = self._painted.take(ticker.due + 0.5 / float(self._rate) - self._clock.now())
         self._counters.ended = self._clock.now()
         self._stopping = True
+
+    def _silenced(self) -> bool:
+        return self.hidden or bool(getattr(self._painter.filter, "muted", False))
 
     def _silent(self, now: float) -> bool:
         return self._source.live and now - self._seen > HOLD
@@ -420,13 +446,19 @@ class Live:
         return self._card if self.hidden or picture.hidden else picture
 
     def _sink_worker(self, sink: Sink, *, plain: bool = False) -> SinkWorker:
+        heard = self._listener.ring if self._listener and sink.takes_sound else None
         return SinkWorker(
             sink,
-            replace(self._info, time_base=PLAIN_TIME_BASE) if plain else self._info,
+            replace(
+                self.info,
+                time_base=PLAIN_TIME_BASE if plain else self.info.time_base,
+                sound=heard.info if heard else None,
+            ),
             self._clock,
             self.say,
             condition=self._main if sink.main_thread else None,
             shape=(lambda image: self._letterbox(as_bgr(image)[0])) if plain else None,
+            sound=SoundReader(heard, self._clock) if heard else None,
         )
 
     def _every(self) -> list[SinkWorker]:

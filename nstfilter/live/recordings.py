@@ -70,10 +70,10 @@ class Recordings:
         """Begin a recording, or end the one being made. Raises `SinkError` where none can be begun."""
         was_recording = self.recording
         ended, self._recording = self._recording, []
-        for sink, _ in ended:  # the plain one too where the painted one has failed
-            self.live.remove(sink)
+        # the plain one too where the painted one has failed
+        made = [(sink, path) for sink, path in ended if self.live.remove(sink)]
         if was_recording:
-            return f"recording ends: {_listed(ended)}"
+            return f"recording ends: {_listed(made)}" if made else "recording ends before its first frame"
         path = self._free(".mp4")
         paths = [path, path.with_name(f"{path.stem}-plain.mp4")] if self.with_plain else [path]
         begun = [(open_sink(one, **self.encoding), one) for one in paths]

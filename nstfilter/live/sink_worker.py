@@ -11,6 +11,7 @@ import numpy as np
 
 from nstfilter.live.capture import BACK_OFF
 from nstfilter.live.mailbox import Clock, Condition, Mailbox
+from nstfilter.live.sound import SoundReader
 from nstfilter.live.stats import Latencies, Rate, SinkStats, percentiles
 from nstfilter.streams import Closed, Frame, Sink, StreamInfo
 
@@ -24,8 +25,9 @@ class SinkWorker:
     """`sink`, with a mailbox before it. `open`, `serve` and all they call run in one thread, `offer`,
     `end`, `look` and `figures` in any.
 
-    `shape`, where given, makes the image it writes of the one it is offered. Sinks count from the first frame
-    they get: a recording begun later starts at 0 too.
+    `shape`, where given, makes the image it writes of the one it is offered; `sound` what is heard with it,
+    by the clock's time, which `pts` counts from 0 then. Sinks count from the first frame they get: a
+    recording begun later starts at 0 too.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class SinkWorker:
         *,
         condition: Condition | None = None,
         shape: Callable[[np.ndarray], np.ndarray] | None = None,
+        sound: SoundReader | None = None,
     ) -> None:
         self.given = self.sink = sink  # the latter is another once it was opened again
         self.name = getattr(sink, "name", None) or type(sink).__name__.removesuffix("Sink").lower()
@@ -46,13 +49,14 @@ class SinkWorker:
         self.latencies = Latencies()
         self.warnings: list[str] = []
         self.mailbox: Mailbox[Frame] = Mailbox(condition or clock.condition())
-        self._info, self._clock, self._say, self._shape = info, clock, say, shape
+        self._info, self._clock, self._say, self._shape, self._sound = info, clock, say, shape, sound
         self._writes = Rate()
         self._begun: float | None = None  # when it was open for the first time
         self._dropped = self._retries = 0
         self._first: int | None = None
         self._captured: float | None = None
         self._lost: BaseException | None = None  # why it broke off, until it is back
+        self._broken = False  # whether `sink` is of no use and has to be opened again
         self._wait = BACK_OFF[0]
         self._retry_at = 0.0
         self._busy_since: float | None = None
@@ -65,9 +69,19 @@ class SinkWorker:
         if not self.done and self.state != "opening":
             self.mailbox.put(frame)
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has got a frame."""
+        return bool(self._writes.count or self.mailbox.full or self._busy_since is not None)
+
     def end(self) -> None:
         """Let it finish with the frame it has."""
         self.mailbox.end()
+
+    def leave(self) -> None:
+        """The run is over and this is still busy: what had broken off will not be back."""
+        if not self.done:
+            self.error = self.error or self._lost
 
     def open(self) -> None:
         """For the first time. What goes wrong is left in `error`."""
@@ -86,7 +100,7 @@ class SinkWorker:
         self.close()
 
     def write(self, frame: Frame) -> None:
-        if self.state == "lost" and not self._reopened():
+        if self._broken and not self._reopened():
             self._dropped += 1
             return
         self._busy_since = self._clock.now()
@@ -94,7 +108,9 @@ class SinkWorker:
             if self._first is None:
                 self._first = frame.pts
             image = self._shape(frame.image) if self._shape else frame.image
-            self.sink.write(replace(frame, image=image, pts=frame.pts - self._first))
+            time = float(frame.pts * self._info.time_base)
+            sound = self._sound.until(time, frame.captured) if self._sound else None
+            self.sink.write(replace(frame, image=image, pts=frame.pts - self._first, sound=sound))
         except Closed:
             self._dropped += 1
             self.close()
@@ -117,7 +133,7 @@ class SinkWorker:
         self.mailbox.end(drop=True)
         if self.done:
             return
-        if self.state == "lost":  # for good, then: it was said when it broke off
+        if self._broken:  # for good, then: it was said when it broke off
             self.state, self.error = "failed", self._lost
             return
         self.state = "closing"
@@ -126,6 +142,8 @@ class SinkWorker:
                 self.sink.close()
             else:
                 self.sink.abort()
+                if self.sink.audience == "file":
+                    self._say(f"{self.name}: no frame came, and so there is no file")
             self.state = "closed"
         except BaseException as error:
             self._abort()
@@ -139,8 +157,8 @@ class SinkWorker:
         return not self.done and (since is None or now - since <= STUCK)
 
     def look(self, now: float) -> None:
-        """Notice a write that does not come back."""
-        if self.state == "open" and not self.at_work(now):
+        """Notice a write, or an opening again, that does not come back."""
+        if self.state in ("open", "lost") and not self.at_work(now):
             self.state = "stuck"
             self._say(f"{self.name} has taken no frame for {STUCK:.0f} seconds; the others go on")
 
@@ -174,7 +192,7 @@ class SinkWorker:
         if self._lost is None:
             log.debug("%s failed", self.name, exc_info=error)
             self._say(f"{self.name}: {error}; trying again until it is back")
-        self.state, self._lost = "lost", error
+        self.state, self._lost, self._broken = "lost", error, True
         self._plan()
 
     def _plan(self) -> None:
@@ -186,15 +204,21 @@ class SinkWorker:
         if self._clock.now() < self._retry_at or self.sink.reopen is None:
             return False
         self._retries += 1
+        self._busy_since = self._clock.now()
         try:
             sink = self.sink.reopen()
             sink.open(self._info)
         except BaseException as error:
             log.debug("%s cannot be opened again", self.name, exc_info=error)
+            self.state = "lost"
             self._plan()
             return False
+        finally:
+            self._busy_since = None
         sink.reopen = sink.reopen or self.sink.reopen
-        self.sink, self.state, self._first = sink, "open", None
+        self.sink, self.state, self._first, self._broken = sink, "open", None, False
+        if self._sound:
+            self._sound.restart()
         return True
 
     def _fail(self, error: BaseException) -> None:

@@ -14,8 +14,8 @@ RECENT, LATELY, LEAST = 150, 2.0, 0.5
 class SinkStats:
     """How one sink of a live run is doing.
 
-    `state`     opening, open, stuck (a write has not come back for two seconds), lost (failed, and tried
-                again), closed, or failed (not tried again)
+    `state`     opening, open, stuck (a write, or opening it again, has not come back for two seconds), lost
+                (failed, and tried again), closing, closed, or failed (not tried again)
     `written`   frames it took, repeated ones too
     `dropped`   frames it was too slow for or that came while it was lost: `written` and `dropped` together
                 are what it was offered

@@ -1,4 +1,4 @@
-"""Fakes for live runs: a clock, a camera that can be unplugged, and a device that can fail."""
+"""Fakes for live runs: a clock, a camera and a microphone that can be unplugged, a device that can fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.live.mailbox import Clock
-from nstfilter.streams import Closed, Frame, Sink, Source, StreamInfo
+from nstfilter.streams import Closed, Frame, Microphone, Sink, SoundInfo, Source, StreamInfo
 
 
 class FakeClock(Clock):
@@ -25,9 +25,10 @@ class FakeClock(Clock):
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Condition()
+        self.lock = threading.RLock()
         self.time = 0.0
-        self.waits: dict[int, tuple[Callable[[], bool], float]] = {}
+        # of each thread that waits: what it waits for, until when, and where it sleeps
+        self.waits: dict[int, tuple[Callable[[], bool], float, threading.Condition]] = {}
         self.planned: list[tuple[float, Callable[[], object]]] = []
         self.maker = threading.get_ident()
         self.others = set(threading.enumerate())
@@ -52,13 +53,19 @@ class FakeClock(Clock):
         waits = [self.waits.get(ident) for ident in counted]
         if any(wait is None or wait[0]() or wait[1] <= self.time for wait in waits):
             return
-        following = min([*(until for _, until in filter(None, waits)), *(time for time, _ in self.planned)])
+        following = min([*(wait[1] for wait in filter(None, waits)), *(time for time, _ in self.planned)])
         if following == math.inf:
             raise RuntimeError("every thread waits for another")
         self.time = following
         while self.planned and self.planned[0][0] <= self.time:
             self.planned.pop(0)[1]()
-        self.lock.notify_all()
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the threads that have waited long enough. Called with `lock` held."""
+        for predicate, until, sleep in self.waits.values():
+            if until <= self.time or predicate():
+                sleep.notify()
 
 
 class FakeCondition:
@@ -74,19 +81,19 @@ class FakeCondition:
         self.clock.lock.release()
 
     def notify_all(self) -> None:
-        self.clock.lock.notify_all()
+        self.clock.wake()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         clock = self.clock
         with clock.lock:
             until = math.inf if timeout is None else clock.time + timeout
-            me = threading.get_ident()
+            me, sleep = threading.get_ident(), threading.Condition(clock.lock)
             while not predicate() and clock.time < until:
-                clock.waits[me] = predicate, until
+                clock.waits[me] = predicate, until, sleep
                 before = clock.time
                 clock.leap()
                 if clock.time == before:
-                    clock.lock.wait(0.01)  # the end of a thread notifies nobody
+                    sleep.wait(0.02)  # the end of a thread notifies nobody
             clock.waits.pop(me, None)
             return predicate()
 
@@ -148,6 +155,58 @@ class FakeCamera(Source):
             image = np.full((self.info.height, self.info.width, 3), 100 + self.socket.number % 100, np.uint8)
             yield Frame(image, self.socket.number, 1, captured=self.clock.now())
             self.socket.number += 1
+
+    def _close(self) -> None:
+        with self.condition:
+            self.condition.notify_all()
+
+
+class FakeMicrophone(Microphone):
+    """Blocks of `block` seconds. `hear` gives the samples, N float32, at so many moments of the clock, in
+    seconds; every channel has the same. The card's clock is `off` by that share, so that a second has more
+    than `info.rate` samples. From `unplug` until `plug`, reading and opening it raise `SourceError`."""
+
+    name = "a fake microphone"
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        hear: Callable[[np.ndarray], np.ndarray],
+        info: SoundInfo = SoundInfo(),  # noqa: B008  (it is frozen)
+        off: float = 0.0,
+        block: float = 0.02,
+        socket: Socket | None = None,
+    ) -> None:
+        super().__init__()
+        self.socket = socket or Socket()
+        if not self.socket.plugged:
+            raise SourceError("there is no microphone")
+        self.socket.opened += 1
+        self.clock, self.condition, self.hear, self.info = clock, clock.condition(), hear, info
+        self.off, self.block = off, block
+        self.reopen = lambda: FakeMicrophone(clock, hear, info, off, block, self.socket)
+
+    def unplug(self) -> None:
+        self.socket.plugged = False
+
+    def plug(self) -> None:
+        self.socket.plugged = True
+
+    def _blocks(self) -> Iterator[tuple[np.ndarray, float]]:
+        count = round(self.block * self.info.rate)
+        seconds = count / (self.info.rate * (1 + self.off))
+        begun, number = self.clock.now(), 0
+        while True:
+            captured = begun + number * seconds
+            number += 1
+            until = begun + number * seconds
+            self.condition.wait_for(lambda: self.closed, until - self.clock.now())
+            if self.closed:
+                return
+            if not self.socket.plugged:
+                raise SourceError("the microphone was unplugged")
+            heard = self.hear(captured + np.arange(count) * (seconds / count))
+            yield np.repeat(np.asarray(heard, np.float32)[:, None], self.info.channels, axis=1), captured
 
     def _close(self) -> None:
         with self.condition:

@@ -25,6 +25,7 @@ LOOK_AT: dict[str, Finder] = {
     "camera": doctor_devices.cameras,
     "virtual camera": doctor_devices.virtual_cameras,
     "display": doctor_devices.display,
+    "sound": doctor_devices.sound,
     "threads": doctor_speed.threads,
 }
 COLORS = {"ok": "green", "warning": "yellow", "failing": "bold red"}

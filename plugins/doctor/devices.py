@@ -1,4 +1,4 @@
-"""The checks of `nstfilter doctor` for cameras, virtual cameras and the display."""
+"""The checks of `nstfilter doctor` for cameras, virtual cameras, the display and microphones."""
 
 from __future__ import annotations
 
@@ -120,6 +120,22 @@ def display() -> Check:
         trouble, _, remedy = reason.partition("; on Debian or Ubuntu: ")
         return Check("display", "warning", f"no preview: {trouble}", remedy or desktop())
     return Check("display", "ok", os.environ.get("DISPLAY") or sys.platform)
+
+
+def sound() -> Check:
+    """Whether recordings can have sound."""
+    from nstfilter.errors import MissingLibraryError
+    from nstfilter.plugins.microphones import inputs, load
+
+    try:
+        found = inputs(load())
+    except MissingLibraryError as error:
+        trouble, _, remedy = str(error).partition(": ")
+        return Check("sound", "warning", f"no --sound: {trouble}", remedy)
+    if not found:
+        return Check("sound", "warning", "no --sound: there is no microphone", "plug one in")
+    names = ", ".join(f"{one}, the usual one" if one.default else str(one) for one in found)
+    return Check("sound", "ok", names, details={"inputs": [asdict(one) for one in found]})
 
 
 def desktop(sockets: Path = Path("/tmp/.X11-unix")) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import av
+
+from nstfilter.errors import without_secrets
 
 
 def shown(address: str) -> str:
-    """The address as a message may show it: no user, no password, no query, no last part of an RTMP path,
-    which is the key to a channel."""
-    address = re.sub(r"://[^/]*@", "://", address.partition("?")[0])
-    return re.sub(r"^(rtmps?://[^/]+/[^/]+)/.+", r"\1/...", address, flags=re.IGNORECASE)
+    """The address as a message may show it: without secrets, which may be in its query too."""
+    return without_secrets(address.partition("?")[0])
 
 
 def reason(error: Exception) -> str:

@@ -56,6 +56,10 @@ class Container:
     subtitles: str | None = None
     options: dict[str, str] = field(default_factory=dict)
 
+    def sound_for(self, codec: str) -> str | None:
+        """The encoder of sound beside a video of `codec`: one without loss beside such a video."""
+        return "flac" if codec == "ffv1" else self.sound
+
     @property
     def chapters(self) -> bool:
         """Whether there is room for chapters and tags."""

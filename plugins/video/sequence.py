@@ -77,7 +77,7 @@ class SequenceSink(Sink):
         if isinstance(pictures, Path) and self._hits(pictures):
             raise UsageError(f"{self.path} is the input itself; choose another folder")
         # the origin tells who may read the pictures
-        self._info = replace(info, rate=None, frames=1, details={})
+        self._info = replace(info, rate=None, frames=1, live=False, details={})
         if info.origin and info.origin.is_file():
             with open_container(info.origin) as container:
                 if container.streams.audio:

@@ -20,6 +20,7 @@ from nstfilter.plugins.video.concat import Concat
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf, usual_codec
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.source import VideoSource
+from nstfilter.plugins.video.tracks import LiveSound
 from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
 
 LONGEST_NAME = 255  # bytes, on every file system in common use
@@ -36,6 +37,8 @@ class VideoSink(JoiningSink):
 
     Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
     """
+
+    takes_sound = True
 
     def __init__(
         self,
@@ -123,6 +126,9 @@ class VideoSink(JoiningSink):
                 )
                 encoder = GifEncoder if self.codec == "gif" else Encoder
                 self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
+                self._sound: LiveSound | None = None
+                if info.sound and (encoder_name := self.kind.sound_for(self.codec)):
+                    self._sound = LiveSound(info.sound, self._muxer.container, encoder_name)
                 if info.origin is not None and not self.segment:
                     self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
                 yield
@@ -156,6 +162,8 @@ class VideoSink(JoiningSink):
         with self._explained(), interrupted_later():
             for packet in self._encoder.encode(frame):
                 self._muxer.write(packet)
+            if self._sound and frame.sound is not None:
+                self._muxer.container.mux(self._sound.encode(frame.sound))
             self._written += 1
 
     def _close(self) -> None:
@@ -191,6 +199,8 @@ class VideoSink(JoiningSink):
     def _complete(self, whole: bool = True) -> None:
         for packet in self._encoder.finish():
             self._muxer.write(packet)
+        if self._sound:
+            self._muxer.container.mux(self._sound.finish())
         self._finish_file(whole)
 
     def _finish_file(self, whole: bool = True) -> None:

@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import av
+import numpy as np
 from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
 from nstfilter.plugins.video.recipe import TAG
+from nstfilter.streams import SoundInfo
 
 # statistics about the old file's bytes, which the muxer writes anew where it wants them, and how it was made
 STALE_TAGS = (
@@ -30,6 +32,8 @@ STALE_TAGS = (
 )
 
 
+# bits a second for each channel of encoded sound
+BITS = 80_000
 # by the number of channels, the layouts that an encoder takes; other numbers become stereo
 LAYOUTS = {
     "aac": {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"},
@@ -120,7 +124,7 @@ class Sound(Track):
         out: Any = container.add_stream(self.encoder, rate=rate)
         channels = self.source.codec_context.channels
         out.codec_context.layout = LAYOUTS[self.encoder].get(channels, "stereo")
-        out.codec_context.bit_rate = 80_000 * out.codec_context.channels
+        out.codec_context.bit_rate = BITS * out.codec_context.channels
         out.codec_context.time_base = out.time_base = Fraction(1, rate)
         return out
 
@@ -129,6 +133,34 @@ class Sound(Track):
 
     def finish(self) -> list[av.Packet[Any]]:
         return [coded for frame in [*self.source.decode(None), None] for coded in self.out.encode(frame)]
+
+
+class LiveSound:
+    """The sound of a live run, encoded with `encoder` as it comes: `info` says what it is."""
+
+    def __init__(self, info: SoundInfo, container: OutputContainer, encoder: str) -> None:
+        self._info = info
+        rate = info.rate if encoder != "libopus" and info.rate in (44100, 48000) else 48000
+        self._layout = "mono" if info.channels == 1 else "stereo"
+        self.out: Any = container.add_stream(encoder, rate=rate)
+        self.out.codec_context.layout = self._layout
+        if encoder != "flac":
+            self.out.codec_context.bit_rate = BITS * info.channels
+        self.out.codec_context.time_base = self.out.time_base = Fraction(1, rate)
+        self._count = 0
+
+    def encode(self, samples: np.ndarray) -> list[av.Packet[Any]]:
+        """The packets that are ready once `samples`, NxC float32, have gone in."""
+        planes = np.ascontiguousarray(np.clip(samples, -1, 1).T)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=self._layout)
+        frame.sample_rate, frame.time_base = self._info.rate, Fraction(1, self._info.rate)
+        frame.pts = self._count
+        self._count += len(samples)
+        return list(self.out.encode(frame))
+
+    def finish(self) -> list[av.Packet[Any]]:
+        """What the encoder still holds."""
+        return list(self.out.encode(None)) if self._count else []
 
 
 class Subtitles(Track):

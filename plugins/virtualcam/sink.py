@@ -130,10 +130,12 @@ class VirtualcamSink(Sink):
     def _close(self) -> None:
         camera, self._camera = self._camera, None
         guard, self._guard = self._guard, None
-        if camera:
-            camera.close()
-        if guard:
-            guard.close()
+        try:
+            if camera:
+                camera.close()
+        finally:
+            if guard:
+                guard.close()
 
     def _abort(self) -> Path | None:
         self._close()
