@@ -804,6 +804,7 @@ def test_cover_art_is_kept(tmp_path: Path, suffix: str) -> None:
         art = [s for s in container.streams.video if s.disposition & av.stream.Disposition.attached_pic]
         assert len(art) == 1
         assert next(container.demux(art[0])).size > 100
+        assert len(container.streams.video) == 2, "and no empty track beside it"
     assert len(read(out)) == 25
 
 

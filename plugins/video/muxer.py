@@ -22,6 +22,7 @@ from av.stream import Discard, Disposition, Stream
 
 from nstfilter.errors import SinkError
 from nstfilter.plugins.video import recipe as video_recipe
+from nstfilter.plugins.video.boxes import hide_tracks
 from nstfilter.plugins.video.container import open_container, warn_once
 from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
 from nstfilter.plugins.video.tracks import (
@@ -150,7 +151,7 @@ class Muxer:
         if replaced is None:
             replaced = next((stream.index for stream in source.streams.video), None)
         takeable = self.container.supported_codecs
-        for stream in source.streams:
+        for stream in sorted(source.streams, key=_is_file):  # tracks are numbered before them
             if stream.index == replaced:
                 carry_tags(stream, video)
             else:
@@ -224,6 +225,7 @@ class Muxer:
         else:
             out = self.container.add_stream_from_template(stream)
             carry_tags(stream, out)
+            out.disposition = Disposition.attached_pic  # with any other beside it, FFmpeg makes it a track
             self._covers.append((packet, out))
 
     def _converted(self, stream: Stream, codec: str, target: str) -> None:
@@ -273,6 +275,10 @@ class Muxer:
             with self._forgiving(track):
                 self.container.mux(track.finish())
         self.container.close()
+        if (
+            self._covers
+        ):  # FFmpeg writes a track beside the cover, with nothing in it, where there are fragments
+            hide_tracks(self._file, [out.index for _, out in self._covers])
         if self._recipe:
             video_recipe.append(self._file, self.kind.format, self._recipe)
         self._release()
@@ -333,6 +339,11 @@ class Muxer:
                 self._clock.apply(packet)
                 self._pending = packet
         return self._pending
+
+
+def _is_file(stream: Stream) -> bool:
+    """Whether this is no track, but a picture or a font that lies in the file."""
+    return stream.type == "attachment" or bool(stream.disposition & Disposition.attached_pic)
 
 
 def _seconds(packet: av.Packet[Any]) -> Fraction:

@@ -16,12 +16,11 @@ from uuid import UUID
 from av.container import InputContainer
 
 from nstfilter.jobs.xmp import packet, recipe_in
+from nstfilter.plugins.video.boxes import boxes
 
 TAG = "NSTFILTER"
 XMP = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
-# so much is looked at, whatever a file claims
-MOST_BOXES = 10_000
-LONGEST_PACKET = 200_000
+LONGEST_PACKET = 200_000  # bytes that are looked at, whatever a file claims
 
 
 def tags(format: str, recipe: str) -> dict[str, str]:
@@ -42,20 +41,10 @@ def find(path: Path, container: InputContainer) -> str | None:
     if "mov" not in container.format.name:
         return container.metadata.get(TAG)
     with suppress(OSError), path.open("rb") as file:
-        position, end = 0, file.seek(0, 2)
-        for _ in range(MOST_BOXES):
-            if position >= end:
-                break
-            file.seek(position)
-            head = file.read(24)
-            size = int.from_bytes(head[:4], "big")
-            if head[4:] == b"uuid" + XMP and 24 < size < LONGEST_PACKET:
-                recipe = recipe_in(file.read(size - 24))
-                if recipe is not None:
+        for box in boxes(file, 0, file.seek(0, 2)):
+            size = box.end - box.body - len(XMP)
+            if box.kind == b"uuid" and 0 < size < LONGEST_PACKET:
+                file.seek(box.body)
+                if file.read(len(XMP)) == XMP and (recipe := recipe_in(file.read(size))) is not None:
                     return recipe
-            if size == 1:  # too large for four bytes: eight follow
-                size = int.from_bytes(head[8:16], "big")
-            if size < 8:  # 0 is the rest of the file
-                break
-            position += size
     return None

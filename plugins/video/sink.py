@@ -152,7 +152,7 @@ class VideoSink(JoiningSink):
                 # buffered so that a short write, as on a full disk, is completed or fails; but hardly at all,
                 # so that nothing is lost with the process
                 opener = functools.partial(os.open, mode=mode)
-                return partial, open(partial, "xb", buffering=2, opener=opener)
+                return partial, open(partial, "x+b", buffering=2, opener=opener)
             except FileExistsError:
                 number += 1
             except OSError as error:
