@@ -264,6 +264,14 @@ class Sink(ABC):
         self.warnings: list[str] = []
         self.state = "new"
 
+    def losses(self, info: StreamInfo) -> list[str]:
+        """What of a stream the result will lack or have otherwise, as far as that is known before its first
+        frame: lines that `warnings` will hold too, word for word.
+
+        Called at most once, before `open`, and changes nothing. Raises as `open` does.
+        """
+        return []
+
     def open(self, info: StreamInfo) -> None:
         """Get ready for frames of `info.width` x `info.height`.
 

@@ -703,6 +703,20 @@ def test_changes_told_before_a_stop_are_still_changes_after_it(tmp_path):
     assert result.changes == ["a frame was skipped"]
 
 
+def test_what_will_be_lost_is_said_before_the_first_frame(tmp_path):
+    source, said = clip(tmp_path / "in.mp4", 2), list[tuple[str, object]]()
+    result = render(
+        source,
+        tmp_path / "out.webm",
+        on_begin=lambda job, lines: said.append(("before", lines)),
+        on_progress=lambda progress: said.append(("frames", progress.frames)),
+        on_result=lambda result: said.append(("after", result.warnings)),
+    )
+    line = "sound track 1 (deu) is converted from aac to opus"
+    assert said[0] == ("before", [line])
+    assert result.warnings.count(line) == 1
+
+
 def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tmp_path, monkeypatch):
     def pressed(*_, **__):
         raise KeyboardInterrupt

@@ -272,6 +272,48 @@ def test_transparency_that_a_container_cannot_hold_is_said(clips: Path, tmp_path
     assert not changes(corpus.make("gif", clips), tmp_path / "gif.mp4"), "a GIF with nothing to see through"
 
 
+LATE = ("skipped", "cut short", "damaged places", "frames are in the result", "packets are in the result")
+SOME = [
+    ("subtitles", ".webm"),
+    ("vp9_alpha", ".mp4"),
+    ("prores4444", ".mkv"),
+    ("cover", ".mov"),
+    ("plain", ".gif"),
+]
+ALL = [
+    pytest.param(name, suffix, marks=pytest.mark.slow)
+    for name, suffix in itertools.product(corpus.RECIPES, CONTAINERS)
+    if (name, suffix) not in SOME
+]
+
+
+@pytest.mark.parametrize(("name", "suffix"), [*SOME, *ALL])
+def test_what_will_be_lost_is_said_before_it_starts(
+    clips: Path, tmp_path: Path, name: str, suffix: str
+) -> None:
+    """Word for word what is said in the end, but for what only shows on the way."""
+    source, target = corpus.make(name, clips), tmp_path / f"result{suffix}"
+    with open_source(source) as frames:
+        before = open_sink(target).losses(frames.info)
+    assert list(tmp_path.glob("result*")) == []
+    after = changes(source, target)
+    assert set(before) <= set(after)
+    assert [line for line in after if line not in before and not any(late in line for late in LATE)] == []
+    assert before or (name, suffix) not in SOME
+
+
+def test_a_language_that_quicktime_does_not_know_is_said_before_it_starts(
+    clips: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.mkv"
+    odd = ["-metadata:s:a:0", "language=gsw", "-metadata:s:s:0", "language=deu"]
+    corpus.ffmpeg("-i", corpus.make("subtitles", clips), "-c", "copy", "-map", "0", *odd, source)
+    with open_source(source) as frames:
+        before = open_sink(tmp_path / "out.mov").losses(frames.info)
+    assert any("its language is" in line and "was gsw" in line for line in before), before
+    assert set(before) <= set(changes(source, tmp_path / "out.mov"))
+
+
 def test_transparency_survives_segments(clips: Path, tmp_path: Path) -> None:
     for name in ("vp9_alpha", "prores4444"):
         source = corpus.make(name, clips)

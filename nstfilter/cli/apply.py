@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from nstfilter.parameters import PARAMETERS
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from nstfilter.jobs.planning import Job
     from nstfilter.jobs.run import Progress, Result
 
 
@@ -182,9 +184,17 @@ def apply(
             with progress() as bars:
                 bar = _Bar(bars)
 
+                said: dict[Path, set[str]] = {}  # before a render began, by its output
+
+                def begin(job: Job, warnings: list[str]) -> None:
+                    said[job.output] = set(warnings)
+                    for warning in warnings:
+                        warn(f"{job.input}: {warning}")
+
                 def tell(result: Result) -> None:
                     results.append(result)
-                    for warning in result.warnings:
+                    before = said.pop(result.job.output, set())
+                    for warning in (line for line in result.warnings if line not in before):
                         warn(f"{result.job.input}: {warning}")
                     if result.state == "failed" and len(work) > 1:
                         print(f"error: {_about(result)}", file=sys.stderr)
@@ -196,6 +206,7 @@ def apply(
                     overwrite=overwrite,
                     options=options,
                     on_progress=bar.show,
+                    on_begin=begin,
                     on_result=tell,
                 )
         except KeyboardInterrupt as stop:
@@ -208,8 +219,8 @@ def apply(
             results.sort(key=lambda result: order[result.job.output])
             if as_json:
                 listing = [_figures(result) for result in results]
-                said = {"style": settings.style, "model": paint.model.name, "results": listing}
-                print(json.dumps(said, indent=2))
+                told = {"style": settings.style, "model": paint.model.name, "results": listing}
+                print(json.dumps(told, indent=2))
     if len(work) == 1:
         _end_of_one(results[0], quiet=as_json)
     else:

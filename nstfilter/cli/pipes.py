@@ -75,7 +75,11 @@ def paint_directly(
             wanted = {"format": to} if to else {}
             sink = open_sink(PIPE, **wanted, **_known(PIPE, options))
         try:
-            report = run(open_source(source, **({} if rate is None else {"rate": rate})), paint, sink)
+            opened = open_source(source, **({} if rate is None else {"rate": rate}))
+            before = [*opened.warnings, *sink.losses(opened.info)]
+            for line in before:
+                warn(line)
+            report = run(opened, paint, sink)
         except Closed:  # whoever read it has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
             return True
@@ -83,7 +87,7 @@ def paint_directly(
             with through.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-    return _warned(report)
+    return _warned(report, before)
 
 
 def _picture() -> str:
@@ -107,7 +111,8 @@ def _known(target: str, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in taken}
 
 
-def _warned(report: Report) -> bool:
+def _warned(report: Report, before: list[str]) -> bool:
     for line in report.warnings:
-        warn(line)
+        if line not in before:
+            warn(line)
     return not any(isinstance(line, Change) for line in report.warnings)

@@ -25,9 +25,9 @@ from nstfilter.jobs.planning import Job, clear_folder, make_folder
 from nstfilter.jobs.segments import Segmented, segmented
 from nstfilter.jobs.task import Executor, Pictures, Settings, Stopped, Task
 from nstfilter.jobs.unchanged import InputState
-from nstfilter.manager import manager, open_source
+from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import Report
-from nstfilter.streams import Change
+from nstfilter.streams import Change, StreamInfo
 
 SEGMENTABLE = {"begin", "end", "pre_roll"}  # the options of a source that gives segments
 
@@ -80,16 +80,19 @@ def render_all(
     overwrite: bool = False,
     options: dict[str, Any] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_begin: Callable[[Job, list[str]], None] | None = None,
     on_result: Callable[[Result], None] | None = None,
     stop: threading.Event | None = None,
 ) -> list[Result]:
     """Do `jobs`, each as far as it can be done; the results are in the order of `jobs`.
 
-    Of `options`, each sink gets those it knows. `on_result` is called as soon as a job is over. Once `stop`
-    is set what is at work ends early. Ctrl-C does the same, and is raised again with a note on what was kept.
+    Of `options`, each sink gets those it knows. `on_begin` is called with those of a video's warnings that
+    are known before its first frame is painted, `on_result` as soon as a job is over, with all of them. Once
+    `stop` is set what is at work ends early. Ctrl-C does the same, and is raised again with a note on what
+    was kept.
     """
     run = _Run(jobs, settings, {**(options or {}), "overwrite": overwrite}, stop or threading.Event())
-    run.on_progress, run.on_result = on_progress, on_result
+    run.on_progress, run.on_begin, run.on_result = on_progress, on_begin, on_result
     try:
         outcomes = executor.run(run.pictures() or run.tasks(), on_frames=run.painted, stop=run.stop)
         try:
@@ -149,6 +152,7 @@ class _Run:
     ) -> None:
         self.jobs, self.settings, self.options, self.stop = jobs, settings, options, stop
         self.on_progress: Callable[[Progress], None] | None = None
+        self.on_begin: Callable[[Job, list[str]], None] | None = None
         self.on_result: Callable[[Result], None] | None = None
         self.results: dict[Path, Result] = {}
         self.states: Counter[str] = Counter()  # how many results of each; counted once, not on every frame
@@ -208,10 +212,17 @@ class _Run:
         if set(sources.options(str(job.input))) >= SEGMENTABLE:
             with open_source(job.input) as source:
                 expected = source.info.frames or 0
+                if self.on_begin:
+                    self.on_begin(job, [*source.warnings, *self._losses(job, source.info)])
                 work = segmented(job, source, self.settings, self.options)
             if work:
                 return work
         return _Whole(job, self.settings, self.options, expected)
+
+    def _losses(self, job: Job, info: StreamInfo) -> list[str]:
+        known = manager().sinks.options(str(job.output))
+        options = {name: value for name, value in self.options.items() if name in known}
+        return open_sink(job.output, **options).losses(info)
 
     # -- taking back --
 

@@ -57,13 +57,12 @@ def audit(
         start, begun = _first(was[replaced]), _first(now[new.index])
         for index, number in carried.items():
             one, other = before.streams[index], after.streams[number]
-            where = called(one)
-            lines += [f"{where}: {line}" for line in _track(one, other)]
+            lines += track_losses(one, other)
             lines += [
-                f"{where}: {line}"
+                f"{called(one)}: {line}"
                 for line in _times(one, was[index], now[number], start, begun, one.name == other.name)
             ]
-        lines += _file(before, after)
+        lines += file_losses(before, after.metadata, len(after.chapters()))
     return [Change(line) for line in lines]
 
 
@@ -127,25 +126,34 @@ def _picture(old: Any, new: Any, was: _Packets, now: _Packets, alpha: bool) -> l
         if moved > tick:
             lines.append(f"frames are shown up to {float(moved) * 1000:.0f} ms earlier or later")
     one, other = old.codec_context, new.codec_context
-    bits, left = _bits(one), _bits(other)
-    if bits > left:
-        lines.append(f"{bits} bits a channel are {left} in the result")
-    if alpha and not has_alpha(new):
-        lines.append("its transparency is not in the result")
     for name in ("color_primaries", "color_trc", "colorspace"):
         a, b = getattr(one, name), getattr(other, name)
         if a not in (0, UNSPECIFIED) and b != a:
             lines.append(f"{name} is {b} in the result, was {a} (by ITU-T H.273)")
-    return [f"picture: {line}" for line in lines]
+    losses = picture_losses(bits_of(one.pix_fmt), bits_of(other.pix_fmt), alpha and not has_alpha(new))
+    return [f"picture: {line}" for line in lines] + losses
 
 
-def _bits(context: Any) -> int:
-    if not context.pix_fmt:
-        return 8
-    return max((component.bits for component in av.VideoFormat(context.pix_fmt).components), default=8)
+def picture_losses(bits: int, left: int, alpha: bool) -> list[str]:
+    """Of a picture with so many `bits` a channel, of which so many are `left`; `alpha` says whether its
+    transparency is not."""
+    lines = []
+    if bits > left:
+        lines.append(f"picture: {bits} bits a channel are {left} in the result")
+    if alpha:
+        lines.append("picture: its transparency is not in the result")
+    return lines
 
 
-def _track(one: Any, other: Any) -> list[str]:
+def bits_of(pixels: str | None) -> int:
+    """Of the deepest channel of a pixel format."""
+    return (
+        max((component.bits for component in av.VideoFormat(pixels).components), default=8) if pixels else 8
+    )
+
+
+def track_losses(one: Any, other: Any) -> list[str]:
+    """What the track `one` has by its header and its result, `other`, has not."""
     lines = []
     if one.type == "audio":
         a, b = one.codec_context, other.codec_context
@@ -162,7 +170,7 @@ def _track(one: Any, other: Any) -> list[str]:
         for name, flag in FLAGS.items()
         if one.disposition & flag and not other.disposition & flag
     ]
-    return lines
+    return [f"{called(one)}: {line}" for line in lines]
 
 
 def _times(
@@ -194,12 +202,14 @@ def _times(
     return lines
 
 
-def _file(before: InputContainer, after: InputContainer) -> list[str]:
+def file_losses(before: InputContainer, tags: Mapping[str, str], kept: int | None) -> list[str]:
+    """What the file `before` has and its result has not, which has these tags and has `kept` so many
+    chapters; None where that is not known."""
     lines = []
-    chapters, kept = len(before.chapters()), len(after.chapters())
-    if kept < chapters:
+    chapters = len(before.chapters())
+    if kept is not None and kept < chapters:
         lines.append(f"{kept} of {chapters} chapters are in the result")
-    names = {name.lower() for name in after.metadata}
+    names = {name.lower() for name in tags}
     lost = [
         name
         for name, value in before.metadata.items()

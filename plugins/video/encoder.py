@@ -153,6 +153,13 @@ class Encoder:
             color.update(colorspace=RGB, color_range=ColorRange.JPEG.value)
         return color
 
+    @property
+    def bits(self) -> int:
+        """A channel, as decoders give them."""
+        if self.codec.encoder == "prores_ks" and "444" in self.pixels:
+            return 12
+        return max(component.bits for component in av.VideoFormat(self.pixels).components)
+
     def encode(self, frame: Frame) -> list[av.Packet[Any]]:
         """The packets that are ready once `frame` has gone in: often none, or those of earlier frames."""
         picture = self._picture(frame.image)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from math import ceil
@@ -35,7 +35,7 @@ from nstfilter.plugins.video.tracks import (
     carry_tags,
     is_stale,
 )
-from nstfilter.streams import Change
+from nstfilter.streams import Change, StreamInfo
 
 # an MP4 is written in fragments, and turned into an ordinary one at the end; delay_moov keeps sound in step
 FRAGMENTS = {
@@ -65,6 +65,15 @@ class Container:
     def chapters(self) -> bool:
         """Whether there is room for chapters and tags."""
         return self.format != "gif"
+
+    @property
+    def alpha(self) -> bool:
+        """Whether there is room for transparency, given a codec that keeps it."""
+        return self.format != "mp4"
+
+    def kept(self, info: StreamInfo) -> StreamInfo:
+        """What of a stream there is room for."""
+        return info if self.alpha else replace(info, details={**info.details, "alpha": False})
 
 
 CONTAINERS = {
@@ -96,8 +105,9 @@ class Muxer:
     """Writes a container into `file`, an open binary file that can seek.
 
     Add the video stream to `container`, let `adopt` add the rest, `start`, `write` every packet, then
-    `finish`. `warnings` gets a line for whatever is converted or left out. `recipe` is put where the format
-    has a place for it; `loop` is how often a GIF starts over, 0 without end and -1 never.
+    `finish`; until then, `origin` is what was adopted, open. `warnings` gets a line for whatever is converted
+    or left out. `recipe` is put where the format has a place for it; `loop` is how often a GIF starts over,
+    0 without end and -1 never.
     """
 
     def __init__(
@@ -123,7 +133,7 @@ class Muxer:
             self._options["movie_timescale"] = str(ticks * ceil(1000 / ticks))
         self.container = self._new_container(file)
         self._clock = Clock(Timeline())
-        self._origin: av.container.InputContainer | None = None
+        self.origin: av.container.InputContainer | None = None
         self._tracks: dict[int, Track | MovText] = {}
         self._covers: list[tuple[av.Packet[Any], Stream]] = []
         self._rest: Iterator[av.Packet[Any]] = iter(())
@@ -139,10 +149,10 @@ class Muxer:
         """Take over tags, chapters and every stream of `origin` but the one that `video` replaces: number
         `replaced`, or the first that is a video."""
         try:
-            self._origin = open_container(origin)
+            self.origin = open_container(origin)
         except (OSError, av.FFmpegError) as error:
             raise SinkError(f"{origin} cannot be opened again for its sound and tags: {error}") from error
-        source = self._origin
+        source = self.origin
         self._clock = Clock(timeline_of(origin, source))
         if self.kind.chapters:
             self.container.metadata.update({k: v for k, v in source.metadata.items() if not is_stale(k)})
@@ -156,7 +166,7 @@ class Muxer:
                 carry_tags(stream, video)
             else:
                 self._adopt_stream(origin, stream, takeable)
-        wanted = [self._origin.streams[index] for index in self._tracks]
+        wanted = [self.origin.streams[index] for index in self._tracks]
         for stream in source.streams:
             if stream not in wanted:
                 stream.discard = Discard.all
@@ -289,12 +299,12 @@ class Muxer:
         self._release()
 
     def _release(self) -> None:
-        if self._origin is not None:
+        if self.origin is not None:
             self._rest = iter(())
             self._pending = None
             self._tracks.clear()
-            self._origin.close()
-            self._origin = None
+            self.origin.close()
+            self.origin = None
 
     def _copy_until(self, limit: Fraction | None) -> None:
         while (packet := self._next_packet()) is not None:

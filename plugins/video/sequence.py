@@ -63,6 +63,13 @@ class SequenceSink(Sink):
         self.path, self.overwrite, self.options = Path(pattern), overwrite, options
         self._count = 0
 
+    def losses(self, info: StreamInfo) -> list[str]:
+        if info.origin and info.origin.is_file():
+            with open_container(info.origin) as container:
+                if container.streams.audio:
+                    return [Change("its sound is not kept: pictures have none")]
+        return []
+
     def _open(self, info: StreamInfo) -> None:
         folder = self.path.parent
         try:
@@ -78,10 +85,7 @@ class SequenceSink(Sink):
             raise UsageError(f"{self.path} is the input itself; choose another folder")
         # the origin tells who may read the pictures
         self._info = replace(info, rate=None, frames=1, live=False, details={})
-        if info.origin and info.origin.is_file():
-            with open_container(info.origin) as container:
-                if container.streams.audio:
-                    self.warnings.append(Change("its sound is not kept: pictures have none"))
+        self.warnings += self.losses(info)
 
     def _write(self, frame: Frame) -> None:
         self._count += 1

@@ -19,6 +19,7 @@ from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf, usual_codec
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
+from nstfilter.plugins.video.rehearsal import rehearse
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.plugins.video.tracks import LiveSound
 from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
@@ -94,7 +95,11 @@ class VideoSink(JoiningSink):
             self._muxer.start()
 
     def _choose(self, info: StreamInfo) -> None:
-        self.codec = self._asked or usual_codec(self.kind.codecs, info, self.crf)
+        self.codec = self._asked or usual_codec(self.kind.codecs, self.kind.kept(info), self.crf)
+
+    def losses(self, info: StreamInfo) -> list[str]:
+        self._choose(info)
+        return [*rehearse(self.kind, self.codec, info, self.crf)]
 
     @contextmanager
     def _beginning(self, info: StreamInfo, folder: Path | None = None) -> Iterator[None]:
@@ -125,7 +130,8 @@ class VideoSink(JoiningSink):
                     info.details.get("loop"),
                 )
                 encoder = GifEncoder if self.codec == "gif" else Encoder
-                self._encoder = encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
+                kept = self.kind.kept(info)
+                self._encoder = encoder(self._muxer.container, self.codec, kept, self.crf, self.warnings)
                 self._sound: LiveSound | None = None
                 if info.sound and (encoder_name := self.kind.sound_for(self.codec)):
                     self._sound = LiveSound(info.sound, self._muxer.container, encoder_name)
