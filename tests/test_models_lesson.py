@@ -7,7 +7,7 @@ import pytest
 
 from nstfilter.errors import UsageError
 from nstfilter.filter import read_picture
-from nstfilter.models import lesson, taught
+from nstfilter.models import lesson, perceptual, taught
 from nstfilter.models.lesson import Dials, Lesson
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
 from nstfilter.packs.reading import find_style
@@ -24,6 +24,7 @@ def model() -> PocketModel:
 def begin(model, monkeypatch):
     monkeypatch.setattr(lesson, "CROP", 96)
     monkeypatch.setattr(lesson, "BATCH", 1)
+    monkeypatch.setattr(perceptual, "STYLE_SIZE", 256)
     picture = read_picture(find_style("mosaic"))
 
     def begin(**options) -> Lesson:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nstfilter.jobs.planning import Job
     from nstfilter.jobs.run import Progress, Result
+    from nstfilter.models.refining import Refined
 
 
 def apply(
@@ -75,6 +76,15 @@ def apply(
         float | None,
         typer.Option(help="Pictures a second, for numbered ones such as frames/%05d.png; usually 25."),
     ] = None,
+    refine: Annotated[
+        int | None,
+        typer.Option(
+            help="Of pictures: bring the painting nearer to its style in so many steps, such as 100.",
+            metavar="STEPS",
+            min=1,
+            max=10_000,
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +113,8 @@ def apply(
 ) -> None:
     """Paint pictures, folders and videos in a style."""
     from nstfilter.cli.pipes import is_direct, paint_directly
+    from nstfilter.cli.refining import Refining
+    from nstfilter.cli.refining import check as check_refinable
     from nstfilter.filter import StyleFilter
     from nstfilter.jobs.planning import check_jobs, plan
     from nstfilter.jobs.recipe import Recipe
@@ -129,6 +141,15 @@ def apply(
     if not direct:
         chosen = {name: value for name, value in options.items() if name in given}
         check_jobs(work, chosen, overwrite=overwrite)
+    if refine or (made and made.refine):
+        if jobs or on != "local":
+            raise UsageError("--refine works here, on one picture at a time: leave out --jobs and --on")
+        if made:
+            raise UsageError(
+                "a painting is refined by its style's picture, which a recipe does not hold; to paint in the "
+                f"same way: {made.command}"
+            )
+        check_refinable(work, direct=direct, model=model, background=background)
     dials: dict[str, Any] = {
         "strength": strength,
         "keep_colors": keep_colors,
@@ -142,7 +163,8 @@ def apply(
         "device": device,
         "threads": threads,
     }
-    executor = open_executor(on, **({} if jobs is None else {"jobs": jobs}))
+    refining = Refining(mix, refine, threads=threads, device=device) if refine else None
+    executor = refining or open_executor(on, **({} if jobs is None else {"jobs": jobs}))
     with executor:
         if made:
             settings = made.settings(
@@ -166,13 +188,13 @@ def apply(
             if "segmenter" not in given:
                 made.check_segmenter(paint.segmenter_fingerprint)
         else:
-            paint = StyleFilter(mix, model=model, **dials)
+            paint = StyleFilter(mix, model=refining.model if refining else model, **dials)
             look = paint.embedding
             settings = Settings(mix.spelled, look.tobytes(), look.shape, model, **dials, **room_of(paint))
             filter_for(settings, paint)
         if not no_recipe:
             options["recipe"] = Recipe.of(
-                settings, paint.model.fingerprint, paint.segmenter_fingerprint, **options
+                settings, paint.model.fingerprint, paint.segmenter_fingerprint, refine=refine or 0, **options
             ).to_json()
         if direct:
             whole = paint_directly(inputs, output, paint, {**options, "overwrite": overwrite}, to, rate)
@@ -180,9 +202,12 @@ def apply(
                 raise typer.Exit(1)
             return
         results: list[Result] = []
+        refined = refining.refined if refining else {}
         try:
             with progress() as bars:
                 bar = _Bar(bars)
+                if refining:
+                    refining.show(bars)
 
                 said: dict[Path, set[str]] = {}  # before a render began, by its output
 
@@ -218,11 +243,11 @@ def apply(
             order = {job.output: number for number, job in enumerate(work)}
             results.sort(key=lambda result: order[result.job.output])
             if as_json:
-                listing = [_figures(result) for result in results]
+                listing = [_figures(result, refined.get(result.job.output)) for result in results]
                 told = {"style": settings.style, "model": paint.model.name, "results": listing}
                 print(json.dumps(told, indent=2))
     if len(work) == 1:
-        _end_of_one(results[0], quiet=as_json)
+        _end_of_one(results[0], refined.get(work[0].output), quiet=as_json)
     else:
         _end_of_many(results, quiet=as_json)
     changed = sum(bool(result.changes) for result in results)
@@ -265,7 +290,7 @@ def _counted(now: Progress) -> str:
     return ", ".join([f"{now.done} of {now.files} files", *others])
 
 
-def _end_of_one(result: Result, *, quiet: bool) -> None:
+def _end_of_one(result: Result, refined: Refined | None, *, quiet: bool) -> None:
     error = result.cause
     if isinstance(error, NstfilterError):
         failure = NstfilterError(result.error)
@@ -276,7 +301,10 @@ def _end_of_one(result: Result, *, quiet: bool) -> None:
     if quiet:
         return
     output = one_line(str(result.job.output))
-    if result.frames == 1:
+    if refined:
+        losses = (f"{name} {pair[0]:.4f} to {pair[1]:.4f}" for name, pair in refined._asdict().items())
+        print(f"{output}  ({result.seconds:.1f} s; losses: {', '.join(losses)})")
+    elif result.frames == 1:
         print(f"{output}  ({result.seconds:.1f} s)")
     else:
         print(f"{output}  ({result.frames} frames, {_speed(result):.1f} a second)")
@@ -322,7 +350,7 @@ def _speed(result: Result) -> float:
     return result.frames / result.seconds if result.seconds else 0.0
 
 
-def _figures(result: Result) -> dict[str, Any]:
+def _figures(result: Result, refined: Refined | None) -> dict[str, Any]:
     told: dict[str, Any] = {
         "input": str(result.job.input),
         "output": str(result.job.output),
@@ -340,4 +368,6 @@ def _figures(result: Result) -> dict[str, Any]:
             "warnings": result.warnings,
             "changes": result.changes,
         }
+        if refined:
+            told["losses"] = {k: {"before": b, "after": a} for k, (b, a) in refined._asdict().items()}
     return told

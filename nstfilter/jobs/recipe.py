@@ -71,6 +71,7 @@ class Recipe(BaseModel):
                   is known again
     `segmenter_fingerprint`  that of the segmenter; empty where nothing depends on where people are
     `quality`, `crf`, `codec`  as the sinks take them; None is the sink's usual
+    `refine`      in how many steps the painting was refined
     `version`     nstfilter's
 
     Keys that are not known are passed over, so that recipes of later versions can be read.
@@ -104,6 +105,7 @@ class Recipe(BaseModel):
     quality: int | None = None
     crf: int | None = None
     codec: Line | None = None
+    refine: Annotated[int, Field(ge=0, le=10_000)] = 0
     shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
     embedding: bytes
     embedding_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -139,6 +141,7 @@ class Recipe(BaseModel):
         for name in ("size", "quality", "crf", "codec"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name}", str(value)]
+        words += ["--refine", str(self.refine)] if self.refine else []
         return shlex.join(words)
 
     @classmethod
@@ -173,6 +176,7 @@ class Recipe(BaseModel):
             segmenter_fingerprint=segmenter_fingerprint,
             quality=options.get("quality"),
             crf=options.get("crf"),
+            refine=options.get("refine", 0),
             codec=_name(options["codec"]) if options.get("codec") else None,
         )
 

@@ -165,7 +165,7 @@ class _Run:
 
     def pictures(self) -> Pictures | None:
         """The tasks, where every job is a picture as far as its name tells."""
-        if not all(_is_picture(str(job.input)) for job in self.jobs):
+        if not all(is_picture(str(job.input)) for job in self.jobs):
             return None
         there = 0 if self.options["overwrite"] else sum(os.path.exists(job.output) for job in self.jobs)
         return Pictures(self.tasks(), len(self.jobs) - there)
@@ -319,7 +319,8 @@ class _Run:
         )
 
 
-def _is_picture(target: str) -> bool:
+def is_picture(target: str) -> bool:
+    """Whether `target` is a picture, as far as its name tells."""
     sources = manager().sources
     try:
         return not sources.named(target) and not set(sources.options(target)) >= SEGMENTABLE

@@ -19,15 +19,12 @@ from nstfilter.errors import UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.models import network, taught
 from nstfilter.models.network import Weights
-from nstfilter.models.perceptual import Losses, layout_loss, weave
+from nstfilter.models.perceptual import Losses, layout_loss, style_picture, weave
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
 CROP = 224
 BATCH = 2
-STYLE_SIZE = 512
-"""Shorter side, in pixels, of the style's picture at a stroke of 1."""
-LARGEST_STYLE = 1536
 SMALLEST_CONTENT, LARGEST_CONTENT = 256, 480
 """Shorter side of the pictures that crops are taken from."""
 RATE = 2e-3
@@ -110,12 +107,7 @@ class Lesson:
         if not contents:
             raise UsageError("there is no picture to practice on")
         self._ops = _Ops()
-        if threads:
-            try:
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-                tf.config.threading.set_inter_op_parallelism_threads(1)
-            except RuntimeError:
-                pass  # TensorFlow is in use already and keeps its number
+        self._see = Losses(threads)
         self._dials, self._seconds = dials, seconds
         self._contents = [_at_most(c, LARGEST_CONTENT) for c in contents]
         start = progress.vector if progress else taught.base(weights, embedding)
@@ -129,9 +121,7 @@ class Lesson:
             {name: tf.Variable(array) for name, array in (a | {"both": b}).items()}
             for a, b in map(taught.split, moments)
         ]
-        self._see = Losses()
-        style = _at_least(picture, round(STYLE_SIZE * dials.stroke))
-        self._wanted = self._see.grams(tf.constant(style[None]))
+        self._wanted = self._see.grams(style_picture(picture, dials.stroke)[None])
         self._update = tf.function(self._update_eagerly, autograph=False)
 
     def step(self) -> float:
@@ -231,18 +221,6 @@ _scale: np.ndarray | None = None
 def _at_most(picture: np.ndarray, shorter: int) -> np.ndarray:
     """The picture with its shorter side at most, and at least CROP, pixels."""
     scale = max(min(1.0, shorter / min(picture.shape[:2])), CROP / min(picture.shape[:2]))
-    return _scaled(picture, scale)
-
-
-def _at_least(picture: np.ndarray, shorter: int) -> np.ndarray:
-    """The style's picture with that shorter side, cut to a size the eye takes; the middle of a long one."""
-    picture = _scaled(picture, shorter / min(picture.shape[:2]))
-    height, width = (min(side, LARGEST_STYLE) // 8 * 8 for side in picture.shape[:2])
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return picture[top : top + height, left : left + width]
-
-
-def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
         return picture
     size = tuple(max(CROP // 4, round(side * scale)) for side in picture.shape[1::-1])

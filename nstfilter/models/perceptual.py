@@ -6,19 +6,31 @@ Frames are [n, h, w, 3] BGR float32 with values in [0, 255], their sides multipl
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import numpy as np
+
+from nstfilter.graphics.opencv import cv2
 from nstfilter.models import eye
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
 CONTENT = eye.LAYERS.index(eye.CONTENT_LAYER)
+STYLE_SIZE = 512
+"""Shorter side, in pixels, of the style's picture at a stroke of 1."""
+LARGEST_STYLE = 1536
 
 
 class Losses:
-    """The eye, and what is asked of what it sees. Raises `ModelError` when its weights cannot be used."""
+    """The eye, and what is asked of what it sees. `threads` holds for the whole process, and only when
+    TensorFlow has not computed anything before. Raises `ModelError` when the eye's weights cannot be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        if threads:
+            with contextlib.suppress(RuntimeError):  # TensorFlow is running already
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(1)
         self._ops, self._weights = TensorFlowOps(), eye.load()
 
     def _see(self, frames: Any, last: int = len(eye.LAYERS)) -> list[Any]:
@@ -58,6 +70,19 @@ def layout_loss(a: Any, b: Any) -> Any:
         return (m - mean) * tf.math.rsqrt(variance + floor)
 
     return tf.reduce_mean(tf.math.squared_difference(normalized(a), normalized(b)))
+
+
+def style_picture(picture: np.ndarray, stroke: float = 1.0) -> np.ndarray:
+    """A style's picture, HxWx3 BGR uint8, at the size where its strokes are as large as they are to be
+    painted, cut to a size the eye takes; the middle of a long one."""
+    scale = max(STYLE_SIZE * stroke, eye.SMALLEST) / min(picture.shape[:2])
+    if scale != 1:
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        size = tuple(round(side * scale) for side in picture.shape[1::-1])
+        picture = cv2.resize(picture, size, interpolation=way)
+    height, width = (min(side, LARGEST_STYLE) // 8 * 8 for side in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
 
 
 def weave(frames: Any) -> Any:
