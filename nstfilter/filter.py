@@ -29,7 +29,7 @@ from nstfilter.parameters import PARAMETERS
 from nstfilter.people import DEFAULT_SEGMENTER, Segmenter
 from nstfilter.people.backdrop import Backdrop
 from nstfilter.people.parts import Parts
-from nstfilter.stability import Stabilizer
+from nstfilter.stability import SizeFade, Stabilizer
 
 # where the user does not say, the network works at 480 pixels for a frame of 720, and at the square root of
 # the ratio for larger ones: strokes grow with the picture, and yet stay crisp
@@ -111,6 +111,7 @@ class StyleFilter:
         self.size = size
         self.stability = stability
         self._stabilizer, self._room_stabilizer = Stabilizer(), Stabilizer()
+        self._size_fade, self._room_size_fade = SizeFade(), SizeFade()
         self._painted_before: Backdrop | None = None  # the backdrop of the frame before
         self._shape: tuple[int, ...] | None = None
         self._parts = Parts(lambda: _segmenter(segmenter, threads))
@@ -170,7 +171,12 @@ class StyleFilter:
 
     def _forget_paintings(self) -> None:
         self._stabilizer.reset()
+        self._size_fade.reset()
+        self._forget_room()
+
+    def _forget_room(self) -> None:
         self._room_stabilizer.reset()
+        self._room_size_fade.reset()
 
     @property
     def area(self) -> str:
@@ -302,21 +308,30 @@ class StyleFilter:
 
     def _parted(self, image: np.ndarray) -> np.ndarray:
         behind = self._behind  # for all of the frame: another thread may set another
-        paint = partial(self._paint, embedding=self.embedding, stabilizer=self._stabilizer)
+        paint = partial(
+            self._paint, embedding=self.embedding, stabilizer=self._stabilizer, fade=self._size_fade
+        )
         if behind.backdrop is not self._painted_before:
             # what was painted of the room as it was is not carried into frames where it is replaced
             self._forget_paintings()
             self._painted_before = behind.backdrop
         paint_room = None
         if behind.embedding is not None:
-            paint_room = partial(self._paint, embedding=behind.embedding, stabilizer=self._room_stabilizer)
+            paint_room = partial(
+                self._paint,
+                embedding=behind.embedding,
+                stabilizer=self._room_stabilizer,
+                fade=self._room_size_fade,
+            )
         else:
-            self._room_stabilizer.reset()
+            self._forget_room()
         painted = self._parts(image, paint, behind.backdrop, self._stability, paint_room)
         self.plain_frame = self._parts.base
         return painted
 
-    def _paint(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
+    def _paint(
+        self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer, fade: SizeFade
+    ) -> np.ndarray:
         """The painted image. Beside the network, all pixels of a large one are touched three times: reduced,
         enlarged, mixed."""
         height, width = image.shape[:2]
@@ -340,7 +355,7 @@ class StyleFilter:
         if strength < 1 or detail:
             own = 1 - strength + strength * detail
             painted = cv2.addWeighted(image, own, painted, strength * gain, strength * offset, dst=painted)
-        return painted
+        return fade(image, painted, inner)
 
     def _stylize(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
         whole = image.shape[0] * image.shape[1] <= ONE_PIECE

@@ -32,6 +32,13 @@ TOLERANCE = 15.0
 # What moves by FAST pixels a frame is allowed half of it: there flicker is not seen, but smeared strokes are.
 PAINT_TOLERANCE = 60.0
 FAST = 10.0
+# and the same for two inputs between which nothing may have moved: thin lines leave ghosts otherwise
+STILL = 5.0
+# trust by the difference, 0 to 255
+TRUST, PAINT_TRUST, STILL_TRUST = (
+    np.exp(-((np.arange(256, dtype=np.float32) / tolerance) ** 2))
+    for tolerance in (TOLERANCE, PAINT_TOLERANCE, STILL)
+)
 # below this mean trust the scene has changed
 CUT = 0.35
 # Local contrast is measured in cells of so many pixels a side. Where mixing has divided it by r, the finest
@@ -71,13 +78,45 @@ class _Last(NamedTuple):
     painted: np.ndarray
 
 
-class Stabilizer:
+class _Buffers:
+    """Arrays that are the same for every frame of a stream, and what is computed in them."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An array that is the same for every frame of a stream."""
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._buffers[name] = np.empty(shape, dtype)
+        return buffer
+
+    def _moved(self, start: np.ndarray, end: np.ndarray, base: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """start + share * (end - base), pictures of uint8; `share`, float32 from 0 to 1, is enlarged to their
+        size.
+
+        In whole numbers, with the two signs of the difference apart: a fifth of the time of floating point.
+        """
+        height, width = start.shape[:2]
+        shares = self._buffer("shares", (height, width), np.uint8)
+        cv2.resize(cv2.convertScaleAbs(share, alpha=255), (width, height), dst=shares)
+        weights = self._buffer("weights", start.shape, np.uint8)
+        cv2.cvtColor(shares, cv2.COLOR_GRAY2BGR, dst=weights)
+        more, less = (self._buffer(name, start.shape, np.uint8) for name in ("more", "less"))
+        cv2.multiply(cv2.subtract(end, base, dst=more), weights, dst=more, scale=1 / 255)
+        cv2.multiply(cv2.subtract(base, end, dst=less), weights, dst=less, scale=1 / 255)
+        result = cv2.add(start, more)
+        return cv2.subtract(result, less, dst=result)
+
+
+class Stabilizer(_Buffers):
     """Carries the painting from frame to frame. Frames are HxWx3 BGR uint8 and come in order.
 
     One stabilizer serves one thread at a time.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         # Between two presets of OpenCV's: MEDIUM takes three times as long for 5 per cent less flicker, and
         # FAST leaves 10 per cent more.
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -85,15 +124,12 @@ class Stabilizer:
         self._flow.setPatchStride(5)
         self._flow.setGradientDescentIterations(6)
         self._flow.setVariationalRefinementIterations(1)
-        levels = np.arange(256, dtype=np.float32)
-        self._trust = np.exp(-((levels / TOLERANCE) ** 2))
-        self._paint_trust = np.exp(-((levels / PAINT_TOLERANCE) ** 2))
         self.reset()
 
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
         self._last: _Last | None = None
-        self._buffers: dict[str, np.ndarray] = {}
+        self._buffers = {}
         self._fading = 0  # frames until a change of size is over
 
     def __call__(self, frame: np.ndarray, paint: Callable[[], np.ndarray], stability: float) -> np.ndarray:
@@ -141,7 +177,7 @@ class Stabilizer:
         inputs = cv2.remap(
             last.small, flow + _grid(*gray.shape), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        agreement = cv2.LUT(_difference(small, inputs), self._trust)
+        agreement = cv2.LUT(_difference(small, inputs), TRUST)
         flow *= np.float32(_factor(last.painted))
         strictness = cv2.magnitude(*cv2.split(flow)) / np.float32(FAST) + 1
         there = self._buffer("there", (height, width, 2), np.float32)
@@ -167,7 +203,7 @@ class Stabilizer:
     ) -> np.ndarray:
         difference = _difference(_reduced(painted), _reduced(carried))
         difference = cv2.multiply(difference, strictness, dtype=cv2.CV_8U)
-        trust = agreement * cv2.LUT(difference, self._paint_trust)
+        trust = agreement * cv2.LUT(difference, PAINT_TRUST)
         fading, self._fading = self._fading, max(0, self._fading - 1)
         # while the size changes, paintings differ everywhere, and the inputs alone tell of a cut
         if cv2.mean(agreement if fading else trust)[0] < CUT:
@@ -184,29 +220,40 @@ class Stabilizer:
         cv2.blur(mixed, (3, 3), dst=blurred)
         return self._moved(mixed, mixed, blurred, raised)
 
-    def _moved(self, start: np.ndarray, end: np.ndarray, base: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """start + share * (end - base), pictures of uint8; `share`, float32 from 0 to 1, is enlarged to their
-        size.
 
-        In whole numbers, with the two signs of the difference apart: a fifth of the time of floating point.
-        """
-        height, width = start.shape[:2]
-        shares = self._buffer("shares", (height, width), np.uint8)
-        cv2.resize(cv2.convertScaleAbs(share, alpha=255), (width, height), dst=shares)
-        weights = self._buffer("weights", start.shape, np.uint8)
-        cv2.cvtColor(shares, cv2.COLOR_GRAY2BGR, dst=weights)
-        more, less = (self._buffer(name, start.shape, np.uint8) for name in ("more", "less"))
-        cv2.multiply(cv2.subtract(end, base, dst=more), weights, dst=more, scale=1 / 255)
-        cv2.multiply(cv2.subtract(base, end, dst=less), weights, dst=less, scale=1 / 255)
-        result = cv2.add(start, more)
-        return cv2.subtract(result, less, dst=result)
+class SizeFade(_Buffers):
+    """Spreads a change of the network's size over FADE frames, at the frame's own size.
 
-    def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An array that is the same for every frame of a stream."""
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != shape:
-            buffer = self._buffers[name] = np.empty(shape, dtype)
-        return buffer
+    What such a change alters at once, all of it at stability 0 and the finest detail at any other, is taken
+    back with the first frame after it and given way to evenly; where the picture has moved since, at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next frame is the first of its stream."""
+        self._size: tuple[int, int] | None = None
+        self._fading = 0  # frames until the change is over
+        self._still = np.zeros((0, 0, 3), np.uint8)  # the reduced frame at the change
+
+    def __call__(self, frame: np.ndarray, painted: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """What is shown for `painted`, the painting of `frame` by a network that worked at `size` (height and
+        width); all HxWx3 BGR uint8. Frames of a stream are of one size."""
+        shown = self._buffer("shown", painted.shape, np.uint8)
+        if self._size not in (None, size):
+            self._fading, self._still = FADE, _reduced(frame)
+            np.copyto(self._buffer("before", painted.shape, np.uint8), shown)
+            np.copyto(self._buffer("after", painted.shape, np.uint8), painted)
+        self._size = size
+        if self._fading:
+            self._fading -= 1
+            trust = cv2.LUT(_difference(_reduced(frame), self._still), STILL_TRUST)
+            share = trust * np.float32(self._fading / FADE)
+            painted = self._moved(painted, self._buffers["before"], self._buffers["after"], share)
+        np.copyto(shown, painted)
+        return painted
 
 
 @lru_cache(2)

@@ -148,11 +148,58 @@ def test_another_size_of_the_same_picture_fades_in_evenly(stability, scale):
     assert np.abs(painted.astype(int) - new).max() <= 2
 
 
+class Sized(FakeModel):
+    """Paints brighter where the network works at a larger size, by a third of its height."""
+
+    def stylize(self, frame, embedding, *, out=None):
+        return cv2.add(super().stylize(frame, embedding), np.full(3, frame.shape[0] // 3, float))
+
+
+@pytest.mark.parametrize("stability", [0.0, 0.8])
+@pytest.mark.parametrize(("before", "after"), [(112, 64), (64, 112)])
+def test_a_still_picture_changes_evenly_when_the_size_does(stability, before, after):
+    still = scene(1)
+    paint = StyleFilter(scene(9), model=Sized(), stability=stability, size=before)
+    shown = [paint(still) for _ in range(4)][-1:]
+    paint.size = after
+    shown += [paint(still) for _ in range(2 * FADE)]
+    steps = [change(one, two) for one, two in itertools.pairwise(shown)]
+    assert change(shown[0], shown[-1]) > 10
+    assert max(steps) < 2 * change(shown[0], shown[-1]) / FADE
+    alone = StyleFilter(scene(9), model=Sized(), stability=0.0, size=after)(still)
+    assert change(shown[-1], alone) < (0.01 if stability == 0 else 3)
+
+
+def test_where_the_picture_moves_the_new_size_is_seen_at_once():
+    still = scene(1)
+    moved = still.copy()
+    moved[:, WIDTH // 2 :] = 255 - moved[:, WIDTH // 2 :]
+    paint = StyleFilter(scene(9), model=Sized(), stability=0.0, size=112)
+    last = paint(still)
+    paint.size = 64
+    paint(still)
+    shown = paint(moved)
+    alone = StyleFilter(scene(9), model=Sized(), stability=0.0, size=64)(moved)
+    left, right = np.s_[:, : WIDTH // 3], np.s_[:, 2 * WIDTH // 3 :]
+    assert change(shown[left], last[left]) < 4
+    assert change(shown[right], alone[right]) < 2
+
+
+def test_another_stream_of_another_size_does_not_fade():
+    paint = StyleFilter(scene(9), model=Sized(), stability=0.0, size=112)
+    paint(scene(1))
+    paint.reset()
+    paint.size = 64
+    alone = StyleFilter(scene(9), model=Sized(), stability=0.0, size=64)(scene(2))
+    assert np.array_equal(paint(scene(2)), alone)
+
+
 def test_the_filter_fades_between_sizes_and_starts_afresh_with_another_frame():
     paint = StyleFilter(scene(9), model=FakeModel(), stability=0.8)
     last = paint(scene(1))
     paint.size = 64
-    assert 0 < change(last, paint(scene(1))) < 3
+    steps = [last, *(paint(scene(1)) for _ in range(2 * FADE))]
+    assert max(change(one, two) for one, two in itertools.pairwise(steps)) < 3
     resets = []
     paint.reset = lambda: resets.append(1)
     paint(np.ascontiguousarray(scene(1)[:100]))
