@@ -355,10 +355,10 @@ def test_without_a_virtual_camera_there_is_advice_only_where_none_was_asked_for(
     def open(sink, info):
         raise SinkError("there is no virtual camera")
 
-    monkeypatch.setattr(MemorySink, "_open", open)
-    assert "--to preview" in live().exception.__notes__[0]
-    assert not hasattr(live("--to", "virtualcam").exception, "__notes__")
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(MemorySink, "_open", open)
+        assert "--to preview" in live().exception.__notes__[0]
+        assert not hasattr(live("--to", "virtualcam").exception, "__notes__")
     Path("b.mp4").touch()
     failure = live("--record-input", "b.mp4").exception
     assert "b.mp4 exists" in str(failure)

@@ -246,7 +246,7 @@ def test_a_recording_that_gets_no_frame_is_said(clock):
     clock.at(1.001, lambda: seen.append(live.remove(recording)))
     clock.at(2.017, live.stop)
     live.run()
-    assert (seen, said) == ([False], ["fakedevice: no frame came, and so there is no file"])
+    assert (seen, said) == ([False], ["fakedevice: no frame came, and nothing is written"])
 
 
 def test_sinks_whose_users_close_them_end_the_run_once_all_are(clock):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from fractions import Fraction
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
@@ -259,3 +261,46 @@ def test_without_a_screen_that_is_told(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":987")
     with pytest.raises(SourceError, match="screen cannot be seen"):
         open_source("screen")
+
+
+def test_a_protocol_that_is_not_built_in_is_a_line_with_the_command_that_does_without(monkeypatch):
+    def refuse(*_, **__):
+        raise av.ProtocolNotFoundError(0, "Protocol not found")
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(SourceError) as error:
+        open_source("srt://host:9000?passphrase=secret")
+    assert str(error.value) == (
+        "srt://host:9000: the FFmpeg in PyAV was built without srt; with another one: "
+        "ffmpeg -i 'srt://host:9000' -c copy -f matroska - | nstfilter live --from -"
+    )
+    with pytest.raises(SinkError) as error:
+        open_sink("srt://host:9000").open(INFO)
+    assert str(error.value).endswith(
+        "nstfilter live --to - | ffmpeg -i - -c copy -f mpegts 'srt://host:9000'"
+    )
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+def test_srt_goes_through_another_ffmpeg(tmp_path):
+    if "srt" not in subprocess.run([FFMPEG, "-protocols"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("this ffmpeg has no SRT either")
+    address, command = (
+        f"srt://127.0.0.1:{port()}",
+        f"{sys.executable} -m nstfilter live --from demo:160x120 --size 96",
+    )
+    with peer(
+        "-i", f"{address}?mode=listener", "-c", "copy", "-f", "mpegts", str(tmp_path / "a.ts")
+    ) as player:
+        with subprocess.Popen(
+            f"{command} --to - | {FFMPEG} -v quiet -i - -c copy -f mpegts {address}",
+            shell=True, stderr=subprocess.DEVNULL, start_new_session=True,
+        ) as broadcast:  # fmt: skip
+            until(
+                lambda: (tmp_path / "a.ts").stat().st_size > 50_000 or 1 / 0, (OSError, ZeroDivisionError), 60
+            )
+            os.killpg(broadcast.pid, signal.SIGINT)
+        player.wait(30)
+    with open_source(str(tmp_path / "a.ts")) as received:
+        assert len(list(received)) > 10

@@ -143,7 +143,7 @@ class SinkWorker:
             else:
                 self.sink.abort()
                 if self.sink.audience == "file":
-                    self._say(f"{self.name}: no frame came, and so there is no file")
+                    self._say(f"{self.name}: no frame came, and nothing is written")
             self.state = "closed"
         except BaseException as error:
             self._abort()

@@ -52,7 +52,7 @@ def register_sources(register: Register) -> None:
         "stream",
         open_source,
         accepts=lambda target: scheme(target) in READABLE,
-        help="a network stream: rtsp://camera/1, http://host/live.m3u8, rtmp://, srt://, udp://",
+        help="a network stream: rtsp://camera/1, http://host/live.m3u8, rtmp://, udp://",
     )
     register("screen", open_screen, help="what is on the screen: screen, screen:2, screen:1280x720+100+0")
 
@@ -63,5 +63,5 @@ def register_sinks(register: Register) -> None:
         "stream",
         open_sink,
         accepts=lambda target: scheme(target) in WRITABLE,
-        help="a network stream: rtmp://live.example/app/KEY, srt://host:9000, udp://, tcp://",
+        help="a network stream: rtmp://live.example/app/KEY, udp://, tcp://",
     )

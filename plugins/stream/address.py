@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import av
-
 from nstfilter.errors import without_secrets
 
 
@@ -14,6 +12,11 @@ def shown(address: str) -> str:
 
 def reason(error: Exception) -> str:
     """What went wrong, in words; FFmpeg's own messages repeat the address."""
-    if isinstance(error, av.ProtocolNotFoundError):
-        return "this build of FFmpeg does not have the protocol"
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+def missing(name: str, instead: str) -> str:
+    """That PyAV's FFmpeg lacks the protocol of the address called `name`, and the command to type instead,
+    with another FFmpeg."""
+    protocol = name.partition(":")[0]
+    return f"{name}: the FFmpeg in PyAV was built without {protocol}; with another one: {instead}"

@@ -10,7 +10,7 @@ import av
 
 from nstfilter.errors import SinkError
 from nstfilter.filter import as_bgr
-from nstfilter.plugins.stream.address import reason, shown
+from nstfilter.plugins.stream.address import missing, reason, shown
 from nstfilter.streams import Frame, Sink, StreamInfo
 
 # bits for a pixel of a frame: 4 Mb/s at 1280x720 and 30 a second, as platforms ask for
@@ -57,6 +57,9 @@ class StreamSink(Sink):
                 "bufsize": str(2 * bits),
             }
             self._container.start_encoding()
+        except av.ProtocolNotFoundError:
+            instead = f"nstfilter live --to - | ffmpeg -i - -c copy -f {self.format} '{self.name}'"
+            raise SinkError(missing(self.name, instead)) from None
         except (av.FFmpegError, OSError) as error:
             if hasattr(self, "_container"):
                 self._let_go()

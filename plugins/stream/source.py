@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from nstfilter.errors import SourceError
-from nstfilter.plugins.stream.address import reason, shown
+from nstfilter.plugins.stream.address import missing, reason, shown
 from nstfilter.streams import Frame, Source, StreamInfo
 
 # seconds to wait for a connection, and for more data
@@ -33,6 +33,9 @@ class StreamSource(Source):
         self._reading = False
         try:
             self._container: Any = av.open(address, timeout=PATIENCE, options=OPTIONS)
+        except av.ProtocolNotFoundError:
+            instead = f"ffmpeg -i '{self._name}' -c copy -f matroska - | nstfilter live --from -"
+            raise SourceError(missing(self._name, instead)) from None
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"{self._name} cannot be opened: {reason(error)}") from None
         try:
