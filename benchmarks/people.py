@@ -17,7 +17,7 @@ import numpy as np
 from nstfilter import PersonSegmenter, StyleFilter
 from nstfilter.people.blend import Blend
 from nstfilter.people.calm import Calm
-from nstfilter.people.edge import EdgeFilter
+from nstfilter.people.edge import EdgeFilter, guide
 
 FRAMES, WARM = 30, 5
 WAYS: dict[str, dict[str, Any]] = {
@@ -53,13 +53,17 @@ def main() -> None:
         print(f"{way:34} {np.median(times[WARM:]):6.1f} ms, {ratio(times, spent['all']):.2f} of all")
     segmenter, calm, edge, blend = PersonSegmenter(threads=1), Calm(), EdgeFilter(), Blend()
     frame = frames[0]
-    small = segmenter.find(frame)
-    seen = cv2.resize(frame, small.shape[::-1])
-    mask = edge(frame, small)
+    seen = guide(frame)
+    gray = cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)
+    small = segmenter.find(seen)
+    smaller = cv2.resize(gray, small.shape[::-1])
+    mask = edge(gray, small, frame.shape)
     steps: dict[str, Callable[[], object]] = {
-        f"shrinking and the network ({segmenter.precision})": lambda: segmenter.find(frame),
-        "calm": lambda: calm(seen, small, 0.8),
-        "edge": lambda: edge(frame, small),
+        "halving": lambda: guide(frame),
+        f"the network ({segmenter.precision})": lambda: segmenter.find(seen),
+        "calm": lambda: calm(smaller, small, 0.8),
+        "the mask before, carried": lambda: calm.carried(smaller),
+        "edge": lambda: edge(gray, small, frame.shape),
         "mixing": lambda: blend(frame, frame, mask),
     }
     for name, step in steps.items():

@@ -44,8 +44,7 @@ Background = str | os.PathLike[str] | Style | StyleMix | np.ndarray | None
 
 
 class _Behind(NamedTuple):
-    """What stands behind people: `named` as the user did, and what becomes of the room for it: it is replaced
-    by `backdrop`, or painted with `embedding`; or neither."""
+    """What stands behind people as the user `named` it, and what replaces the room or paints it for that."""
 
     named: Background = None
     backdrop: Backdrop | None = None
@@ -85,7 +84,8 @@ class StyleFilter:
     time.
 
     `plain_frame` is the latest frame before painting, HxWx3 BGR uint8, its room replaced where `background`
-    does that; None before the first.
+    does that; None before the first. `sparing` tells that time is short: people are then looked for in every
+    second frame, but where much has changed or the room is replaced.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class StyleFilter:
         self.background = background
         self.plain_frame: np.ndarray | None = None
         self.area, self.feather, self.face = area, feather, face
+        self.sparing = False
 
     @property
     def style(self) -> StyleMix | np.ndarray:
@@ -230,8 +231,7 @@ class StyleFilter:
             embedding = self.embed(_mix(background))
         if background is not None:
             self._parts.load()
-        # at the end, so that a background that cannot be used leaves the one before; and all at once, for
-        # another thread may be painting
+        # all at once, for another thread may be painting
         self._behind = _Behind(background, backdrop, embedding)
 
     @property
@@ -325,7 +325,7 @@ class StyleFilter:
             )
         else:
             self._forget_room()
-        painted = self._parts(image, paint, behind.backdrop, self._stability, paint_room)
+        painted = self._parts(image, paint, behind.backdrop, self._stability, paint_room, self.sparing)
         self.plain_frame = self._parts.base
         return painted
 

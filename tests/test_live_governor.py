@@ -149,3 +149,13 @@ def test_on_a_loaded_machine_changes_are_at_least_ten_seconds_apart(seed):
 def test_under_a_steady_load_it_settles():
     machine = Machine(Governor(30), square(0.047), jitter=0.3).run(120)
     assert len(machine.changes) <= 3
+
+
+def test_it_says_when_time_is_short():
+    governor = Governor(30)
+    assert not governor.short
+    now = 0.0
+    for _ in range(30):
+        now += 1 / 30
+        governor.observe(0.05, now)
+    assert governor.short

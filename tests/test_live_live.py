@@ -359,6 +359,7 @@ def test_the_governor_sets_the_size(clock):
     assert paint.sizes[0] == 480
     assert figures.size == paint.sizes[-1] < 480
     assert live.figures().rate > 25
+    assert paint.sparing, "the filter is told that time is short"
     settled = paint.sizes[-600:]
     assert len(set(settled)) == 1
 

@@ -17,7 +17,7 @@ def rng():
 
 
 def scene(seed=0):
-    small = np.random.default_rng(seed).integers(0, 256, (12, 20, 3), np.uint8)
+    small = np.random.default_rng(seed).integers(0, 256, (12, 20), np.uint8)
     return cv2.resize(small, SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
 
 

@@ -351,3 +351,59 @@ def test_a_background_that_comes_starts_the_calm_afresh(make, monkeypatch):
     assert resets == ["reset"]
     paint(frame)
     assert resets == ["reset"]
+
+
+def test_where_time_is_short_people_are_looked_for_in_every_second_frame(make):
+    """Between, their mask is where the frame has moved to."""
+    wide = np.random.default_rng(0).integers(60, 160, (12, 60, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    segmenter, paint = FakeSegmenter(), None
+    at = 0
+
+    def find(frame):
+        mask = np.zeros((24, 40), np.uint8)
+        mask[:, : 20 - at // 4] = 255  # what the person is on moves to the left
+        return mask
+
+    segmenter.instead = find
+    paint = make(area="people", segmenter=segmenter, stability=0.8)
+    paint.sparing = True
+    for number in range(6):
+        at = 4 * number
+        frame = np.ascontiguousarray(wide[:, at : at + 160])
+        changed = np.abs(paint(frame).astype(int) - frame).max(axis=2) > 4
+        edge = 80 - at
+        assert changed[:, : edge - 8].mean() > 0.95
+        assert changed[:, edge + 8 :].mean() < 0.05
+    assert segmenter.found == 3
+    for background in (PICTURE, None):  # a mask that comes late would show the room
+        segmenter.found, paint.background = 0, background
+        for _ in range(4):
+            paint(np.ascontiguousarray(wide[:, at : at + 160]))
+        assert segmenter.found == (4 if background is PICTURE else 2)
+
+
+def test_a_frame_that_has_changed_much_is_looked_at_also_where_time_is_short(make):
+    segmenter = FakeSegmenter()
+    paint = make(area="people", segmenter=segmenter, stability=0.8)
+    paint.sparing = True
+    for seed in range(4):
+        paint(np.random.default_rng(seed).integers(0, 256, (12, 20, 3), np.uint8).repeat(8, 0).repeat(8, 1))
+    assert segmenter.found == 4
+
+
+def test_a_photograph_is_looked_at_more_carefully_than_the_frames_of_a_video(make):
+    segmenter = FakeSegmenter()
+    alone = []
+
+    def find_alone(frame):
+        alone.append(frame.shape)
+        return FakeSegmenter.find(segmenter, frame)
+
+    segmenter.find_alone = find_alone
+    paint = make(area="people", segmenter=segmenter, stability=0.8)
+    for _ in range(3):
+        paint(np.full((720, 1300, 3), 100, np.uint8))
+    assert alone == [(720, 1300, 3)]
+    paint.reset()
+    paint(np.full((720, 1300, 3), 100, np.uint8))
+    assert len(alone) == 2

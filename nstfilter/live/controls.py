@@ -181,13 +181,21 @@ class Controls:
 
     @property
     def size(self) -> int | None:
-        """The shorter side the network works at, in pixels; None for what the frame calls for. The governor
-        sets it, which changes nothing while the user has chosen one."""
+        """The shorter side the network works at, in pixels; None for the usual. What the user chose stays."""
         return self.paint.size
 
     @size.setter
     def size(self, size: int | None) -> None:
         self.paint.size = self._fixed_size or size
+
+    @property
+    def sparing(self) -> bool:
+        """As `StyleFilter.sparing`; set while the governor is short of time."""
+        return self.paint.sparing
+
+    @sparing.setter
+    def sparing(self, sparing: bool) -> None:
+        self.paint.sparing = sparing
 
     def get(self, name: str) -> Any:
         """The value now of the parameter called `name`, one that can change between frames, or of one of

@@ -50,6 +50,11 @@ class Governor:
             self.sizes = [side, *smaller] if smaller else self.sizes[-1:]
         self.size = min(self.size, self.sizes[0])
 
+    @property
+    def short(self) -> bool:
+        """Whether the largest size takes too long."""
+        return self.size < self.sizes[0]
+
     def observe(self, seconds: float, now: float) -> int:
         """The size for the next frame; the last one took `seconds`, and it is `now` (seconds, any origin)."""
         if seconds < NOTHING * self.frame_time:

@@ -112,6 +112,7 @@ class Painter:
         if self.governor and self.prepared:
             self.governor.limit(min(image.shape[:2]))
             self._set_size(self.governor.observe(now - started, now))
+            self.filter.sparing = self.governor.short  # type: ignore[attr-defined]
         if now - started > patience:
             return None
         return PaintedFrame(

@@ -29,9 +29,20 @@ class Segmenter(Protocol):
         """How likely each place of `frame` belongs to a person: hxw uint8, 0 for certainly not, 255 for
         certainly.
 
-        `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up. The mask may be smaller than the
-        frame: it covers all of it, and is fitted to the edges of the frame afterwards. A frame with nobody in
-        it has a mask of zeros. Called by one thread at a time, by the thread that paints; every frame by
+        `frame` is C-contiguous HxWx3 BGR uint8 of any size from 1x1 up; a large one was halved until its
+        longer side is less than 1280 pixels. The mask may be smaller than the frame: it covers all of it, and
+        is fitted to the edges of the frame afterwards. A frame with nobody in it has a mask of zeros. Called
+        by one thread at a time, by the thread that paints; not always for every frame, and every frame is by
         itself, as a new video may begin with any. An exception is shown as a failure to paint.
         """
+        ...
+
+
+@runtime_checkable
+class CarefulSegmenter(Segmenter, Protocol):
+    """A segmenter that finds people better where it may take longer."""
+
+    def find_alone(self, frame: np.ndarray) -> np.ndarray:
+        """As `find`, for a photograph or the first frame of a stream, which have no frames before them that
+        would make up for a mistake. `frame` is less than 2560 pixels long. May take ten times as long."""
         ...

@@ -37,13 +37,14 @@ class Backdrop:
     def wall(cls) -> Backdrop:
         return cls(np.full((8, 8, 3), WALL, np.uint8))
 
-    def behind(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW uint8) is, before this."""
-        return self._blend(image, self.room(image, mask), cv2.LUT(mask, _TIGHTER))
+    def behind(self, image: np.ndarray, mask: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
+        """The people of `image` (HxWx3 BGR uint8), where `mask` (HxW uint8) is, before this. `seen`, where
+        given, is the image made smaller."""
+        return self._blend(image, self.room(image if seen is None else seen, mask), cv2.LUT(mask, _TIGHTER))
 
-    def room(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """What is behind the people, and where they are."""
-        return _blurred(image, mask) if self.picture is None else self._fit(image.shape[:2])
+    def room(self, seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """What is behind the people, and where they are, of the size of `mask`."""
+        return _blurred(seen, mask) if self.picture is None else self._fit(mask.shape)
 
     def _fit(self, shape: tuple[int, ...]) -> np.ndarray:
         """The picture's middle at the frame's size."""
@@ -60,15 +61,15 @@ class Backdrop:
         return self._fitted
 
 
-def _blurred(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _blurred(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The room out of focus. People do not count, so that no shine of them stands around their edge."""
-    height, width = image.shape[:2]
+    height, width = mask.shape
     scale = min(1.0, 4 * BLURRED / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    inside = shrunk(mask, size[::-1]).astype(np.float32)
+    inside = shrunk(mask, size[::-1], cv2.INTER_AREA).astype(np.float32)
     # a pixel that is part person has their color in it
     weight = np.clip(1 - 4 / 255 * inside, 0, 1)[..., None]
-    small = shrunk(image, size[::-1]) * weight
+    small = shrunk(seen, size[::-1], cv2.INTER_AREA) * weight
     # behind the middle of people, where no room is near, its mean
     mean = small.sum((0, 1)) / max(float(weight.sum()), 1.0)
     small = cv2.GaussianBlur(small, (0, 0), 3) + FAR * mean

@@ -19,9 +19,15 @@ class Blend:
         HxWx3 uint8; the result is a new array."""
         if not self._buffers or self._buffers[0].shape != front.shape:
             self._buffers = [np.empty_like(front) for _ in range(3)]
-        weights, more, less = self._buffers
-        cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR, dst=weights)
+        result = back.copy()
+        left, top, width, height = cv2.boundingRect(mask)
+        if not width:
+            return result
+        there = np.s_[top : top + height, left : left + width]
+        weights, more, less = (buffer[there] for buffer in self._buffers)
+        front, back, mixed = front[there], back[there], result[there]
+        cv2.cvtColor(mask[there], cv2.COLOR_GRAY2BGR, dst=weights)
         cv2.multiply(cv2.subtract(front, back, dst=more), weights, dst=more, scale=1 / 255)
         cv2.multiply(cv2.subtract(back, front, dst=less), weights, dst=less, scale=1 / 255)
-        result = cv2.add(back, more)
-        return cv2.subtract(result, less, dst=result)
+        cv2.subtract(cv2.add(back, more, dst=mixed), less, dst=mixed)
+        return result

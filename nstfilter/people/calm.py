@@ -22,6 +22,8 @@ NOISE = 60.0
 FULL = 0.8
 # the mean trust below which the scene has changed
 CUT = 0.35
+# the share of the frame that may have changed, beyond moving, where a mask is carried without looking again
+CHANGED = 0.03
 # the shorter side, in pixels, below which there is too little to find motion in
 SMALLEST = 16
 
@@ -42,24 +44,16 @@ class Calm:
         """Forget the past: the next frame is the first of its stream."""
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
-    def __call__(self, frame: np.ndarray, mask: np.ndarray, amount: float) -> np.ndarray:
-        """The calm version of `mask`, hxw uint8, of `frame` (hxwx3 BGR uint8 of the mask's size).
+    def __call__(self, gray: np.ndarray, mask: np.ndarray, amount: float) -> np.ndarray:
+        """The calm version of `mask`, hxw uint8, of the frame with the brightness `gray` (uint8, any size).
 
-        `amount` goes from 0 (the mask itself) to FULL. A frame of another size starts a new stream.
+        `amount` goes from 0 (the mask itself) to FULL. A mask of another size starts a new stream.
         """
-        gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        # motion is found as well in what is sampled as in what is averaged, in a tenth of the time
+        gray = cv2.resize(gray, mask.shape[::-1])
         kept = mask.astype(np.float32)
-        known = self._last and self._last[0].shape == gray.shape and min(gray.shape) >= SMALLEST
-        if known and amount > 0:
-            assert self._last
-            last_gray, last_mask = self._last
-            there = self._flow.calc(gray, last_gray, None)
-            there[..., 0] += np.arange(gray.shape[1], dtype=np.float32)
-            there[..., 1] += np.arange(gray.shape[0], dtype=np.float32)[:, None]
-            seen = cv2.remap(last_gray, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            carried = cv2.remap(last_mask, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            difference = cv2.absdiff(cv2.blur(gray, (3, 3)), cv2.blur(seen, (3, 3)))
-            trust = cv2.LUT(difference, self._trust)
+        if amount > 0 and (found := self._carry(gray)):
+            carried, trust = found
             if cv2.mean(trust)[0] >= CUT:
                 apart = cv2.absdiff(kept, carried)
                 trust *= cv2.LUT(cv2.convertScaleAbs(apart), self._share)
@@ -67,3 +61,29 @@ class Calm:
                 kept += trust * (carried - kept)
         self._last = gray, kept
         return cv2.convertScaleAbs(kept)
+
+    def carried(self, gray: np.ndarray) -> np.ndarray | None:
+        """The mask before, moved to where its people are in the frame with the brightness `gray` (uint8, any
+        size); None where there is none before, or where too much of that frame is new."""
+        if self._last is None:
+            return None
+        gray = cv2.resize(gray, self._last[0].shape[::-1])
+        found = self._carry(gray)
+        if found is None or np.count_nonzero(found[1] < 0.5) > CHANGED * gray.size:
+            return None
+        self._last = gray, found[0]
+        return cv2.convertScaleAbs(found[0])
+
+    def _carry(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The last mask, float32, moved as the frame has moved since, and how far the frame agrees with that,
+        0 to 1; None where there is nothing to carry."""
+        if self._last is None or self._last[0].shape != gray.shape or min(gray.shape) < SMALLEST:
+            return None
+        last_gray, last_mask = self._last
+        there = self._flow.calc(gray, last_gray, None)
+        there[..., 0] += np.arange(gray.shape[1], dtype=np.float32)
+        there[..., 1] += np.arange(gray.shape[0], dtype=np.float32)[:, None]
+        seen = cv2.remap(last_gray, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried = cv2.remap(last_mask, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        difference = cv2.absdiff(cv2.blur(gray, (3, 3)), cv2.blur(seen, (3, 3)))
+        return carried, cv2.LUT(difference, self._trust)

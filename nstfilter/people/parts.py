@@ -12,11 +12,11 @@ import numpy as np
 
 from nstfilter.errors import FrameError
 from nstfilter.graphics.opencv import cv2
-from nstfilter.people import Segmenter
+from nstfilter.people import CarefulSegmenter, Segmenter
 from nstfilter.people.backdrop import Backdrop
 from nstfilter.people.blend import Blend
 from nstfilter.people.calm import Calm
-from nstfilter.people.edge import EdgeFilter
+from nstfilter.people.edge import CAREFUL_GUIDE, GUIDE, EdgeFilter, guide
 from nstfilter.people.faces import faces
 
 # pixels around people that are taken out with them where the room is painted without them
@@ -43,6 +43,7 @@ class Parts:
         self._segmenter: Segmenter | None = None
         self._unfocused = Backdrop(None)
         self._calm, self._edge, self._blend = Calm(), EdgeFilter(), Blend()
+        self._first, self._carried = True, False
         self.base: np.ndarray | None = None
 
     def load(self) -> None:
@@ -58,6 +59,7 @@ class Parts:
     def reset(self) -> None:
         """Forget the frame before: the next one begins a new stream."""
         self._calm.reset()
+        self._first = True
 
     def __call__(
         self,
@@ -66,10 +68,11 @@ class Parts:
         backdrop: Backdrop | None,
         calm: float,
         paint_room: Paint | None = None,
+        sparing: bool = False,
     ) -> np.ndarray:
         """`image` (HxWx3 BGR uint8) with its part painted by `paint`; `backdrop`, where given, replaces the
         room before, and `paint_room` paints it in another way. `calm`, 0 to 1, is how much of the mask before
-        is carried on.
+        is carried on. Where `sparing`, people are looked for in every second frame only, if that is as good.
 
         Raises `FrameError` where the segmenter gives something else than a mask.
         """
@@ -78,12 +81,13 @@ class Parts:
             self.reset()  # the mask would be old when one is looked for again
             self.base = image
             return paint(image)
-        small, outline = self._masks(image, calm)
+        # not where a mask that comes late would show the room
+        seen, small, outline = self._masks(image, calm, sparing and backdrop is None)
         # people are cut out along their outline: a feathered edge would show a band of the real room
-        base = self.base = image if backdrop is None else backdrop.behind(image, outline)
+        base = self.base = image if backdrop is None else backdrop.behind(image, outline, seen)
         mask = self._feathered(outline)
         if paint_room or area == "background":
-            room = (paint_room or paint)(self._room(image, mask, backdrop))
+            room = (paint_room or paint)(self._room(image, mask, seen, backdrop))
             if area == "background":
                 return self._blend(base, room, mask)
         else:
@@ -97,29 +101,50 @@ class Parts:
 
     def unpainted(self, image: np.ndarray, backdrop: Backdrop, calm: float) -> np.ndarray:
         """`image` as filmed, but for its room, which `backdrop` replaces."""
-        return backdrop.behind(image, self._masks(image, calm)[1])
+        seen, _, outline = self._masks(image, calm)
+        return backdrop.behind(image, outline, seen)
 
-    def _room(self, image: np.ndarray, mask: np.ndarray, backdrop: Backdrop | None) -> np.ndarray:
+    def _room(
+        self, image: np.ndarray, mask: np.ndarray, seen: np.ndarray, backdrop: Backdrop | None
+    ) -> np.ndarray:
         """The room without people: their contrast to it would stand around them as a halo of strokes."""
         if backdrop is not None:
-            return backdrop.room(image, mask)
+            return backdrop.room(seen, mask)
         cover = cv2.convertScaleAbs(cv2.blur(mask, (COVER, COVER)), alpha=8)
-        return self._blend(self._unfocused.room(image, mask), image, cover)
+        return self._blend(self._unfocused.room(seen, mask), image, cover)
 
-    def _masks(self, image: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
-        """The segmenter's mask, calmed, hxw uint8; and fitted to `image`, HxW uint8."""
-        small = self.segmenter.find(image)
+    def _masks(
+        self, image: np.ndarray, calm: float, sparing: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What of `image` is looked at, its `guide`; the mask of the people in it, calmed, hxw uint8; and
+        that mask fitted to `image`, HxW uint8. Where `sparing`, every second mask may be the one before,
+        moved along."""
+        first, self._first = self._first, False
+        seen = guide(image, CAREFUL_GUIDE if first else GUIDE)
+        gray = cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)
+        carried = self._calm.carried(gray) if sparing and calm and not self._carried else None
+        self._carried = carried is not None
+        if carried is not None:
+            small = carried
+        elif calm:
+            small = self._calm(gray, self._found(seen, first), calm)
+        else:
+            small = self._found(seen, first)
+            self._calm.reset()
+        return seen, small, self._edge(gray, small, image.shape)
+
+    def _found(self, seen: np.ndarray, first: bool) -> np.ndarray:
+        """The segmenter's mask. The `first` frame of a stream, a photograph above all, has none before it to
+        make up for a mistake, and may take longer."""
+        segmenter = self.segmenter
+        if first and isinstance(segmenter, CarefulSegmenter):
+            small = segmenter.find_alone(seen)
+        else:
+            small = segmenter.find(seen)
         if not isinstance(small, np.ndarray) or small.dtype != np.uint8 or small.ndim != 2 or not small.size:
             got = f"{small.dtype} {small.shape}" if isinstance(small, np.ndarray) else type(small).__name__
-            raise FrameError(f"segmenter {self.segmenter.name!r} gave {got}; expected a mask, uint8 of HxW")
-        height, width = small.shape
-        if calm:
-            half = image
-            while half.shape[0] >= 4 * height and half.shape[1] >= 4 * width:
-                half = cv2.resize(half, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            # motion is found as well in what is sampled from there, in a tenth of the time of `shrunk`
-            small = self._calm(cv2.resize(half, (width, height)), small, calm)
-        return small, self._edge(image, small)
+            raise FrameError(f"segmenter {segmenter.name!r} gave {got}; expected a mask, uint8 of HxW")
+        return small
 
     def _feathered(self, mask: np.ndarray) -> np.ndarray:
         side = round(self.feather * min(mask.shape))
