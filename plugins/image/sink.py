@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from PIL.ExifTags import Base
+from PIL import Image, TiffTags
+from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.files import NewFile, is_private
@@ -81,8 +82,12 @@ class ImageSink(Sink):
             else:
                 self._encoding["icc_profile"] = self._wide.profile
         self._encoding |= {tag: info.details[tag] for tag in ("exif", "dpi") if tag in info.details}
+        self._directories: dict[int, dict[int, Any]] = {}
         if self.format == "TIFF":
-            self._encoding["tiffinfo"] = _tiff_tags(self._encoding.pop("exif", b""))
+            exif = Image.Exif()
+            exif.load(self._encoding.pop("exif", b""))
+            self._encoding["tiffinfo"] = _tiff_tags(exif)
+            self._directories = {tag: exif.get_ifd(tag) for tag in (IFD.Exif, IFD.GPSInfo) if tag in exif}
         if self.recipe:
             self._add_xmp(packet(self.recipe))
         with _writing(self.path):
@@ -119,7 +124,7 @@ class ImageSink(Sink):
                 f"{self.path} cannot be encoded as {self.format} with {size} pixels; "
                 f"Pillow says: {' '.join(str(error).split()) or type(error).__name__}; try another format"
             ) from error
-        return encoded
+        return _with_directories(encoded, self._directories) if self._directories else encoded
 
     def _close(self) -> None:
         try:
@@ -166,13 +171,37 @@ class ImageSink(Sink):
         return flat
 
 
-def _tiff_tags(exif: bytes) -> dict[int, Any]:
-    """The tags of a TIFF: its predictor, which makes files a quarter smaller, and all of `exif` but its
-    directories, which Pillow cannot write into a compressed file."""
-    tags = Image.Exif()
-    tags.load(exif)
+def _tiff_tags(tags: Image.Exif) -> dict[int, Any]:
+    """The tags of a TIFF: its predictor, which makes files a quarter smaller, and all of `tags` but its
+    directories."""
     kept = {tag: tags[tag].encode("latin-1") for tag in tags if isinstance(tags[tag], str)}
     return {Base.Predictor: 2, **kept}
+
+
+def _with_directories(encoded: io.BytesIO, directories: dict[int, dict[int, Any]]) -> io.BytesIO:
+    """A TIFF with directories of tags beside those it has, which Pillow cannot write into a compressed one:
+    they are added at its end, and after them its first directory anew (TIFF 6.0, section 2)."""
+    data = bytearray(encoded.getvalue())
+    order = "<" if data[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(f"{order}L", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    places = [start + 2 + 12 * number for number in range(count)]
+    entries = {struct.unpack_from(f"{order}H", data, place)[0]: data[place : place + 12] for place in places}
+    following = data[start + 2 + 12 * count :][:4]
+    for tag, values in directories.items():
+        directory = ImageFileDirectory_v2(bytes(data[:8]), group=tag)
+        for name, value in values.items():
+            directory[name] = value
+        data += bytes(len(data) % 2)
+        entries[tag] = bytearray(struct.pack(f"{order}HHLL", tag, TiffTags.LONG, 1, len(data)))
+        data += directory.tobytes(len(data))
+    data += bytes(len(data) % 2)
+    struct.pack_into(f"{order}L", data, 4, len(data))
+    data += struct.pack(f"{order}H", len(entries))
+    data += b"".join(entries[tag] for tag in sorted(entries)) + following
+    result = io.BytesIO()
+    result.write(data)
+    return result
 
 
 @contextmanager
