@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -10,15 +11,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from nstfilter.errors import NstfilterError, SourceError, UsageError
-from nstfilter.jobs.task import Pictures, Settings, Task
+from nstfilter.jobs.task import Executor, Pictures, Settings, Task
 from nstfilter.manager import open_executor, open_sink, open_source
-from nstfilter.pipeline import run
+from nstfilter.pipeline import Report, run
 from nstfilter.plugins.executors import local_pool
 from nstfilter.testing import MemorySource
 
@@ -180,6 +182,36 @@ def test_few_pictures_are_painted_without_workers(notes, tmp_path):
     assert [task.input for task, _ in done] == inputs
     assert [report.frames for _, report in done] == [1] * 30
     assert {int(line.split()[0]) for line in (notes / "opened").read_text().splitlines()} == {os.getpid()}
+
+
+@pytest.mark.parametrize(
+    ("share", "left", "workers"),
+    [
+        (1.0, 10_000, False),  # one process keeps all processors busy: no number of pictures is worth it
+        (0.9, 5000, True),  # 100 s may be saved of a thousand
+        (0.9, 400, False),  # 8 s of 80
+        (0.3, 60, False),
+        (0.3, 400, True),
+    ],
+)
+def test_workers_are_started_where_processors_are_idle(tmp_path, monkeypatch, share, left, workers):
+    """With clocks of the test's own: a picture takes 0.2 s, and `share` of all processors meanwhile."""
+    clock = {"now": 0.0}
+    clocks = {"monotonic": lambda: clock["now"], "process_time": lambda: clock["now"] * share * 4}
+    monkeypatch.setattr(local_pool, "time", SimpleNamespace(**clocks))
+    monkeypatch.setattr(local_pool, "_cores", lambda: 4)
+
+    class Here(Executor):
+        def run(self, tasks, **_):
+            for task in tasks:
+                clock["now"] += 0.2
+                yield task, Report(1)
+
+    task = Task(tmp_path / "a.png", tmp_path / "b.png", settings("plain"))
+    pool = local_pool.Pool(2, Here())
+    pictures = Pictures(itertools.repeat(task, left), left)
+    painted = sum(1 for _ in pool._while_quicker_here(pictures, lambda *_: None, threading.Event()))
+    assert (painted < left) == workers
 
 
 def test_many_pictures_are_painted_by_workers(notes, tmp_path, monkeypatch):

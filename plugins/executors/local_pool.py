@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 TRIES = 3  # how many workers a task may kill before it is given up
 POLL = 0.2  # seconds between two looks at `stop`
-# seconds of work left for which workers are started: each takes about two to start, and two workers paint 1.0
-# to 1.3 times what one process with all threads does
-WORTHWHILE = 20.0
+# seconds that workers must save at least, to be started: each takes about two to start
+WORTHWHILE = 10.0
+LATEST = 30  # pictures by which that is judged
 
 
 @dataclass(eq=False, slots=True)
@@ -142,24 +143,33 @@ class Pool(Executor):
     def _while_quicker_here(
         self, tasks: Pictures, on_frames: Callable[[Task, int], None], stop: threading.Event
     ) -> Iterator[tuple[Task, Report | Exception]]:
-        """Paint here until the pictures left are worth starting workers for."""
-        seconds = list[float]()  # between two results
+        """Paint here until workers would save `WORTHWHILE` seconds.
+
+        They can use no more than what this process leaves idle of its processors, which it measures. Most
+        models use all of them, and then workers are never started.
+        """
+        # of the latest results, each after the one before: in all, and of all processors together
+        seconds, busy = deque[float](maxlen=LATEST), deque[float](maxlen=LATEST)
+
+        def saved() -> float:
+            if len(seconds) < 3 and sum(seconds) <= WORTHWHILE / 2:
+                return 0.0  # the first picture of a size takes longer than those after it
+            share = sum(busy) / max(1e-9, sum(seconds)) / _cores()
+            return tasks.left * median(seconds) * (1 - max(share, 1 / self.workers))
 
         def few() -> Iterator[Task]:
-            # the first picture of a size takes longer than those after it
-            while not (len(seconds) >= 3 or sum(seconds) > WORTHWHILE / 4) or (
-                tasks.left * median(seconds) <= WORTHWHILE
-            ):
+            while saved() <= WORTHWHILE:
                 task = next(tasks, None)
                 if task is None:
                     return
                 yield task
 
-        latest = time.monotonic()
+        latest, worked = time.monotonic(), time.process_time()
         for result in self._in_process.run(few(), on_frames=on_frames, stop=stop):
-            now = time.monotonic()
+            now, then = time.monotonic(), time.process_time()
             seconds.append(now - latest)
-            latest = now
+            busy.append(then - worked)
+            latest, worked = now, then
             yield result
 
     def _room(self) -> bool:
