@@ -176,9 +176,9 @@ class _Reader:
             raise self.hand.error
 
     def stop(self) -> None:
-        """End, and close the source."""
         self.hand.ended.set()
-        self.source.close()
+        if self.source.stalls and self.thread.is_alive():
+            self.source.close()
         self.thread.join(STALLED if self.source.stalls else None)
 
 

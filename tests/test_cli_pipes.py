@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from fractions import Fraction
+from io import BufferedReader
 from pathlib import Path
 
 import corpus
@@ -17,10 +18,11 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import UsageError
-from nstfilter.manager import open_source
-from nstfilter.plugins.video.pipe import PipeSink
+from nstfilter.manager import open_sink, open_source
+from nstfilter.pipeline import Report, run
+from nstfilter.plugins.video.pipe import PipeSink, PipeSource
 from nstfilter.plugins.video.sequence import SequenceSink
-from nstfilter.streams import Closed, Frame, StreamInfo
+from nstfilter.streams import Change, Closed, Frame, Sink, StreamInfo
 
 pytestmark = pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 APPLY = [sys.executable, "-m", "nstfilter", "apply", "--strength", "0", "--no-recipe"]
@@ -52,11 +54,59 @@ def test_a_video_goes_through(clips: Path, tmp_path: Path, to: str | None) -> No
 @pytest.mark.slow
 def test_sound_that_cannot_be_kept_is_said(clips: Path, tmp_path: Path) -> None:
     result = call(
-        "-", "-o", tmp_path / "out.mp4", "--strict", given=corpus.make("plain_mkv", clips).read_bytes()
+        "-", "-o", tmp_path / "out.webm", "--strict", given=corpus.make("plain_mkv", clips).read_bytes()
     )
     assert result.returncode == 1
-    assert b"its sound cannot be kept: a pipe is read only once" in result.stderr
-    assert len(corpus.times(tmp_path / "out.mp4")) == 50
+    assert result.stderr.count(b"sound track 1 (aac) is left out: it does not go into webm") == 1
+    assert len(corpus.times(tmp_path / "out.webm")) == 50
+
+
+def through(given: Path, sink: Sink) -> Report:
+    with given.open("rb", buffering=0) as pipe, PipeSource(BufferedReader(pipe)) as source:
+        return run(source, lambda image: image, sink)
+
+
+@pytest.mark.parametrize("name", ["subtitles", "offset"])
+def test_sound_and_subtitles_go_through_with_the_picture(clips: Path, tmp_path: Path, name: str) -> None:
+    given, target = corpus.make(name, clips), tmp_path / "out.mkv"
+    with target.open("wb") as file:
+        report = through(given, PipeSink(file))
+    assert [line for line in report.warnings if isinstance(line, Change)] == []
+    was, now = corpus.streams(given), corpus.streams(target)
+    assert [(s["codec_name"], s.get("tags", {}).get("language")) for s in now[1:]] == [
+        (s["codec_name"], s.get("tags", {}).get("language")) for s in was[1:]
+    ]
+    (begin, *_), (began, *_) = corpus.times(given), corpus.times(target)
+    for stream in ("a:0", "s:0")[: len(was) - 1]:
+        before, after = corpus.packets(given, stream), corpus.packets(target, stream)
+        assert len(after) == len(before)
+        late = [b - float(began) - (a - float(begin)) for (a, _), (b, _) in zip(before, after, strict=True)]
+        assert max(map(abs, late)) < 0.003
+
+
+@pytest.mark.slow
+def test_sound_behind_a_clock_that_jumps_back_is_said_to_be_missing(clips: Path, tmp_path: Path) -> None:
+    with (tmp_path / "out.mkv").open("wb") as file:
+        report = through(corpus.make("back", clips), PipeSink(file))
+    assert any(line.endswith("packets with a time before the last are left out") for line in report.warnings)
+
+
+def test_a_file_made_of_a_pipe_has_its_sound_too(clips: Path, tmp_path: Path) -> None:
+    report = through(corpus.make("plain_mkv", clips), open_sink(tmp_path / "out.mp4"))
+    assert [line for line in report.warnings if isinstance(line, Change)] == []
+    given, made = (
+        corpus.packets(path, "a:0") for path in (corpus.make("plain_mkv", clips), tmp_path / "out.mp4")
+    )
+    assert len(made) == len(given)
+
+
+def test_y4m_has_no_room_for_sound(clips: Path, tmp_path: Path) -> None:
+    with (tmp_path / "out.y4m").open("wb") as file:
+        report = through(corpus.make("plain_mkv", clips), PipeSink(file, format="y4m"))
+    assert [line for line in report.warnings if isinstance(line, Change)] == [
+        "sound track 1 (aac) is left out: it does not go into yuv4mpegpipe"
+    ]
+    assert len(corpus.times(tmp_path / "out.y4m")) == 50
 
 
 def test_a_picture_goes_through_in_its_kind_or_another(tmp_path: Path) -> None:

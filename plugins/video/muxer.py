@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
@@ -28,6 +28,7 @@ from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
 from nstfilter.plugins.video.tracks import (
     QUICKTIME_LANGUAGES,
     MovText,
+    Piped,
     Sound,
     Subtitles,
     Track,
@@ -173,6 +174,22 @@ class Muxer:
         if wanted:
             self._rest = source.demux(wanted)
 
+    def adopt_piped(self, piped: Piped, video: av.VideoStream) -> None:
+        """As `adopt`, of what comes through a pipe: tracks that the format takes as they are."""
+        self.container.metadata.update({k: v for k, v in piped.tags.items() if not is_stale(k)})
+        carry_tags(piped.video, video)
+        for stream in piped.streams:
+            context = stream.codec_context
+            if (
+                context is not None
+                and context.name in self.container.supported_codecs
+                and self._fits(None, stream)
+            ):
+                self._tracks[stream.index] = self._timed(Track(stream, self.container))
+            else:
+                self._left_out(stream, context.name if context is not None else "unknown")
+        self._rest = piped
+
     def _shifted(self, chapter: Any) -> Any:
         ticks = round(self._clock.timeline.shifts[0] / chapter["time_base"])
         begin, end = (max(0, chapter[edge] + ticks) for edge in ("start", "end"))
@@ -203,16 +220,17 @@ class Muxer:
     def _timed(self, track: Track) -> Track | MovText:
         return MovText(track) if track.out.name == "mov_text" else track
 
-    def _fits(self, origin: Path, stream: Stream) -> bool:
+    def _fits(self, origin: Path | None, stream: Stream) -> bool:
         """Whether the container takes the stream as it is: FFmpeg's tables promise more than it keeps (FLAC
-        in MOV, some PCM in MP4), so the first packets are tried."""
+        in MOV, some PCM in MP4), so the first packets are tried; of a pipe, which has no `origin` to read
+        them from, only the header is."""
         trial = io.BytesIO()
         container = self._new_container(trial)
-        with open_container(origin) as again:
+        with open_container(origin) if origin else nullcontext() as again:
             try:
-                track = Track(again.streams[stream.index], container)
+                track = Track(again.streams[stream.index] if again else stream, container)
                 container.start_encoding()
-                if stream.type == "audio":  # subtitles may be hours apart
+                if again and stream.type == "audio":  # subtitles may be hours apart
                     for packet in islice(again.demux(track.source), 4):
                         container.mux(track.packets(packet) if packet.size else [])
                 container.close()
@@ -281,13 +299,17 @@ class Muxer:
         """Write what is left of the origin's tracks (unless `whole` is False: then only as far as the video
         has come) and the index, and let go of the origin. The file stays open."""
         self._copy_until(None if whole else self._reached)
+        if isinstance(self._rest, Piped):
+            self.warnings += [
+                Change(f"{called(t.source)}: {t.dropped} packets with a time before the last are left out")
+                for t in self._tracks.values()
+                if t.dropped
+            ]
         for track in self._tracks.values():
             with self._forgiving(track):
                 self.container.mux(track.finish())
         self.container.close()
-        if (
-            self._covers
-        ):  # FFmpeg writes a track beside the cover, with nothing in it, where there are fragments
+        if self._covers:  # beside each, FFmpeg writes a track with nothing in it where there are fragments
             hide_tracks(self._file, [out.index for _, out in self._covers])
         if self._recipe:
             video_recipe.append(self._file, self.kind.format, self._recipe)
@@ -311,9 +333,9 @@ class Muxer:
             if limit is not None and _seconds(packet) >= limit:
                 return
             self._pending = None
-            if self._cut_away(packet):
+            track = self._tracks.get(packet.stream.index)
+            if track is None or self._cut_away(packet):  # a pipe gives all that it has
                 continue
-            track = self._tracks[packet.stream.index]
             with self._forgiving(track):
                 self.container.mux(track.packets(packet))
 

@@ -13,11 +13,20 @@ import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.plugins.video.encoder import Encoder, check_crf
+from nstfilter.plugins.video.muxer import Container, Muxer
+from nstfilter.plugins.video.rehearsal import rehearse
 from nstfilter.plugins.video.source import VideoSource
+from nstfilter.plugins.video.timeline import Clock
+from nstfilter.plugins.video.tracks import Piped, called
 from nstfilter.streams import Change, Closed, Frame, Sink, StreamInfo
 
-# what can be written where nobody can go back: FFmpeg's name of the format, and its codecs, the usual first
-FORMATS = {"mkv": ("matroska", ("h264", "hevc", "av1", "vp9", "ffv1")), "y4m": ("yuv4mpegpipe", ("raw",))}
+# what can be written where nobody can go back
+FORMATS = {
+    "mkv": Container(
+        "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), options={"cluster_time_limit": "1000"}
+    ),
+    "y4m": Container("yuv4mpegpipe", ("raw",)),
+}
 
 
 PATIENCE = 0.5  # seconds
@@ -47,19 +56,21 @@ class _Pipe:
 
 class PipeSource(VideoSource):
     """The first video stream of what comes through `file`, which is read once and forwards. Its sound and
-    subtitles are not kept."""
+    subtitles are in `info.details` as "piped", for a sink that takes them as they come (see `Piped`)."""
 
     stalls = True
 
     def __init__(self, file: BinaryIO | None = None) -> None:
         self._pipe = _Pipe(file or sys.stdin.buffer)
+        self._piped: Piped | None = None
         super().__init__(Path("-"))
         self._pipe.raise_interrupt()
-        self.info = replace(self.info, origin=None)
-        others = {stream.type for stream in self._container.streams} & {"audio", "subtitle"}
-        if others:
-            names = " and ".join(sorted({"audio": "sound", "subtitle": "subtitles"}[kind] for kind in others))
-            self.warnings.append(Change(f"its {names} cannot be kept: a pipe is read only once"))
+        assert self._piped
+        details = {**self.info.details, "piped": self._piped}
+        self.info = replace(self.info, origin=None, details=details)
+        for stream in self._container.streams:
+            if stream not in (self._stream, *self._piped.streams):
+                self.warnings.append(Change(f"{called(stream)} is left out: it does not go through a pipe"))
 
     def _open(self) -> av.container.InputContainer:
         try:
@@ -71,14 +82,30 @@ class PipeSource(VideoSource):
                 "send Matroska (-f matroska) or raw video (-f yuv4mpegpipe)"
             ) from error
 
+    def _demux(self) -> Iterator[av.Packet[Any]]:
+        piped = self._piped = Piped(self._container, self._stream)
+        clock = Clock(self._timeline)
+        for packet in self._container.demux([self._stream, *piped.streams]):
+            if packet.stream == self._stream:
+                yield packet
+            elif packet.size:
+                clock.apply(packet)
+                piped.put(packet)
+
+    def _frames(self) -> Iterator[Frame]:
+        for frame in super()._frames():
+            if self._piped and not self._piped.taken:
+                self._piped.clear()
+            yield frame
+
     def span(self) -> None:
         return None
 
     def _close(self) -> None:
+        # the container is left to be closed with the last packet of it: a sink may hold some
         if self._lock.acquire(timeout=PATIENCE):  # else a thread waits in there for whoever writes
             try:
                 self._decoded.close()
-                self._container.close()
             finally:
                 self._lock.release()
 
@@ -101,7 +128,8 @@ class PipeSink(Sink):
         if format not in FORMATS:
             raise UsageError(f"a video through a pipe is {' or '.join(FORMATS)}, not {format}")
         self._file = file or sys.stdout.buffer
-        self._format, codecs = FORMATS[format]
+        self._kind = FORMATS[format]
+        codecs = self._kind.codecs
         self.codec = codec or codecs[0]
         if self.codec not in codecs:
             raise UsageError(f"{format} through a pipe does not take {codec}; it takes {', '.join(codecs)}")
@@ -111,23 +139,30 @@ class PipeSink(Sink):
     def _open(self, info: StreamInfo) -> None:
         if info.still:
             raise SinkError("a video was to be written and the input is a single picture; say --to png")
-        options = {"flush_packets": "1"}
-        self._container = av.open(self._file, "w", format=self._format, container_options=options)
-        self._encoder = Encoder(self._container, self.codec, info, self.crf, self.warnings)
+        self._muxer = Muxer(self._file, self._kind, info.time_base, self.warnings)
+        self._encoder = Encoder(self._muxer.container, self.codec, info, self.crf, self.warnings)
+        piped = info.details.get("piped")
+        if isinstance(piped, Piped):
+            self._muxer.adopt_piped(piped, self._encoder.stream)
+            piped.taken = True
         with _explained():
-            self._container.start_encoding()
+            self._muxer.start()
+
+    def losses(self, info: StreamInfo) -> list[str]:
+        return [*rehearse(self._kind, self.codec, info, self.crf)]
 
     def _write(self, frame: Frame) -> None:
         self._mux(self._encoder.encode(frame))
 
     def _mux(self, packets: list[av.Packet[Any]]) -> None:
         with _explained():
-            self._container.mux(packets)
+            for packet in packets:
+                self._muxer.write(packet)
 
     def _close(self) -> None:
         self._mux(self._encoder.finish())
         with _explained():  # what is written may still be in a buffer
-            self._container.close()
+            self._muxer.finish()
             self._file.flush()
 
 

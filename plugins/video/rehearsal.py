@@ -12,6 +12,7 @@ import av
 from nstfilter.plugins.video.audit import file_losses, picture_losses, track_losses
 from nstfilter.plugins.video.encoder import Encoder, GifEncoder
 from nstfilter.plugins.video.muxer import Container, Muxer
+from nstfilter.plugins.video.tracks import Piped
 from nstfilter.streams import Change, StreamInfo
 
 SIDE = 64  # pixels: an encoder of this size starts at once
@@ -38,6 +39,8 @@ def rehearse(kind: Container, codec: str, info: StreamInfo, crf: int | None) -> 
             with suppress(av.FFmpegError, ValueError):  # some sound has no header before its first packet
                 muxer.start()
                 said += _read_back(file, muxer)
+        elif isinstance(piped := info.details.get("piped"), Piped):
+            muxer.adopt_piped(piped, encoder.stream)
     finally:
         with suppress(av.FFmpegError, ValueError):
             muxer.abandon()

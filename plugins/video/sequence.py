@@ -15,6 +15,7 @@ from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.manager import open_sink
 from nstfilter.plugins.video.container import open_container
 from nstfilter.plugins.video.source import VideoSource
+from nstfilter.plugins.video.tracks import Piped
 from nstfilter.streams import Change, Frame, Sink, StreamInfo
 
 PATTERN = re.compile(r"([^%]*)%(?:0(\d))?d([^%]*)")
@@ -64,11 +65,12 @@ class SequenceSink(Sink):
         self._count = 0
 
     def losses(self, info: StreamInfo) -> list[str]:
+        piped = info.details.get("piped")
+        sound = isinstance(piped, Piped) and any(stream.type == "audio" for stream in piped.streams)
         if info.origin and info.origin.is_file():
             with open_container(info.origin) as container:
-                if container.streams.audio:
-                    return [Change("its sound is not kept: pictures have none")]
-        return []
+                sound = bool(container.streams.audio)
+        return [Change("its sound is not kept: pictures have none")] if sound else []
 
     def _open(self, info: StreamInfo) -> None:
         folder = self.path.parent

@@ -21,7 +21,7 @@ from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_c
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.rehearsal import rehearse
 from nstfilter.plugins.video.source import VideoSource
-from nstfilter.plugins.video.tracks import LiveSound
+from nstfilter.plugins.video.tracks import LiveSound, Piped
 from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
 
 LONGEST_NAME = 255  # bytes, on every file system in common use
@@ -137,6 +137,10 @@ class VideoSink(JoiningSink):
                     self._sound = LiveSound(info.sound, self._muxer.container, encoder_name)
                 if info.origin is not None and not self.segment:
                     self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
+                piped = info.details.get("piped")
+                if isinstance(piped, Piped):
+                    self._muxer.adopt_piped(piped, self._encoder.stream)
+                    piped.taken = True
                 yield
         except BaseException as error:
             self._file.close()

@@ -245,7 +245,7 @@ class VideoSource(Source):
         failures, clock = 0, Clock(self._timeline)
         while failures < IMPATIENCE:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._demux():
                     failures = 0
                     if packet.size:
                         clock.apply(packet)
@@ -255,6 +255,9 @@ class VideoSource(Source):
                 failures += 1
         self.warnings.append(Change("the end of the file could not be read"))
         yield None
+
+    def _demux(self) -> Iterator[av.Packet[Any]]:
+        return self._container.demux(self._stream)
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
         """Every frame that decodes, in the order of showing, each with a pts."""

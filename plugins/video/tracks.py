@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from nstfilter.plugins.video.recipe import TAG
@@ -77,6 +79,7 @@ class Track:
     """A track copied packet by packet, bit for bit."""
 
     _filter: BitStreamFilterContext | None = None
+    dropped = 0  # packets
 
     def __init__(self, source: Any, container: OutputContainer) -> None:
         self.source = source  # PyAV's kinds of stream have no common type that could decode
@@ -102,6 +105,7 @@ class Track:
         if packet.dts is None:
             packet.dts = packet.pts
         if packet.dts is None or (self._last is not None and packet.dts < self._last):
+            self.dropped += 1
             return []  # muxers refuse both; nothing can be played without a time, or before the past
         self._last = packet.dts
         return [packet]
@@ -109,6 +113,34 @@ class Track:
     def finish(self) -> list[av.Packet[Any]]:
         """What is left to write once the source has ended."""
         return []
+
+
+class Piped(Iterator["av.Packet[Any]"]):
+    """What comes through a pipe beside the picture `video`: the tracks `streams`, and `tags` of the whole.
+
+    The source puts packets in as it comes to them, in its thread; the sink takes those that have come so far,
+    in another. They are kept from the first one on, but thrown away once frames are read and no sink has
+    said that it takes them.
+    """
+
+    def __init__(self, container: InputContainer, video: av.VideoStream) -> None:
+        self.video = video
+        self.streams = [s for s in container.streams if s.type in ("audio", "subtitle")]
+        self.tags = dict(container.metadata)
+        self.taken = False
+        self._packets: deque[av.Packet[Any]] = deque()
+
+    def put(self, packet: av.Packet[Any]) -> None:
+        self._packets.append(packet)
+
+    def __next__(self) -> av.Packet[Any]:
+        try:
+            return self._packets.popleft()
+        except IndexError:
+            raise StopIteration from None
+
+    def clear(self) -> None:
+        self._packets.clear()
 
 
 class Sound(Track):
@@ -199,6 +231,10 @@ class MovText:
         self.source, self.out = track.source, track.out
         self._track = track
         self._cues: list[av.Packet[Any]] = []
+
+    @property
+    def dropped(self) -> int:
+        return self._track.dropped
 
     def packets(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
         cues = self._track.packets(packet)
