@@ -14,9 +14,12 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import corpus
 import cv2
 import numpy as np
 import pytest
@@ -254,8 +257,105 @@ def test_float_colors_are_refused(tmp_path: Path) -> None:
 def test_of_several_pictures_the_first_is_used(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     pil(CHART).save(path, save_all=True, append_images=[pil(CHART[::-1]), pil(255 - CHART)], lossless=True)
-    np.testing.assert_array_equal(read(path)[..., :3], CHART)
-    assert "the first of its 3 pictures" in remarks(path)
+    with open_source(path, still=True) as source:
+        (frame,) = source
+        np.testing.assert_array_equal(frame.image[..., :3], CHART)
+        assert "the first of its 3 pictures" in "; ".join(source.warnings)
+
+
+# --- animations -----------------------------------------------------------------------------------------
+
+MILLISECONDS = [40, 100, 1700, 33]
+
+
+def animation(path: Path, alpha: bool = False, **options: object) -> list[np.ndarray]:
+    images = [CHART, CHART[::-1], 255 - CHART, CHART[:, ::-1]]
+    if alpha:
+        see_through = np.tile(np.linspace(0, 255, CHART.shape[1]).astype(np.uint8), (CHART.shape[0], 1))
+        images = [np.dstack([image, see_through]) for image in images]
+    first, *rest = map(pil, images)
+    how: dict[str, Any] = {"lossless": True, "exact": True} if path.suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=rest, duration=MILLISECONDS, **how, **options)
+    return images
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("plays", [0, 1, 3])
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_animations_are_painted_whole(tmp_path: Path, suffix: str, plays: int, alpha: bool) -> None:
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    images = animation(source, alpha, loop=plays)
+    with open_source(source) as frames:
+        assert (frames.info.frames, frames.info.still) == (4, False)
+        report = run(
+            frames,
+            lambda image: 255 - image if image.shape[2] == 3 else image,
+            open_sink(target, quality=100 if suffix == ".webp" else None),
+        )
+    assert [line for line in report.warnings if "quality" not in line] == []
+    with Image.open(target) as painted:
+        assert (painted.n_frames, painted.info["loop"]) == (4, plays)
+        for number, image in enumerate(images):
+            painted.seek(number)
+            painted.load()
+            assert painted.info["duration"] == pytest.approx(MILLISECONDS[number], abs=0.1)
+            mode = "RGBA" if alpha else "RGB"
+            shown = np.asarray(painted.convert(mode))[..., [2, 1, 0, 3][: len(mode)]].astype(int)
+            expected = image if alpha else 255 - image
+            if alpha:
+                assert np.abs(shown[..., 3] - expected[..., 3]).max() <= 1
+                shown, expected = (
+                    shown[:, 24:, :3],
+                    expected[:, 24:, :3],
+                )  # lossy WebP makes up what is not seen
+            assert np.abs(shown - expected).mean() <= (0 if suffix == ".png" else 8)
+
+
+@pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
+def test_an_animated_png_is_one_to_ffmpeg_too(tmp_path: Path) -> None:
+    animation(tmp_path / "a.png")
+    run(open_source(tmp_path / "a.png"), np.copy, open_sink(tmp_path / "b.png", recipe="{}"))
+    (tmp_path / "b.png").rename(tmp_path / "b.apng")
+    times = [float(time) for time in corpus.times(tmp_path / "b.apng")]
+    assert times == pytest.approx([0, 0.04, 0.14, 1.84], abs=0.001)
+    assert corpus.pixels(tmp_path / "b.apng", "bgr24")[: CHART.size] == CHART.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".webm"])
+def test_an_animation_becomes_a_video_and_a_video_an_animation(tmp_path: Path, suffix: str) -> None:
+    animation(tmp_path / "a.webp")
+    run(open_source(tmp_path / "a.webp"), np.copy, open_sink(tmp_path / f"b{suffix}"))
+    report = run(open_source(tmp_path / f"b{suffix}"), np.copy, open_sink(tmp_path / "c.webp"))
+    assert report.frames == 4
+    with open_source(tmp_path / "c.webp") as source:
+        begins = [float(frame.pts * source.info.time_base) for frame in source]
+    assert begins == pytest.approx([0, 0.04, 0.14, 1.84], abs=0.011)
+
+
+def test_one_picture_of_an_animation_is_kept_where_there_is_room_for_one(tmp_path: Path) -> None:
+    animation(tmp_path / "a.webp")
+    report = run(open_source(tmp_path / "a.webp"), np.copy, open_sink(tmp_path / "b.tiff"))
+    assert report.warnings == ["TIFF holds one picture: only the first of its 4 is kept"]
+    assert isinstance(report.warnings[0], Change)
+    np.testing.assert_array_equal(read(tmp_path / "b.tiff"), CHART)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_an_animation_that_is_cut_short_gives_what_it_has(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (6, 40, 60, 3), np.uint8)
+    first, *rest = map(pil, noise)
+    first.save(path, save_all=True, append_images=rest, duration=40)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    with suppress(SourceError), open_source(path) as source:  # one or the other
+        assert len(list(source)) < 6
+        assert source.warnings, "it is said that some are missing"
+
+
+def test_sound_that_an_animation_cannot_hold_is_said(tmp_path: Path) -> None:
+    sink = open_sink(tmp_path / "a.webp")
+    info = StreamInfo(48, 32, rate=Fraction(25), details={"tracks": ["sound track 1 (deu)"]})
+    assert sink.losses(info) == ["sound track 1 (deu) is left out: WEBP holds none"]
 
 
 def test_the_previews_in_a_phones_jpeg_are_no_second_picture(tmp_path: Path) -> None:

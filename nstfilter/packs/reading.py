@@ -123,8 +123,9 @@ def find_style(text: str | os.PathLike[str]) -> Style:
 def open_picture(path: Path) -> Source:
     """The source of a style's picture. Raises as `open_source` does, also for more than `MAX_PIXELS`: packs
     come from strangers, and a few kB may unfold to gigabytes."""
-    limited = "max_pixels" in manager().sources.options(str(path))
-    return open_source(path, **({"max_pixels": MAX_PIXELS} if limited else {}))
+    known = manager().sources.options(str(path))
+    wanted = {"max_pixels": MAX_PIXELS, "still": True}
+    return open_source(path, **{name: value for name, value in wanted.items() if name in known})
 
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}

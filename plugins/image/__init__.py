@@ -11,23 +11,29 @@ from nstfilter.plugins.image.formats import FORMATS, HEIF
 
 if TYPE_CHECKING:
     from nstfilter.plugins.image.sink import ImageSink
-    from nstfilter.plugins.image.source import ImageSource
+    from nstfilter.plugins.image.source import AnimationSource, ImageSource
 
 
-def open_source(target: str, *, max_pixels: int = 300_000_000) -> ImageSource:
-    """The picture in the file `target`, of whatever format its content is.
+def open_source(
+    target: str, *, max_pixels: int = 300_000_000, still: bool = False
+) -> ImageSource | AnimationSource:
+    """The picture in the file `target`, of whatever format its content is; all pictures of an animated PNG or
+    WebP, unless a `still` one is wanted.
 
     Raises `SourceError` for what is missing, no picture, damaged, truncated, or has more than `max_pixels`.
     """
-    from nstfilter.plugins.image.source import ImageSource
+    from nstfilter.plugins.image.source import AnimationSource, ImageSource, animation_times
 
+    if not still and (times := animation_times(Path(target))):
+        return AnimationSource(target, max_pixels, times)
     return ImageSource(target, max_pixels)
 
 
 def open_sink(
     target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
 ) -> ImageSink:
-    """A picture to be written at `target`; its suffix chooses the format.
+    """A picture to be written at `target`; its suffix chooses the format. PNG and WebP make an animation of a
+    video.
 
     `quality` is 1 to 100, for JPEG, WebP and AVIF only; None means 92, or 80 for AVIF. `recipe` (see
     nstfilter.jobs.recipe) is written into all but BMP files. Raises `UsageError` for a request that cannot be

@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.files import NewFile, is_private
 from nstfilter.jobs.xmp import packet
+from nstfilter.plugins.image.animation import PngWriter, WebpWriter
 from nstfilter.plugins.image.formats import FORMATS
 from nstfilter.plugins.image.gamut import WideGamut
 from nstfilter.streams import Change, Frame, Sink, StreamInfo
@@ -33,11 +35,15 @@ ENCODING: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_lzw"},
     "WEBP": {"quality": 92},
 }
+ANIMATIONS = frozenset({"PNG", "WEBP"})
 MAX_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 
 
 class ImageSink(Sink):
     """Takes one frame: gray, BGR or BGRA. Until `close` it is a hidden `.partial` file beside its target.
+
+    Of a stream that is no still picture, PNG and WebP take all frames, as an animation; other formats take
+    the first one of an animated picture, and say so.
 
     The EXIF tags and the resolution of the picture it was made from ("exif" and "dpi" in `info.details`) are
     written too, where the format holds them; so is `recipe`, as XMP, in all but BMP.
@@ -68,6 +74,10 @@ class ImageSink(Sink):
     def _open(self, info: StreamInfo) -> None:
         if info.live:
             raise SinkError(f"{self.path} holds one picture, and a live run has many; name a .mp4")
+        self.warnings += self.losses(info)
+        self._info = info
+        self._animated = not info.still and self.format in ANIMATIONS
+        self._only_first = not info.still and bool(info.details.get("animated")) and not self._animated
         limit = MAX_SIDE.get(self.format)
         if limit and max(info.width, info.height) > limit:
             size = f"{info.width}x{info.height}"
@@ -94,6 +104,29 @@ class ImageSink(Sink):
             self._refuse_existing(info.origin)
             mode = 0o600 if info.origin and is_private(info.origin) else 0o666
             self._new = NewFile(self.path, overwrite=self.overwrite, mode=mode)
+        if self._animated:
+            self._writer = self._new_writer()
+
+    def losses(self, info: StreamInfo) -> list[str]:
+        tracks = info.details.get("tracks")
+        lost = (
+            [f"{track} is left out: {self.format} holds none" for track in tracks]
+            if isinstance(tracks, list)
+            else []
+        )
+        if info.details.get("animated") and self.format not in ANIMATIONS:
+            lost.append(f"{self.format} holds one picture: only the first of its {info.frames} is kept")
+        return [Change(line) for line in lost]
+
+    def _new_writer(self) -> PngWriter | WebpWriter:
+        loop = self._info.details.get("loop", 0)
+        plays = 0 if not isinstance(loop, int) or loop == 0 else max(1, loop + 1)
+        if self.format == "PNG":
+            return PngWriter(self._new.file, plays)
+        names = {"icc_profile": "profile", "exif": "exif", "xmp": "xmp"}
+        tags = {name: self._encoding.pop(key) for key, name in names.items() if key in self._encoding}
+        self._encoding.pop("dpi", None)
+        return WebpWriter(self._new.file, plays, **tags)
 
     def _add_xmp(self, xmp: bytes) -> None:
         if self.format == "PNG":
@@ -105,13 +138,33 @@ class ImageSink(Sink):
             self._encoding["xmp"] = xmp
 
     def _write(self, frame: Frame) -> None:
+        if self._animated:
+            self._add(frame)
+            self._written = True
+            return
         if self._written:
+            if self._only_first:
+                return
             raise SinkError(f"{self.path} holds one picture and a second one came; write to a video file")
         encoded = self._encoded(frame.image)
         with _writing(self.path, size=encoded.tell()):
             self._new.file.write(encoded.getbuffer())
             self._new.file.flush()
         self._written = True
+
+    def _add(self, frame: Frame) -> None:
+        image, alpha = frame.image, bool(self._info.details.get("alpha"))
+        if image[0, 0].size == 4 and not alpha:
+            image = image[..., :3]
+        data = self._encoded(image).getvalue()
+        nominal = 1 / (self._info.rate or 25) / self._info.time_base
+        begin = frame.pts * self._info.time_base
+        end = begin + Fraction(frame.duration or nominal) * self._info.time_base
+        with _writing(self.path, size=len(data)):
+            if isinstance(self._writer, PngWriter):
+                self._writer.write(data, begin, end)
+            else:
+                self._writer.write(data, begin, end, image.shape[1::-1], alpha)
 
     def _encoded(self, image: np.ndarray) -> io.BytesIO:
         encoded = io.BytesIO()
@@ -131,6 +184,8 @@ class ImageSink(Sink):
             if not self._written:
                 raise SinkError(f"no picture came for {self.path}; nothing was written")
             with _writing(self.path):
+                if self._animated:
+                    self._writer.finish()
                 self._refuse_existing()
                 self._new.commit()
         except BaseException:

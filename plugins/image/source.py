@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL.ExifTags import IFD, Base
 from nstfilter.errors import MissingLibraryError, SourceError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.jobs.xmp import recipe_in
+from nstfilter.plugins.image.animation import Times, times
 from nstfilter.plugins.image.formats import FORMATS, HEIF
 from nstfilter.plugins.image.gamut import WideGamut
 from nstfilter.streams import Change, Frame, Source, StreamInfo
@@ -46,6 +48,7 @@ DROPPED_TAGS = {
     Base.ExifImageHeight,
     Base.ExifInteroperabilityOffset,
 }
+CLOCK = Fraction(1, 90_000)  # seconds, of which the usual frame rates and milliseconds are multiples
 MAX_EXIF = 65_000  # bytes; a JPEG's tags must fit into one segment
 
 
@@ -76,6 +79,101 @@ class ImageSource(Source):
         yield Frame(self._image)
 
 
+def animation_times(path: Path) -> Times | None:
+    """Those of an animation with several pictures that can be painted; None for any other file, also one
+    that cannot be read."""
+    with suppress(OSError):
+        found = times(path)
+        if found and len(found.seconds) > 1:
+            with _pillow_to_ourselves(), suppress(Exception), Image.open(path) as picture:
+                whole = picture.mode in MODES and ";16" not in str(picture.tile)
+                return found if whole and getattr(picture, "n_frames", 1) > 1 else None
+    return None
+
+
+class AnimationSource(Source):
+    """The pictures of an animated PNG or WebP, each for as long as it is shown: HxWx3 BGR, or HxWx4 BGRA
+    where the first one has transparency; uint8, sRGB, upright.
+
+    `info.details` are an `ImageSource`'s but for "wide_gamut", and "animated": True, "alpha", and "loop": how
+    often it starts over, 0 without end and -1 never. Raises as an `ImageSource` does.
+    """
+
+    def __init__(self, target: str, max_pixels: int, times: Times) -> None:
+        super().__init__()
+        self.path = Path(target)
+        self._lock = threading.Lock()
+        with _pillow_to_ourselves(), _reading(self.path):
+            self._picture = Image.open(self.path, formats=_formats(self.path))
+            try:
+                _check_size(self.path, self._picture, max_pixels)
+                # the picture for viewers that know no animations may be one of its own
+                self._first = int(bool(self._picture.info.get("default_image")))
+                self._count = max(1, getattr(self._picture, "n_frames", 1) - self._first)
+                self._image = self._read(0)
+                details = _details(self._picture)
+            except BaseException:
+                self._picture.close()
+                raise
+        if self._first:
+            self.warnings.append(Change("its picture for viewers without animations is not kept"))
+        seconds = [*times.seconds, *[Fraction(0)] * self._count][: self._count]
+        if not all(seconds):
+            self.warnings.append(Change("pictures without a duration are shown for 0.1 s, as browsers do"))
+        self._seconds = [each or Fraction(1, 10) for each in seconds]
+        height, width, channels = self._image.shape
+        self.info = StreamInfo(
+            width,
+            height,
+            time_base=CLOCK,
+            rate=(self._count / sum(self._seconds, Fraction(0))).limit_denominator(1001),
+            frames=self._count,
+            origin=self.path,
+            details={
+                **details,
+                "animated": True,
+                "alpha": channels == 4,
+                "loop": -1 if times.plays == 1 else max(0, times.plays - 1),
+            },
+        )
+
+    def _read(self, number: int) -> np.ndarray:
+        """Raises whatever a broken file makes Pillow raise."""
+        self._picture.seek(number + self._first)
+        picture = self._picture.copy()
+        with suppress(Exception):  # as in _details
+            ImageOps.exif_transpose(picture, in_place=True)
+        remarks: list[str] = []
+        image, wide = _to_bgr(picture, remarks)
+        if wide:
+            remarks.append(Change("its wide colors are sRGB in the result"))
+        self.warnings += [line for line in remarks if line not in self.warnings]
+        return image
+
+    def _frames(self) -> Iterator[Frame]:
+        begin = Fraction(0)
+        for number, seconds in enumerate(self._seconds):
+            try:
+                with self._lock, _pillow_to_ourselves():
+                    if self.closed:
+                        return
+                    image = self._read(number) if number else self._image
+            except Exception:
+                left = self._count - number
+                self.warnings.append(Change(f"the last {left} of its {self._count} pictures are damaged"))
+                return
+            if image.shape[2] != self._image.shape[2]:
+                change = cv2.COLOR_BGR2BGRA if image.shape[2] == 3 else cv2.COLOR_BGRA2BGR
+                image = cv2.cvtColor(image, change)
+            pts, end = round(begin / CLOCK), round((begin + seconds) / CLOCK)
+            yield Frame(image, pts, end - pts)
+            begin += seconds
+
+    def _close(self) -> None:
+        with self._lock:
+            self._picture.close()
+
+
 _PILLOW = threading.Lock()
 
 
@@ -95,12 +193,7 @@ def _pillow_to_ourselves() -> Iterator[None]:
 def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
     """The picture in `path`, upright and with 8 bits a channel, and what `StreamInfo.details` is to hold."""
     with _reading(path), Image.open(path, formats=_formats(path)) as picture:
-        width, height = picture.size
-        if width * height > max_pixels:
-            raise SourceError(
-                f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million; "
-                f"at most {max_pixels / 1e6:.0f} million are taken, so make it smaller first"
-            )
+        _check_size(path, picture, max_pixels)
         # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
         pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
         if pages > 1:
@@ -124,6 +217,15 @@ def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image,
         kind = OTHER_MODES.get(picture.mode, picture.mode)
         raise SourceError(f"{path} has {kind} pixels; save it with 8 or 16 bits a channel")
     return picture, details
+
+
+def _check_size(path: Path, picture: Image.Image, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise SourceError(
+            f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million; "
+            f"at most {max_pixels / 1e6:.0f} million are taken, so make it smaller first"
+        )
 
 
 def _formats(path: Path) -> list[str]:

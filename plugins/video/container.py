@@ -10,6 +10,7 @@ import av
 
 if TYPE_CHECKING:
     from nstfilter.plugins.video.timeline import Timeline
+    from nstfilter.streams import StreamInfo
 
 # formats whose frames have the same times wherever reading begins, by FFmpeg's first name for them; MPEG
 # program streams and AVI do not, and others were not tried
@@ -84,6 +85,11 @@ def file_end(container: av.container.InputContainer) -> Fraction | None:
     # what Matroska calls a duration is when the last thing ends
     start = 0 if "matroska" in container.format.name else container.start_time or 0
     return Fraction(start + container.duration, av.time_base)
+
+
+def origin_of(info: StreamInfo) -> Path | None:
+    """The file whose tracks and tags belong to the stream; an animated picture has none."""
+    return None if info.details.get("animated") else info.origin
 
 
 def has_alpha(stream: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from nstfilter.plugins.video.audit import file_losses, picture_losses, track_losses
+from nstfilter.plugins.video.container import origin_of
 from nstfilter.plugins.video.encoder import Encoder, GifEncoder
 from nstfilter.plugins.video.muxer import Container, Muxer
 from nstfilter.plugins.video.tracks import Piped
@@ -34,8 +35,8 @@ def rehearse(kind: Container, codec: str, info: StreamInfo, crf: int | None) -> 
         bits = info.details.get("bits")
         alpha = bool(info.details.get("alpha")) and not (kind.alpha and (encoder.alpha or codec == "gif"))
         said = picture_losses(bits if isinstance(bits, int) else 8, encoder.bits, alpha)
-        if info.origin is not None and info.origin.is_file():
-            muxer.adopt(info.origin, info.details.get("video_index"), encoder.stream)
+        if (origin := origin_of(info)) and origin.is_file():
+            muxer.adopt(origin, info.details.get("video_index"), encoder.stream)
             with suppress(av.FFmpegError, ValueError):  # some sound has no header before its first packet
                 muxer.start()
                 said += _read_back(file, muxer)

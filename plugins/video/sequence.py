@@ -13,7 +13,7 @@ import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.manager import open_sink
-from nstfilter.plugins.video.container import open_container
+from nstfilter.plugins.video.container import open_container, origin_of
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.plugins.video.tracks import Piped
 from nstfilter.streams import Change, Frame, Sink, StreamInfo
@@ -67,8 +67,8 @@ class SequenceSink(Sink):
     def losses(self, info: StreamInfo) -> list[str]:
         piped = info.details.get("piped")
         sound = isinstance(piped, Piped) and any(stream.type == "audio" for stream in piped.streams)
-        if info.origin and info.origin.is_file():
-            with open_container(info.origin) as container:
+        if (origin := origin_of(info)) and origin.is_file():
+            with open_container(origin) as container:
                 sound = bool(container.streams.audio)
         return [Change("its sound is not kept: pictures have none")] if sound else []
 

@@ -17,6 +17,7 @@ from nstfilter.files import is_private, put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat
+from nstfilter.plugins.video.container import origin_of
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf, usual_codec
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
 from nstfilter.plugins.video.rehearsal import rehearse
@@ -135,8 +136,8 @@ class VideoSink(JoiningSink):
                 self._sound: LiveSound | None = None
                 if info.sound and (encoder_name := self.kind.sound_for(self.codec)):
                     self._sound = LiveSound(info.sound, self._muxer.container, encoder_name)
-                if info.origin is not None and not self.segment:
-                    self._muxer.adopt(info.origin, info.details.get("video_index"), self._encoder.stream)
+                if (origin := origin_of(info)) and not self.segment:
+                    self._muxer.adopt(origin, info.details.get("video_index"), self._encoder.stream)
                 piped = info.details.get("piped")
                 if isinstance(piped, Piped):
                     self._muxer.adopt_piped(piped, self._encoder.stream)

@@ -29,6 +29,7 @@ from nstfilter.plugins.video.container import (
 )
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
 from nstfilter.plugins.video.timeline import Clock, timeline_of
+from nstfilter.plugins.video.tracks import called
 from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 # the matrices swscale knows, by their numbers in ITU-T H.273
@@ -67,8 +68,8 @@ class VideoSource(Source):
     Frames are BGR, or BGRA where the stream has transparency (not premultiplied); deeper ones are dithered
     to 8 bits. `info.details` carries `video_index` (which stream it is), its `codec`, `bits` a channel and
     whether it has `alpha`, `color` (H.273 tags for the output, by FFmpeg's names), `chroma_location` where it
-    has less chroma than luma, `sample_aspect_ratio` and `recipe` (a string, or None). Raises `SourceError`
-    when the file is missing or nothing in it decodes.
+    has less chroma than luma, `sample_aspect_ratio`, `tracks` (what messages call the sound and subtitles)
+    and `recipe` (a string, or None). Raises `SourceError` when the file is missing or nothing in it decodes.
     """
 
     _whole = True  # and not a part of the file
@@ -190,6 +191,7 @@ class VideoSource(Source):
                 "alpha": self._alpha,
                 **self._chroma(first),
                 **({"loop": _loop(self.path)} if self._container.format.name == "gif" else {}),
+                "tracks": [called(s) for s in self._container.streams if s.type in ("audio", "subtitle")],
                 "recipe": video_recipe.find(self.path, self._container),
             },
         )
