@@ -1,6 +1,6 @@
 """The pictures of docs/studio.md: screenshots of the running studio, with the demo as its camera.
 
-python docs/studio_pictures.py        # needs playwright, Chromium and a machine with nothing else to do
+python docs/studio_pictures.py    # about three minutes; needs playwright, Chromium, and an idle machine
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 PICTURES = Path(__file__).parent / "pictures"
 PRESETS = (("Calm morning", "watercolor"), ("Big wave", "wave"), ("Night", "starry"), ("Print", "linocut"))
-# seconds for every thumbnail to be painted on the current picture
-SETTLE = 60
+# seconds that every thumbnail may take to be painted on the current picture, and that the run may take to be
+# as fast as it gets: so many pictures a second are enough
+SETTLE, FAST = 90, 24
 
 
 def main() -> None:
@@ -50,24 +51,34 @@ def opened(browser: Browser, address: str, **options: Any) -> Page:
     return page
 
 
+def wait(page: Page, expression: str) -> None:
+    """Until `expression` is true in the page, or SETTLE seconds."""
+    until = time.monotonic() + SETTLE
+    while time.monotonic() < until and not page.evaluate(expression):
+        time.sleep(0.5)
+
+
+def settle(page: Page) -> None:
+    """Until the run is fast, for three looks one after the other, and messages are gone."""
+    page.evaluate("window.fast = 0")
+    rate = "Number.parseFloat(document.querySelector('[data-testid=stats]').textContent)"
+    wait(page, f"(window.fast = {rate} >= {FAST} ? window.fast + 1 : 0) > 2")
+    wait(page, "!document.querySelector('.toast')")
+
+
 def desktop(browser: Browser, address: str) -> None:
     page = opened(browser, address, viewport={"width": 1440, "height": 900}, color_scheme="dark")
     base = address.partition("/?")[0]
-    page.request.patch(f"{base}/api/values", data={"size": 432})
     for slot, (name, style) in enumerate(PRESETS, 1):
         page.request.patch(f"{base}/api/values", data={"style": style})
         page.request.post(f"{base}/api/presets", data={"name": name, "slot": slot})
     page.get_by_test_id("style-starry").click()
-    until = time.monotonic() + SETTLE
-    while time.monotonic() < until and not page.evaluate(
-        "[...document.querySelectorAll('.tiles img')].every((one) => !one.src.endsWith('-0'))"
-    ):
-        time.sleep(0.5)
+    wait(page, "[...document.querySelectorAll('.tiles img')].every((one) => !one.src.endsWith('-0'))")
     for image in page.locator(".tiles img").all():  # those below are loaded as they come into view
         image.scroll_into_view_if_needed()
     page.get_by_test_id("upload").scroll_into_view_if_needed()
     page.get_by_test_id("show-split").click()
-    time.sleep(2)
+    settle(page)
     keep(page, "studio.jpg")
     page.get_by_test_id("show-painted").click()
     page.emulate_media(color_scheme="light")
@@ -78,8 +89,9 @@ def desktop(browser: Browser, address: str) -> None:
         page.get_by_test_id("tab-styles").click()
     page.get_by_test_id("tab-mix").click()
     page.get_by_test_id("puck").press("ArrowUp")
+    page.evaluate("document.querySelector('.panels').scrollTop = 0")
     page.mouse.move(5, 5)
-    time.sleep(3)
+    settle(page)
     keep(page, "studio-mix.jpg")
     page.context.close()
 
@@ -92,7 +104,7 @@ def phone(browser: Browser, address: str) -> None:
             browser, address, viewport=size, color_scheme=scheme, device_scale_factor=2, has_touch=True
         )
         page.get_by_test_id(f"tab-{tab}").click()
-        time.sleep(3)
+        settle(page)
         with tempfile.NamedTemporaryFile(suffix=".png") as file:
             page.screenshot(path=file.name)
             pictures.append(Image.open(file.name).convert("RGB"))

@@ -315,7 +315,7 @@ class Live:
                 self._listener.close()
         for worker in self._every():
             worker.leave()
-        for thread in self._threads.threads:
+        for thread in list(self._threads.threads):  # one may be ending just now
             log.warning("%s is still busy and was left behind", thread.name)
 
     def _ending(self) -> bool:

@@ -15,8 +15,9 @@ import numpy as np
 
 from nstfilter.graphics.opencv import cv2
 
-# widths that a frame is encoded at, so that pages of nearly the same size share one encoding
-WIDTHS = (320, 480, 640, 800, 960, 1280, 1920)
+# a frame is encoded at widths that are multiples of this, so that pages of nearly the same size share one
+# encoding; the smallest and the largest of them
+STEP, WIDTHS = 64, (320, 1920)
 QUALITY = 80
 
 Show = Literal["painted", "split", "plain"]
@@ -79,7 +80,7 @@ class Preview:
 
     @staticmethod
     def _encoded(image: np.ndarray, width: int, encoded: dict[tuple[int, int], bytes]) -> bytes:
-        key = (id(image), min((step for step in WIDTHS if step >= width), default=WIDTHS[-1]))
+        key = (id(image), min(max(-(-width // STEP) * STEP, WIDTHS[0]), WIDTHS[1]))
         if key not in encoded:
             encoded[key] = jpeg(image, key[1])
         return encoded[key]

@@ -116,6 +116,7 @@ class Studio:
             "rate": round(figures.rate, 1),
             "latency_ms": None if figures.latency is None else round(1000 * figures.latency[0]),
             "size": figures.size,
+            "shown": figures.shown,
             "dropped": figures.dropped,
             "captured": figures.captured,
             "seconds": round(figures.seconds),

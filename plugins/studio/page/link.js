@@ -92,17 +92,19 @@ export class Link extends EventTarget {
     this.#send(this.#view);
   }
 
-  /** Changes made within one frame of the screen travel together. */
+  /** The first change travels at once, those made within the next frame of the screen together. */
   set(values) {
     Object.assign(this.#pending, values);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    setTimeout(() => {
-      this.#flushing = false;
-      const values = this.#pending;
-      this.#pending = {};
-      this.#send({ type: "set", values });
-    }, 16);
+    if (!this.#flushing) this.#flush();
+  }
+
+  #flush() {
+    const values = this.#pending;
+    this.#flushing = Object.keys(values).length > 0;
+    if (!this.#flushing) return;
+    this.#pending = {};
+    this.#send({ type: "set", values });
+    setTimeout(() => this.#flush(), 16);
   }
 
   do(action) {
