@@ -112,6 +112,7 @@ def test_parts_of_a_video_with_an_edit_list(tmp_path, options, stretches):
     check_segments(opener(path))
 
 
+@pytest.mark.slow
 def test_parts_of_a_real_clip(shared):
     check_segments(opener(shared / "data/clips/bigbuckbunny.mp4"))
 
