@@ -27,7 +27,9 @@ from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.run import Progress, Result, render_all
 from nstfilter.jobs.task import Executor, Pictures, Settings
-from nstfilter.manager import open_executor
+from nstfilter.jobs.work import filter_for
+from nstfilter.manager import open_executor, open_sink, open_source
+from nstfilter.pipeline import run
 
 RATE = 10
 COLOR = np.array([200, 90, 30], np.float32)
@@ -332,6 +334,21 @@ def test_a_stretch_without_frames_has_no_piece(tmp_path):
     assert [pts for pts, _ in content(tmp_path / "out.mp4")[0]] == times
 
 
+def test_a_gif_that_was_stopped_goes_on(tmp_path):
+    source = clip(tmp_path / "in.mp4", 6)
+    still = replace(SETTINGS, stability=0.0)
+    straight = tmp_path / "straight.gif"
+    with open_source(source) as frames:
+        run(frames, filter_for(still), open_sink(straight))
+    result = render(source, tmp_path / "out.gif", still, **stop_after(47))
+    assert (result.state, result.frames) == ("stopped", 40)
+    seen: list[Progress] = []
+    assert render(source, tmp_path / "out.gif", still, on_progress=seen.append).state == "done"
+    assert painted_this_time(seen) == 20
+    assert (tmp_path / "out.gif").read_bytes() == straight.read_bytes()
+    assert left(tmp_path) == []
+
+
 def test_short_videos_pictures_and_gifs_feel_nothing_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(rendering, "Segmented", None)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
@@ -463,7 +480,9 @@ import sys
 from pathlib import Path
 from nstfilter.jobs import segments
 from nstfilter.jobs.run import render_all
-from nstfilter.manager import open_executor
+from nstfilter.jobs.work import filter_for
+from nstfilter.manager import open_executor, open_sink, open_source
+from nstfilter.pipeline import run
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.task import Settings
 segments.SECONDS, segments.WARMING = 2.0, 1.0

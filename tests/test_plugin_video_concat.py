@@ -118,10 +118,6 @@ def test_a_piece_plays_by_itself_and_has_no_sound(tmp_path):
         assert next(container.decode(video=0)).pts == 5120
 
 
-def test_a_gif_cannot_be_joined(tmp_path):
-    assert video.open_sink(str(tmp_path / "out.gif")).segment_format(StreamInfo(96, 64)) is None
-
-
 def test_pieces_of_another_kind_are_refused_and_nothing_is_left(tmp_path):
     for name, codec in (("1.mp4", "h264"), ("2.mp4", "hevc")):
         write(film(tmp_path / "in.mp4"), tmp_path / name, {}, segment=True, codec=codec)

@@ -1,15 +1,21 @@
-"""One video stream made of the pictures of several files, packet by packet."""
+"""One video stream made of the pictures of several files: packet by packet, or frame by frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 
 from nstfilter.errors import SinkError
 from nstfilter.plugins.video.container import open_container
+from nstfilter.streams import Frame
+
+if TYPE_CHECKING:
+    from nstfilter.plugins.video.encoder import Encoder
 
 
 class Concat:
@@ -46,6 +52,25 @@ class Concat:
                         packet.duration = max(0, until - packet.dts)
                     packet.stream = self.stream
                     yield packet
+
+
+def encoded_anew(encoder: Encoder, time_base: Fraction, segments: Sequence[Path]) -> Iterator[av.Packet[Any]]:
+    """The packets that `encoder` makes of all frames of `segments`, with their times in `time_base`. Raises
+    `SinkError` for a file that cannot be read."""
+    last: Frame | None = None
+    for path in segments:
+        with _opened(path) as segment:
+            for decoded in segment.decode(video=0):
+                ticks = (decoded.time_base or time_base) / time_base
+                pixels = "bgra" if decoded.format.name == "bgra" else "bgr24"
+                duration = round(decoded.duration * ticks) if decoded.duration else None
+                frame = Frame(decoded.to_ndarray(format=pixels), round((decoded.pts or 0) * ticks), duration)
+                if last:
+                    yield from encoder.encode(replace(last, duration=frame.pts - last.pts))
+                last = frame
+    if last:
+        yield from encoder.encode(last)
+    yield from encoder.finish()
 
 
 def _with_next(

@@ -99,6 +99,7 @@ SEGMENT_SUFFIXES = {
     "vp9": ".mp4",
     "prores": ".mov",
     "ffv1": ".mkv",
+    "gif": ".mkv",  # as frames without loss: a GIF is encoded when all are there
 }
 
 

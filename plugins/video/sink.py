@@ -16,7 +16,7 @@ from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.files import is_private, put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import audit
-from nstfilter.plugins.video.concat import Concat
+from nstfilter.plugins.video.concat import Concat, encoded_anew
 from nstfilter.plugins.video.container import origin_of
 from nstfilter.plugins.video.encoder import CODECS, Encoder, GifEncoder, check_crf, usual_codec
 from nstfilter.plugins.video.muxer import CONTAINERS, SEGMENT_SUFFIXES, Muxer
@@ -242,17 +242,21 @@ class VideoSink(JoiningSink):
         suffix = SEGMENT_SUFFIXES.get(self.codec)
         if self.codec == "vp9" and info.details.get("alpha"):
             suffix = ".webm"  # MP4 has no place for its transparency, and times end up in milliseconds anyway
-        return (suffix, {"segment": True, "codec": self.codec, "crf": self.crf}) if suffix else None
+        codec = "ffv1" if self.codec == "gif" else self.codec
+        return (suffix, {"segment": True, "codec": codec, "crf": self.crf}) if suffix else None
 
     def _join(self, info: StreamInfo, segments: Sequence[Path]) -> None:
         if not segments:
             raise SinkError(f"{self.path} was not written: there was no frame to put into it")
         with self._beginning(info, segments[0].parent):
-            joint = Concat(self._encoder.stream, segments)
+            if self.codec == "gif":
+                packets = encoded_anew(self._encoder, info.time_base, segments)
+            else:
+                packets = Concat(self._encoder.stream, segments).packets()
             self._muxer.start()
         try:
             with self._explained():
-                for packet in joint.packets():
+                for packet in packets:
                     with interrupted_later():
                         self._muxer.write(packet)
                 self._carried = self._muxer.carried
