@@ -19,6 +19,7 @@ and paintings that no training saw, `--styles bundled` those of the package, tau
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--styles", choices=("held-out", "bundled"), default="held-out")
     parser.add_argument("--names", nargs="*", help="only these bundled styles")
+    parser.add_argument("--untaught", action="store_true", help="without the bundled styles' taught weights")
     parser.add_argument("--eye", choices=("vgg", "eye", "magenta"), default="vgg")
     parser.add_argument("--contents", type=int, default=6)
     parser.add_argument("--size", type=int, default=320, help="side of the photographs")
@@ -92,6 +94,8 @@ def main() -> None:
         chosen = [
             s for s in list_styles() if s.pack == "atelier" and (not args.names or s.name in args.names)
         ]
+        if args.untaught:
+            chosen = [replace(s, taught=None) for s in chosen]
         styles = [(s.name, s, data.read(s.path)[..., ::-1]) for s in chosen]
     else:
         files = data.style_paths(args.shared, held_out=True) + painting_paths(args.shared, held_out=True)

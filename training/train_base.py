@@ -44,9 +44,18 @@ CROP = 192
 def shipped(path: Path = WEIGHTS) -> network.Transformer:
     """The transformer with the weights in a pocket.npz: the inverse of export.py."""
     student = network.Transformer()
-    state = {}
     with np.load(path) as file:
-        arrays = {key: torch.from_numpy(file[key].astype(np.float32)) for key in file.files}
+        state = state_of({key: file[key] for key in file.files})
+        for name in ("style.weight", "style.bias"):
+            state[name] = torch.from_numpy(file[name].astype(np.float32))
+    student.load_state_dict(state)
+    return student
+
+
+def state_of(found: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    """The transformer's state from its arrays as they lie in files: inverse of `export.of_transformer`."""
+    state = {}
+    arrays = {key: torch.from_numpy(array.astype(np.float32)) for key, array in found.items()}
 
     def colors_first(kernel: Tensor, phases: int, axis: int) -> Tensor:
         shape = list(kernel.shape)
@@ -64,9 +73,7 @@ def shipped(path: Path = WEIGHTS) -> network.Transformer:
     state["up.weight"] = colors_first(arrays["up.weight"], 4, 0)
     state["paint.weight"] = arrays["paint.weight"]
     state["out.weight"] = colors_first(arrays["out.weight"], 4, 0)
-    state["style.weight"], state["style.bias"] = arrays["style.weight"], arrays["style.bias"]
-    student.load_state_dict(state)
-    return student
+    return state
 
 
 def square(picture: np.ndarray, size: int) -> np.ndarray:

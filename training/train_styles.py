@@ -20,7 +20,7 @@ import network
 import numpy as np
 import perceptual
 import torch
-from train_base import RUNS, contents, light, shipped
+from train_base import RUNS, contents, light, shipped, state_of
 
 from nstfilter.files import write_file
 from nstfilter.models import taught
@@ -59,7 +59,11 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
     picture = data.read(style.path)
     student = shipped(args.weights).to(memory_format=torch.channels_last)
     student.__class__ = Free
+    before = args.begin and args.begin / file.name
     student.begin(torch.from_numpy(PocketModel(weights=args.weights).embed(picture[..., ::-1].copy())))
+    if before:
+        arrays, both = taught.split(taught.read(before).vector)
+        student.load_state_dict(state_of(taught.for_file(arrays)) | {"both": torch.from_numpy(both.copy())})
     scale = 512 * stroke / min(picture.shape[:2])
     size = tuple(round(side * scale) // 8 * 8 for side in picture.shape[1::-1])
     whole = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -117,6 +121,8 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         "weave_weight": args.weave,
         "practiced_on": "photographs, people, rooms",
     }
+    if before:
+        recipe["began_with"] = taught.read(before).recipe
     write_file(file, taught.dump(vector_of(student), recipe))
     log.write(f"{name} done: {time.time() - began:.0f} s, {time.process_time() - used:.0f} s of processor\n")
 
@@ -127,6 +133,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--runs", type=Path, default=RUNS)
     parser.add_argument("--out", type=Path, help="another folder than that of the style's picture")
+    parser.add_argument("--begin", type=Path, help="a folder of taught styles to go on from")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the pocket.npz to begin from")
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--batch", type=int, default=2)
