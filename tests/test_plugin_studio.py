@@ -260,7 +260,7 @@ def test_a_frame_is_sent_only_after_the_one_before_was_acknowledged(run):
         assert image.shape == (180, 320, 3)
         seen = run.out.count
         wait_for(lambda: run.out.count > seen + 10)  # a page that does not answer does not slow the run
-        assert not frames_within(page, 0.4)
+        assert not frames_within(page, 0.2)
         page.send(json.dumps({"type": "ack"}))
         later, _ = struct.unpack("<II", until(page, "frame")[:8])
         assert later > number + 10  # the newest, and none of those between
@@ -294,7 +294,8 @@ def test_the_plain_picture_is_never_sent_while_the_card_is_up(run):
         assert abs(image[..., 2].mean() - image[..., 0].mean()) > 60  # and it is not the grey camera
 
 
-def test_readers_of_the_stream_see_the_card_and_count_as_others(run):
+def test_readers_of_the_stream_see_the_card_and_count_as_others(run, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.server.REPEAT", 0.05)
     assert not run.session.live.on_air
     with run.client() as client, client.stream("GET", "/stream.mjpg") as stream:
         parts = stream.iter_bytes()

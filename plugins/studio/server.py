@@ -46,6 +46,8 @@ PAGE = Path(__file__).parent / "page"
 VERSION = 1  # of the messages on the socket
 # seconds between two looks at whether the state has changed, and between two messages of figures
 LOOK, FIGURES = 0.1, 0.5
+# seconds after which a picture that stands still is sent again: players want to hear something
+REPEAT = 1.0
 # bytes of a message from a page; pages at once; lines that wait for a slow page
 MAX_MESSAGE, MAX_PAGES, MAX_WAITING = 65_536, 16, 8
 
@@ -376,9 +378,8 @@ class Server:
             try:
                 part = b""
                 while not self._server.should_exit:
-                    # a picture that stands still is sent again every second: players want to hear something
                     with contextlib.suppress(TimeoutError):
-                        part = (await asyncio.wait_for(wake.get(), 1.0))[8:]
+                        part = (await asyncio.wait_for(wake.get(), REPEAT))[8:]
                     if not part:
                         continue
                     yield b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(part)
