@@ -83,7 +83,7 @@ class Run:
 
     def client(self, **options: Any) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=10, **options)
+        return httpx.Client(base_url=self.base, headers=headers, timeout=30, **options)
 
     def socket(self) -> ClientConnection:
         where = self.base.replace("http", "ws") + "/socket"

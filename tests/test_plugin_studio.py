@@ -58,7 +58,7 @@ def run(folders):
         yield running
 
 
-def wait_for(what, seconds=10.0):
+def wait_for(what, seconds=30.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := what():
@@ -70,7 +70,7 @@ def wait_for(what, seconds=10.0):
 def until(page, kind):
     """The next message of that type; binary ones are "frame"."""
     for _ in range(500):
-        message = page.recv(timeout=10)
+        message = page.recv(timeout=30)
         if isinstance(message, bytes):
             if kind == "frame":
                 return message
@@ -348,9 +348,9 @@ def test_one_page_too_many_is_told_so(run, monkeypatch):
     monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PAGES", 1)
     with run.socket() as page, run.socket() as late:
         until(page, "hello")
-        assert json.loads(late.recv(timeout=10)) == {"type": "full", "pages": 1}
+        assert json.loads(late.recv(timeout=30)) == {"type": "full", "pages": 1}
         with pytest.raises(ConnectionClosed):
-            late.recv(timeout=10)
+            late.recv(timeout=30)
     wait_for(lambda: not run.panel.server.pages)
     with run.socket() as page:
         until(page, "hello")

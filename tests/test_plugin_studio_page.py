@@ -62,7 +62,7 @@ def open_page(browser, run):
 
     def open_page(size="desktop", address=None):
         context = browser.new_context(viewport=SIZES[size], has_touch=size == "phone", accept_downloads=True)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -99,7 +99,7 @@ def color(page):
     )
 
 
-def wait_for(what, seconds=15.0):
+def wait_for(what, seconds=30.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := what():
