@@ -3,6 +3,7 @@
     python benchmarks/live.py               # about a minute
     python benchmarks/live.py --soak 600    # ten minutes at 1280x720, with a recording: what stays behind?
     python benchmarks/live.py --steady 60   # sizes, jitter, hitches; the middle third beside two busy loops
+    python benchmarks/live.py --latency 20  # a bar code that is filmed, painted and read again
 
 At 640x360 neither source nor output hold the run back, and rounds alternate with the same filter on the same
 frames without a run around it; the median of their ratios is printed.
@@ -291,6 +292,100 @@ def steady(seconds: float, stability: float, threads: int) -> dict[str, Any]:
     return result
 
 
+# a frame's number in black and white cells along the lower edge, the lowest bit first, in Gray's code, where
+# one bit changes at a time; before them a black cell and a white one, to compare with
+BITS = 10
+
+
+class BarCode(Source):
+    """A camera of `rate` frames a second, each with its number on it. `drawn` is when each was."""
+
+    def __init__(self, width: int = 1280, height: int = 720, rate: int = 30) -> None:
+        super().__init__()
+        self.info = StreamInfo(width, height, Fraction(1, rate), Fraction(rate), live=True)
+        self.drawn: list[float] = []
+        with open_source(f"demo:{width}x{height}", sound=False, seconds=1) as demo:
+            self._scene = next(iter(demo)).image
+
+    def _frames(self) -> Iterator[Frame]:
+        begun = time.monotonic()
+        for number in itertools.count():
+            time.sleep(max(0.0, begun + number * float(self.info.time_base) - time.monotonic()))
+            image = self._scene.copy()
+            code = number ^ number >> 1
+            for cell, white in zip(
+                cells(image), [0, 1, *(code >> bit & 1 for bit in range(BITS))], strict=True
+            ):
+                cell[:] = 255 * white
+            self.drawn.append(time.monotonic())
+            yield Frame(image, number, 1, captured=self.drawn[-1])
+
+
+def cells(image: np.ndarray) -> list[np.ndarray]:
+    """Views of the cells of the bar code."""
+    height, width = image.shape[:2]
+    edges = np.linspace(0, width, BITS + 3).astype(int)
+    return [image[-height // 5 :, left:right] for left, right in itertools.pairwise(edges)]
+
+
+class BarReader(Sink):
+    """Keeps the number that each frame shows, modulo 2 ** BITS, and when it came."""
+
+    def _open(self, info: StreamInfo) -> None:
+        self.seen: list[tuple[int, float]] = []
+
+    def _write(self, frame: Frame) -> None:
+        now = time.monotonic()
+        black, white, *bits = (
+            float(
+                cell[
+                    cell.shape[0] // 4 : -cell.shape[0] // 4, cell.shape[1] // 4 : -cell.shape[1] // 4
+                ].mean()
+            )
+            for cell in cells(frame.image)
+        )
+        code = sum((bit > (black + white) / 2) << place for place, bit in enumerate(bits))
+        number = 0
+        while code:
+            number, code = number ^ code, code >> 1
+        self.seen.append((number, now))
+
+    def _close(self) -> None:
+        pass
+
+
+def latency(seconds: float, stability: float, threads: int) -> dict[str, Any]:
+    """From the moment a frame was drawn to that at which the sink has it painted; the governor's first ten
+    seconds do not count."""
+    paint = StyleFilter(STYLE, stability=stability, threads=threads)
+    source, sink = BarCode(), BarReader()
+    live = Live(source, paint, [sink], governor=Governor(30))
+    figures, _ = run_for(seconds + 10, live)
+    turn, drawn = 2**BITS, source.drawn
+    latencies, first_seen, wrong, last = [], [], 0, -1
+    for number, at in sink.seen:
+        if at < sink.seen[0][1] + 10:
+            continue
+        newest = int(np.searchsorted(drawn, at)) - 1
+        shown = newest - (newest - number) % turn
+        if shown < 0 or at - drawn[shown] > 2:
+            wrong += 1  # a card, or a number that could not be read
+        elif shown != last:
+            last = shown
+            latencies.append(at - drawn[shown])
+            first_seen.append(at)
+    intervals = np.diff(first_seen)
+    return {
+        "size": figures.size,
+        "latency_p50_ms": float(1000 * np.percentile(latencies, 50)),
+        "latency_p95_ms": float(1000 * np.percentile(latencies, 95)),
+        "told_p50_ms": 1000 * figures.latency[0] if figures.latency else None,
+        "new_pictures_a_second": float(1 / intervals.mean()),
+        "interval_sd_ms": float(1000 * intervals.std()),
+        "not_read": wrong,
+    }
+
+
 def fades(stability: float, threads: int) -> dict[str, float]:
     """The largest mean change, in gray levels, between two frames of a still picture whose size changes."""
     with open_source("demo:1280x720", sound=False, seconds=1) as demo:
@@ -310,6 +405,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--soak", type=float, metavar="SECONDS")
     parser.add_argument("--steady", type=float, metavar="SECONDS")
+    parser.add_argument("--latency", type=float, metavar="SECONDS")
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stability", type=float, default=0.8)
@@ -322,6 +418,8 @@ def main() -> None:
         figures = soak(arguments.soak, stability, threads)
     elif arguments.steady:
         figures = steady(arguments.steady, stability, threads)
+    elif arguments.latency:
+        figures = latency(arguments.latency, stability, threads)
     else:
         figures = {
             "1280x720": governed(arguments.seconds, stability, threads),
