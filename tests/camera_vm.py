@@ -216,6 +216,58 @@ def webcam_starts_again_at_once() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "nstfilter-webcam"]
 
 
+def in_codec(image: np.ndarray, codec: str) -> bytes:
+    """`image` as a camera of that codec gives it."""
+    if codec == "MJPG":
+        return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    if codec == "GREY":
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).tobytes()
+    height = image.shape[0]
+    planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    u, v = planes[height:].reshape(2, -1)  # NV12 has them in turns
+    return planes[:height].tobytes() + np.stack([u, v], axis=1).tobytes()
+
+
+@contextmanager
+def camera_of(codec: str, image: np.ndarray) -> Iterator[None]:
+    """/dev/video10 as a camera that gives `image` in `codec` and nothing else."""
+    height, width = image.shape[:2]
+    data, form, ended = in_codec(image, codec), bytearray(208), threading.Event()
+    # struct v4l2_format: an output, its size and codec, progressive, the bytes of a line and of a frame
+    struct.pack_into("I4xII4sIII", form, 0, 2, width, height, codec.encode(), 1, width, 2 * width * height)
+    with open(VIRTUAL, "r+b", buffering=0) as device:
+        fcntl.ioctl(device, 0xC0D05605, form)  # VIDIOC_S_FMT
+        assert form[16:20] == codec.encode(), form[16:20]
+
+        def write() -> None:
+            while not ended.wait(float(1 / RATE)):
+                device.write(data)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+@check
+def cameras_of_every_codec_are_read() -> None:
+    for codec in ("MJPG", "NV12", "GREY"):
+        image = chart(*SIZE)
+        with camera_of(codec, image):
+            camera = find(VIRTUAL, cameras())
+            assert {one.codec for one in camera.formats} == {codec}, camera.formats
+            with open_webcam(VIRTUAL, width=SIZE[0], height=SIZE[1]) as source:
+                frames = [frame.image for frame, _ in zip(source, range(3), strict=False)]
+        assert frames[-1].shape == (SIZE[1], SIZE[0], 3), codec
+        if codec == "GREY":
+            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        away = np.abs(np.array(cells(frames[-1])) - cells(image)).max()
+        assert away <= 2 * LEVELS, (codec, away)
+
+
 @check
 def a_busy_webcam_is_named_with_its_holder() -> None:
     with other("hold", WEBCAM) as program:

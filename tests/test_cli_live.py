@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +32,9 @@ from nstfilter.live.last_style import last_style
 from nstfilter.manager import manager
 from nstfilter.streams import Microphone, SoundInfo
 from nstfilter.testing import FakeModel, MemorySink, MemorySource
+
+with suppress(ImportError):  # on Windows there is none
+    import termios
 
 ROOT = Path(__file__).parents[1]
 FRAME = np.full((48, 64, 3), 100, np.uint8)
@@ -492,7 +496,7 @@ def register_models(register):
 
 
 # bytes of a video with a few frames in it
-SOME = 20_000
+SOME = 5_000
 
 # a session's first terminal is its own; keys are read from no other
 AT_TERMINAL = """import os, sys
@@ -533,14 +537,21 @@ def wait_for(name, process, size=0):
 def test_the_demo_goes_on_until_ctrl_c_and_the_recording_is_whole(tmp_path, monkeypatch, site, polite, model):
     site("cheap", CHEAP)
     monkeypatch.chdir(tmp_path)
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)
     process = start(
         *("--from", "demo:160x120", "--to", "a.mp4", "--model", model, "--json"),
+        terminal=os.ttyname(slave),
         PYTHONPATH=str(tmp_path / "site-packages"),
     )
     wait_for("a.partial.mp4", process, SOME)
+    assert termios.tcgetattr(slave) != before, "single keys"
     process.send_signal(polite)
     out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, err) == (0, "h shows the keys, q quits\n")
+    assert termios.tcgetattr(slave) == before, "the terminal is as it was"
+    os.close(master)
+    os.close(slave)
     said = json.loads(out)
     assert said["model"] == ("pocket" if model == "pocket" else "fake")
     assert len(pictures("a.mp4")) == said["sinks"][0]["written"] > 0
