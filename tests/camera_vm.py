@@ -3,7 +3,6 @@
 
     camera_vm.py                      every check, one line of JSON each: name, seconds, and error or skip
     camera_vm.py NAME...              only these
-    camera_vm.py read|hold|write ...  what the checks start as other programs
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -112,23 +112,73 @@ def writing(image: np.ndarray, sink: VirtualcamSink | None = None) -> Iterator[V
         sink.close()
 
 
+class Program:
+    """`read`, `hold` or `write` as another process. It is forked from one that was forked before there were
+    threads, and has everything imported: to start anew takes an emulated machine ten seconds."""
+
+    requests: socket.socket
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            cls.requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+            while True:
+                words, pipes, *_ = socket.recv_fds(theirs, 4096, 2)
+                if not words:
+                    os._exit(0)
+                pid = os.fork()
+                if pid == 0:
+                    cls._become(words.decode().split(), *pipes)
+                for pipe in pipes:
+                    os.close(pipe)
+                theirs.send(str(pid).encode())
+        theirs.close()
+
+    @staticmethod
+    def _become(words: list[str], incoming: int, outgoing: int) -> None:
+        os.dup2(incoming, 0)
+        os.dup2(outgoing, 1)
+        os.closerange(3, 256)
+        sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
+        try:
+            {"read": read, "hold": hold, "write": write}[words[0]](*words[1:])
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+
+    def __init__(self, *words: str) -> None:
+        incoming, ours = os.pipe()
+        theirs, outgoing = os.pipe()
+        socket.send_fds(self.requests, [" ".join(words).encode()], [incoming, outgoing])
+        self.pid = int(self.requests.recv(64))
+        os.close(incoming)
+        os.close(outgoing)
+        self.stdin, self.stdout = open(ours, "w"), open(theirs)  # noqa: SIM115
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            while True:
+                os.kill(self.pid, 0)
+                time.sleep(0.01)
+
+
 @contextmanager
-def other(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """This script as another program; it has begun its work once it has printed a line."""
-    command = [sys.executable, __file__, *arguments]
-    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def other(*words: str) -> Iterator[Program]:
+    """Another program; it has begun its work once it has printed a line."""
+    program = Program(*words)
     try:
-        assert program.stdout
         assert program.stdout.readline().strip() == "ready"
         yield program
     finally:
         program.kill()
-        program.wait()
+        program.stdin.close()
+        program.stdout.close()
 
 
-def answer(program: subprocess.Popen[str]) -> dict:
-    assert program.stdin
-    assert program.stdout
+def answer(program: Program) -> dict:
     program.stdin.write("\n")
     program.stdin.flush()
     return json.loads(program.stdout.readline())
@@ -373,8 +423,7 @@ def a_call_that_stays_sees_us_again() -> None:
 @check
 def a_writer_that_was_killed_leaves_the_virtual_camera_free() -> None:
     with other("write", "640", "360") as program:
-        program.send_signal(signal.SIGKILL)
-        program.wait()
+        program.kill()
     with writing(chart(*SIZE)), other("read", VIRTUAL) as call:
         saw_the_chart(answer(call))
 
@@ -645,10 +694,7 @@ def a_missing_virtual_camera_comes_with_the_line_to_type() -> None:
 
 
 def main(*names: str) -> None:
-    programs: dict[str, Callable[..., None]] = {"read": read, "hold": hold, "write": write}
-    if names and names[0] in programs:
-        programs[names[0]](*names[1:])
-        return
+    Program.prepare()
     for name in names or CHECKS:
         report: dict[str, object] = {"check": name}
         began = time.monotonic()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.live.last_style import last_style, remember, spelled
+from nstfilter.live.last_style import last_style, remember
 from nstfilter.packs.reading import parse_style
 
 
@@ -41,7 +41,7 @@ def test_a_picture_is_found_from_another_folder(tmp_path, monkeypatch):
 def test_the_latest_counts():
     remember(parse_style("wave"))
     remember(parse_style("mosaic"))
-    assert last_style() == spelled(parse_style("mosaic"))
+    assert last_style() == parse_style("mosaic").spelled
 
 
 def test_a_damaged_or_empty_memory_is_none(state):

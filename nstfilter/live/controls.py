@@ -14,7 +14,7 @@ from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
 from nstfilter.live.actions import BY_KEY, FAVORITES, HELP, NAMES, SWITCHES
-from nstfilter.live.last_style import spelled, spelled_background
+from nstfilter.live.last_style import spelled_background
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.models import mix_embeddings
@@ -204,7 +204,7 @@ class Controls:
         if name in SWITCHES:
             return self._switches()[name]
         own = {
-            "style": spelled(self.style) if self.style else "",
+            "style": self.style.spelled if self.style else "",
             "strength": self._strength,
             "size": self._fixed_size,
             "mirror": self.mirrored,
@@ -254,7 +254,7 @@ class Controls:
         return {
             **values,
             **self._switches(),
-            "styles": [spelled(mix) if mix else "" for mix in self._ring],
+            "styles": [mix.spelled if mix else "" for mix in self._ring],
             "favorites": list(self.favorites),
             "never_plain": self.never_plain,
             "message": self._message if self._clock.now() < self._message_ends else "",

@@ -32,19 +32,14 @@ def remember(mix: StyleMix) -> None:
     file = _file()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_file(file, f"{spelled(mix)}\n".encode(errors="surrogateescape"))
-
-
-def spelled(mix: StyleMix) -> str:
-    """`mix` as `parse_style` reads it from any folder."""
-    return mix.spelled
+        write_file(file, f"{mix.spelled}\n".encode(errors="surrogateescape"))
 
 
 def spelled_background(background: Any) -> str | None:
     """A filter's `background` in the words of the option: a picture by its whole path; empty for an array,
     which has no name."""
     if isinstance(background, StyleMix):
-        return spelled(background)
+        return background.spelled
     if isinstance(background, str | os.PathLike):
         return os.path.abspath(background) if os.path.isfile(background) else str(background)
     return None if background is None else ""

@@ -17,7 +17,6 @@ import numpy as np
 from nstfilter.errors import NstfilterError
 from nstfilter.filter import StyleFilter, read_picture
 from nstfilter.graphics.opencv import cv2
-from nstfilter.live.last_style import spelled
 from nstfilter.packs.reading import list_styles
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.plugins.studio.preview import jpeg
@@ -88,7 +87,7 @@ class Gallery:
         """Look again which styles there are."""
         found: dict[str, Thumbnail] = {}
         for style in [*self.uploads.list(), *list_styles()]:
-            text = spelled(StyleMix(((style, 1.0),)))
+            text = StyleMix(((style, 1.0),)).spelled
             key = f"{style.pack}/{style.name}" if style.pack else f"upload/{style.path.parent.name}"
             old = self.thumbnails.get(key)
             # a picture that is uploaded again has another file

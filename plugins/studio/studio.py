@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
-from nstfilter.live.last_style import spelled
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS, Parameter
 from nstfilter.plugins.studio.gallery import Gallery
@@ -69,7 +68,7 @@ class Studio:
                     value if plain else str(value) if not hasattr(value, "shape") else None
                 )
         style = self.session.controls.style
-        values["style"] = spelled(style) if style else ""
+        values["style"] = style.spelled if style else ""
         return values
 
     def look(self) -> str:
@@ -136,7 +135,7 @@ class Studio:
                 raise UnknownNameError("value", str(name), known)
             # these two could name files
             if name == "style" or (name == "background" and value not in (None, "plain", "blur")):
-                checked[name] = spelled(self.mix(value))
+                checked[name] = self.mix(value).spelled
             else:
                 checked[name] = parameter.check(value)
         with self._lock:
@@ -152,7 +151,7 @@ class Studio:
         for thumbnail in self.gallery.thumbnails.values():
             known[thumbnail.style.name] = known[thumbnail.key] = known[thumbnail.text] = thumbnail.style
         for part, _ in self._began_with.parts if self._began_with else ():
-            known[spelled(StyleMix(((part, 1.0),)))] = part
+            known[StyleMix(((part, 1.0),)).spelled] = part
         if text in known:
             return StyleMix(((known[text], 1.0),))
         parts: list[tuple[Style, float]] = []
@@ -225,7 +224,7 @@ class Studio:
         known = {one.text: one.style for one in self.gallery.thumbnails.values()}
         parts = []
         for part, weight in mix.parts if mix else ():
-            text = spelled(StyleMix(((part, 1.0),)))
+            text = StyleMix(((part, 1.0),)).spelled
             style = known.get(text, part)  # an upload has a title there
             parts.append({"text": text, "name": style.title or style.name, "weight": weight})
         return parts
