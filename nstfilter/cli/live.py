@@ -18,7 +18,7 @@ import typer
 from nstfilter.cli.live_report import facts, summary
 from nstfilter.cli.options import complete_style, option
 from nstfilter.cli.output import warn
-from nstfilter.errors import NstfilterError, UsageError
+from nstfilter.errors import NstfilterError, UsageError, without_secrets
 from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def live(
     told = facts(run.figures(), run.warnings, files, failure)
     if as_json:
         about = {
-            "from": session.first_source,
+            "from": without_secrets(source),
             "sound": microphone.name if microphone else None,
             "style": (controls.style or mix).spelled,
             "model": paint.model.name,

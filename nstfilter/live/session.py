@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nstfilter.errors import without_secrets
 from nstfilter.live.stats import Figures
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 class Session:
     """What a sink with the option `session` is given. The sink is opened by the run, so all is there then.
 
-    `source`, `model`  as the user wrote them, but for the secrets of an address; `source` is then the name of
-                       the one in use
+    `source`, `model`  as the user wrote them, secrets of an address too; `source` is then the name of the
+                       one in use
     `preview_mirror`   whether the user asked for a preview as in a mirror; None where not
     `open_source`      opens a source as the first one was opened
     `say`              is told what happens, in a line each; `listen` adds another that is told
@@ -41,9 +40,7 @@ class Session:
     _switching: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        written = self.source
-        self.source = self.first_source = _shown(written)
-        self._written = {self.source: written}
+        self.first_source = self.source
 
     def say(self, message: str) -> None:
         """Tell every listener; from any thread."""
@@ -59,8 +56,8 @@ class Session:
         on with the one it has."""
         with self._switching:  # two pages at once
             if name != self.source:
-                self.live.switch(opened() if opened else self.open_source(self._written.get(name, name)))
-                self.source = _shown(name)
+                self.live.switch(opened() if opened else self.open_source(name))
+                self.source = name
 
     @property
     def mirrors_preview(self) -> bool:
@@ -72,7 +69,3 @@ class Session:
     def figures(self) -> Figures:
         """How the run is doing lately."""
         return self.live.figures()
-
-
-def _shown(target: str) -> str:
-    return without_secrets(target.partition("?")[0] if "://" in target else target)

@@ -6,8 +6,8 @@ from nstfilter.errors import without_secrets
 
 
 def shown(address: str) -> str:
-    """The address as a message may show it: without secrets, which may be in its query too."""
-    return without_secrets(address.partition("?")[0])
+    """The address as a message may show it."""
+    return without_secrets(address)
 
 
 def reason(error: Exception) -> str:
