@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nstfilter.live.live import Live
-from nstfilter.live.sound import LATE, UNEQUAL, SoundReader, SoundRing
+from nstfilter.live.sound import KEPT, LATE, UNEQUAL, SoundReader, SoundRing
 from nstfilter.manager import open_sink
 from nstfilter.streams import SoundInfo
 from nstfilter.testing.live import FakeCamera, FakeClock, FakeDevice, FakeMicrophone
@@ -143,6 +143,19 @@ def test_sound_that_does_not_come_is_silence_after_a_while(clock):
         lengths.append(0 if block is None else len(block))
         assert block is None or not block.any()
     assert sum(lengths) == pytest.approx((3 - LATE) * RATE, abs=RATE / 20)
+
+
+def test_after_hours_without_a_frame_what_is_missing_is_given_in_pieces(clock):
+    ring = SoundRing(INFO)
+    reader = SoundReader(ring, clock)
+    reader.until(0.0, 0.0)
+    lengths = []
+    for number in range(200):
+        clock.time = 3600 + number / 30
+        block = reader.until(clock.time, clock.time)
+        lengths.append(0 if block is None else len(block))
+    assert max(lengths) <= KEPT * RATE, "what is made at once does not grow with the time"
+    assert sum(lengths) == pytest.approx((clock.time - LATE) * RATE, abs=RATE / 20)
 
 
 class Recording(FakeDevice):

@@ -134,7 +134,8 @@ class SoundReader:
     def until(self, time: float, captured: float | None) -> np.ndarray | None:
         """What is to be recorded after what was given before, up to the frame that is put out at `time` and
         was captured at `captured` (None: it is a card): Nx`channels` float32. Sound that may still come is
-        left for the next call. None where there is nothing."""
+        left for the next call, as are more than KEPT seconds: the camera that is recorded may have been away
+        for hours. None where there is nothing."""
         rate, now = self._ring.info.rate, self._clock.now()
         if captured is not None and captured != self._captured:
             self._captured = captured
@@ -143,7 +144,7 @@ class SoundReader:
             self._begun, self._delay = time, self._latency()
             self._at = round((time - self._delay) * rate)
         there = max(self._ring.heard, round((now - LATE) * rate))
-        count = min(round((time - self._begun) * rate) - self._given, there - self._at)
+        count = min(round((time - self._begun) * rate) - self._given, there - self._at, round(KEPT * rate))
         fade = round(FADE * rate)
         if count < fade:
             return None
