@@ -135,6 +135,34 @@ def test_one_that_falls_silent_or_ends_is_an_error_and_is_found_again_by_its_nam
         assert (again.name, library.restarts) == ("Headset", 2)
 
 
+def test_of_several_of_one_name_the_same_is_opened_again():
+    library = Library("Yeti", "Yeti", "Yeti")
+    microphone = SoundDevice("2", library)
+    microphone.close()
+    with microphone.reopen():
+        assert library.streams[-1].options["device"] == 2
+    library.names.pop()
+    library.names.pop()
+    with microphone.reopen():
+        assert library.streams[-1].options["device"] == 1
+
+
+def test_it_comes_back_also_where_portaudio_could_not_be_started_meanwhile(monkeypatch):
+    library = Library("Yeti")
+    microphone = SoundDevice("", library)
+    microphone.close()
+
+    def fail():
+        raise library.PortAudioError("PortAudio not initialized")
+
+    monkeypatch.setattr(library, "_initialize", fail)
+    with pytest.raises(library.PortAudioError):
+        microphone.reopen()
+    monkeypatch.undo()
+    monkeypatch.setattr(library, "_terminate", fail)
+    microphone.reopen().close()
+
+
 def test_closing_it_ends_a_read_that_waits():
     microphone = SoundDevice("", Library("Yeti"))
     threading.Timer(0.05, microphone.close).start()

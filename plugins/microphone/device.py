@@ -39,7 +39,7 @@ class SoundDevice(Microphone):
                 f"the microphone cannot be opened: {_reason(error)}; is another program using it?"
             ) from None
         self.info = SoundInfo(rate, channels)
-        self.reopen = partial(_reopen, device.name, self._library)
+        self.reopen = partial(_reopen, device, self._library)
 
     def _opened(self, device: Input) -> tuple[Any, int, int]:
         """A stream that runs, its rate and its channels: those asked for first, or else the device's own."""
@@ -97,12 +97,15 @@ class SoundDevice(Microphone):
         self._stream.close(ignore_errors=True)
 
 
-def _reopen(name: str, library: Any) -> SoundDevice:
-    """The device of that name again. PortAudio lists devices once; it is started anew for those that came
-    since. Raises `SourceError` while it is missing."""
-    library._terminate()
+def _reopen(device: Input, library: Any) -> SoundDevice:
+    """`device` again, by its name, and where several have that by its number too. PortAudio lists devices
+    once; it is started anew for those that came since. Raises `SourceError` while it is missing."""
+    with contextlib.suppress(library.PortAudioError):  # it does not run where starting it failed before
+        library._terminate()
     library._initialize()
-    return SoundDevice(name, library)
+    same = [one.number for one in inputs(library) if one.name == device.name]
+    target = device.number if device.number in same else same[0] if same else device.name
+    return SoundDevice(str(target), library)
 
 
 def _reason(error: Exception) -> str:
