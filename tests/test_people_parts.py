@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import threading
 from fractions import Fraction
+from functools import partial
 from typing import ClassVar
 
+import cv2
 import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, NstfilterError, StyleError, UsageError
-from nstfilter.filter import StyleFilter
+from nstfilter.filter import ONE_PIECE, StyleFilter
 from nstfilter.live.controls import Controls
 from nstfilter.live.live import Live
 from nstfilter.models.embeddings import EmbeddingCache
@@ -205,8 +208,6 @@ def test_the_names_are_checked(make, tmp_path):
 
 
 def test_a_picture_on_disk_stands_behind(make, tmp_path):
-    import cv2
-
     cv2.imwrite(str(tmp_path / "beach.png"), PICTURE)
     assert values(make(area="people", background=tmp_path / "beach.png")(FRAME)) == (50, 20)
     assert values(make(area="people", background=str(tmp_path / "beach.png"))(FRAME)) == (50, 20)
@@ -313,8 +314,6 @@ def test_the_network_in_the_package_hides_an_empty_room(make):
 
 
 def test_a_background_is_told_by_a_name_that_it_can_be_set_by(make, tmp_path, monkeypatch):
-    import cv2
-
     cv2.imwrite(str(tmp_path / "beach.png"), PICTURE)
     monkeypatch.chdir(tmp_path)
     controls = Controls(make(), [])
@@ -407,3 +406,71 @@ def test_a_photograph_is_looked_at_more_carefully_than_the_frames_of_a_video(mak
     paint.reset()
     paint(np.full((720, 1300, 3), 100, np.uint8))
     assert len(alone) == 2
+
+
+def walk(shared, height=360, width=640):
+    """Somebody in a room, who goes out to the right, is away, and comes back: for every frame how far from
+    the left edge, the frame, and where the person is (HxW, 0 to 1)."""
+    folder = shared / "data"
+    rows = csv.DictReader((folder / "people" / "index.csv").read_text("utf-8").splitlines())
+    name = next(
+        row["file"]
+        for row in rows
+        if row["kind"] == "head-shoulder-crop" and 0.35 < float(row["mask_share"]) < 0.5
+    )
+    person = cv2.resize(cv2.imread(str(folder / "people" / name)), (300, 300))
+    alpha = PersonSegmenter(threads=1)(person) / np.float32(255)
+    room = cv2.imread(str(sorted((folder / "backgrounds").glob("*.jpg"))[0]))
+    room = cv2.resize(room, (width, height))
+    places = [150] * 8 + list(range(150, 640, 35)) + [640] * 8 + list(range(640, 150, -35)) + [150] * 6
+    for left in places:
+        frame, where = room.copy(), np.zeros((height, width), np.float32)
+        there = np.s_[height - 300 :, left : left + 300]
+        where[there] = alpha[:, : max(0, width - left)]
+        frame[there] = frame[there] + where[there][..., None] * (
+            person[:, : max(0, width - left)].astype(np.float32) - frame[there]
+        )
+        yield left, frame, where
+
+
+@pytest.mark.slow
+def test_who_leaves_is_gone_and_who_comes_back_is_there(shared, tmp_path):
+    """With the network in the package: nothing of the room is painted once it is empty, and nothing of it is
+    seen where it is replaced."""
+    segmenter, cache = PersonSegmenter(threads=1), EmbeddingCache(tmp_path / "cache")
+    make = partial(
+        StyleFilter, BLACK, model=FakeModel(), segmenter=segmenter, cache=cache, stability=0.8, area="people"
+    )
+    paint, hide = make(), make(background=np.full((8, 8, 3), (255, 0, 255), np.uint8))
+    away = 0
+    for number, (left, frame, where) in enumerate(walk(shared)):
+        painted = np.abs(paint(frame).astype(int) - frame).max(axis=2) > 4
+        hide(frame)
+        shown = np.abs(hide.plain_frame.astype(int) - (255, 0, 255)).max(axis=2) > 40
+        far = cv2.dilate(where, np.ones((41, 41))) < 0.05
+        assert shown[far].mean() < 0.03, f"the room is seen in frame {number}"
+        away = away + 1 if left >= 640 else 0
+        if away > 2:
+            assert painted.mean() < 0.01, f"somebody is still painted in frame {number}"
+        if left == 150 and number % 30 > 5:
+            sure = where > 0.9
+            assert painted[sure].mean() > 0.9, f"the person is not painted in frame {number}"
+            assert shown[sure].mean() > 0.9, f"the person is not seen in frame {number}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"area": "background"}, {"area": "people", "background": PICTURE}])
+def test_pictures_that_are_painted_in_tiles_have_parts_too(options):
+    height, width = 2050, 3010
+    assert height * width > ONE_PIECE
+    small = np.random.default_rng(4).integers(0, 256, (41, 60, 3), np.uint8)
+    frame = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    paint = StyleFilter("ink", size=height, segmenter=FakeSegmenter(), threads=1, **options)
+    painted = paint(frame)
+    person, room = (np.s_[:, : width // 2 - 40], np.s_[:, width // 2 + 40 :])
+    changed = [np.abs(painted[part].astype(int) - frame[part]).mean() > 8 for part in (person, room)]
+    if "background" in options:
+        assert changed[0]
+        assert np.abs(painted[room].astype(int) - 20).max() <= 1
+    else:
+        assert changed == [False, True]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,6 +73,12 @@ MODELS = '''
         register("slow", open_slow)
         register("mortal", lambda target, threads=None: Mortal(int(target)))
         register("faulty", lambda target, threads=None: Faulty())
+
+    @hookimpl
+    def register_segmenters(register):
+        from nstfilter.testing import FakeSegmenter
+
+        register("half", lambda target: FakeSegmenter())
 '''
 
 
@@ -114,8 +121,22 @@ def same(one, other):
     )
 
 
-def painted_here(inputs):
-    done = list(open_executor("local").run(tasks(inputs, settings(), "expected")))
+def parted():
+    """A person in the left half, painted before a picture."""
+    picture = np.full((48, 64, 3), (10, 90, 10), np.uint8)
+    return replace(
+        settings(),
+        area="people",
+        background="green.png",
+        room=picture.tobytes(),
+        room_shape=picture.shape,
+        segmenter="half",
+        stability=0.8,
+    )
+
+
+def painted_here(inputs, how=None):
+    done = list(open_executor("local").run(tasks(inputs, how or settings(), "expected")))
     return {task.input: frames(task.output) for task, _ in done}
 
 

@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
 import pytest
 from conftest import PLUGIN_IMPORTS
-from test_plugin_local import MODELS, frames, gone, painted_here, same, settings, tasks, videos
+from test_plugin_local import MODELS, frames, gone, painted_here, parted, same, settings, tasks, videos
 
 from nstfilter.errors import MissingLibraryError, NstfilterError, SourceError, UsageError
 from nstfilter.jobs.task import Task
@@ -60,6 +61,21 @@ def test_two_workers_make_the_frames_that_one_process_makes(notes, tmp_path):
         for task, report in executor.run(tasks(inputs, settings())):
             assert report.frames == 12
             assert same(frames(task.output), expected.pop(task.input))
+    assert not expected
+
+
+@slow
+def test_people_and_their_background_travel(notes, tmp_path):
+    inputs = videos(tmp_path, 2)
+    expected = painted_here(inputs, parted())
+    with open_executor("ray") as executor:
+        for task, report in executor.run(tasks(inputs, parted())):
+            assert report.frames == 12
+            painted = frames(task.output)
+            assert same(painted, expected.pop(task.input))
+            for _, image in painted:
+                assert np.abs(image[:, 44:].astype(int) - (10, 90, 10)).max() < 40, "the room was shown"
+                assert np.abs(image[:, :20].astype(int) - (10, 90, 10)).max() > 60, "nobody is there"
     assert not expected
 
 
