@@ -35,3 +35,20 @@ def test_the_ovals_are_as_large_as_the_frame():
 @pytest.mark.parametrize("mask", [people(), people((10, 10, 1)), np.full((1, 1), 255, np.uint8)])
 def test_where_nobody_is_there_is_no_face(mask):
     assert faces(mask, (36, 64)).max() < 12
+
+
+@pytest.mark.parametrize("head", [(144, 40, 22), (90, 60, 24), (40, 50, 20)])
+def test_a_broad_shoulder_is_no_face(head):
+    x, y, radius = head
+    mask = people(head)
+    cv2.rectangle(mask, (x - int(3.2 * radius), y + 2 * radius), (x + int(3.2 * radius), 160), 255, -1)
+    found = faces(mask, (160, 288))
+    assert found[y, x] > 230
+    cv2.circle(found, (x, y), round(1.7 * radius), 0, -1)
+    assert found.max() < 40
+
+
+def test_a_face_that_fills_the_frame_is_one():
+    mask = np.full((160, 288), 255, np.uint8)
+    mask[:10] = 0
+    assert faces(mask, (160, 288)).max() > 230

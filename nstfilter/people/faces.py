@@ -12,6 +12,9 @@ SMALLEST = 0.025
 BELOW_OUTLINE = 1.4
 # the smallest head beside a larger one of the same people
 BESIDE = 0.55
+# how far from its center, in its radii, there is background to either side of a head: a shoulder has the neck
+# on one
+ASIDE = 2.2
 # the oval's half axes in radii of the circle in a head, and how far below its center it lies
 ACROSS, DOWN, LOWER = 0.85, 1.1, 0.2
 
@@ -27,7 +30,8 @@ def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     smallest = max(3.0, SMALLEST * min(mask.shape))
     for label in range(1, count):
         left, top, width, height, _ = stats[label]
-        window = np.s_[top : top + height, left : left + width]
+        left, right = max(0, left - 1), left + width + 1  # with the background beside them
+        window = np.s_[top : top + height, left:right]
         inside = labels[window] == label
         for x, y, radius in _heads(inside, np.where(inside, room[window], 0), smallest):
             middle = (int(left + x - 1), int(top + y - 1 + LOWER * radius))
@@ -39,25 +43,32 @@ def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _heads(inside: np.ndarray, room: np.ndarray, smallest: float) -> list[tuple[int, int, float]]:
     """Heads in a group of people as circles (x, y, radius). `room` is how far each place inside is from the
-    outline. A head is the largest circle with only outline above it: above the trunk there are shoulders."""
+    outline. A head is the largest circle with only outline above it: above the trunk there are shoulders. And
+    it has background to the left and right; but one that fills the frame has not."""
     height = len(inside)
     first = np.where(inside.any(axis=0), inside.argmax(axis=0), height).astype(np.float32)[None]
     rows = np.arange(height, dtype=np.float32)[:, None]
     heads: list[tuple[int, int, float]] = []
+    shoulders: list[tuple[int, int, float]] = []
     radius = float(room.max())
-    while radius >= max(smallest, BESIDE * heads[0][2] if heads else 0.0):
+    while radius >= max([smallest, *(BESIDE * largest for _, _, largest in heads[:1] or shoulders[:1])]):
         # the outline above all of a circle, not only above its center
         span = np.ones((1, 2 * int(0.9 * radius) + 1), np.uint8)
         outline = cv2.erode(first, span, borderValue=float(height))
         fits = (room >= radius) & (rows - outline <= BELOW_OUTLINE * radius)
-        for x, y, other in heads:
-            cv2.circle(mask := fits.astype(np.uint8), (x, y), round(1.2 * (radius + other)), 0, -1)
+        taken = [(x, y, 1.2 * (radius + other)) for x, y, other in heads]
+        for x, y, reach in [*taken, *shoulders]:
+            cv2.circle(mask := fits.astype(np.uint8), (x, y), round(reach), 0, -1)
             fits = mask > 0
         if fits.any():
             # in the middle of the topmost place where it fits
             _, labels = cv2.connectedComponents(fits.astype(np.uint8))
             y, x = np.argwhere(labels == labels[tuple(np.argwhere(fits)[0])]).mean(axis=0).round().astype(int)
-            heads.append((int(x), int(y), radius))
+            found = int(x), int(y), radius
+            far = round(ASIDE * radius)
+            beside = inside[y, max(0, x - far) : x], inside[y, x : x + far + 1]
+            free = all(not side.all() for side in beside)
+            (heads if free else shoulders).append(found)
         else:
             radius *= 0.9
-    return heads
+    return heads or shoulders[:1]
