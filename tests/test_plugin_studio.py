@@ -1015,16 +1015,18 @@ def test_no_folder_and_no_key_is_on_the_page(name, seen):
     assert shown(name) == seen
 
 
-def test_a_camera_whose_address_holds_a_password_is_chosen_without_it(run):
+def test_a_camera_whose_address_holds_a_password_is_chosen_without_it(folders):
     secret = "rtsp://user:secret@camera.local/stream"
-    run.session.source = run.session.first_source = secret
-    with run.client() as client:
-        text = client.get("/api/sources").text + client.get("/api/state").text
-        assert "secret" not in text
-        assert "rtsp://camera.local" in text
-        client.post("/api/sources", json={"name": "demo"})
-        assert client.post("/api/sources", json={"name": "first"}).status_code == 200
-    assert run.session.source == secret
+    with studio_run(source=secret) as run, run.client() as client:
+        listed = client.get("/api/sources")
+        assert "secret" not in listed.text + client.get("/api/state").text
+        (camera,) = [one for one in listed.json()["sources"] if one["on"]]
+        assert camera["title"] == "rtsp://camera.local"
+        opened, open_source = [], run.session.open_source
+        run.session.open_source = lambda target: (opened.append(target), open_source(target))[1]
+        for name in ("demo", camera["name"]):
+            assert client.post("/api/sources", json={"name": name}).status_code == 200
+        assert opened == ["demo", secret]
 
 
 def test_a_webcam_is_seen_as_in_a_mirror_by_its_user_alone(run):
