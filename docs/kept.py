@@ -35,6 +35,7 @@ INPUTS = {
     "avi": "MPEG-4 and MP3 in AVI",
     "subtitles": "MKV with subtitles and languages",
     "subtitles_mp4": "MP4 with subtitles and languages",
+    "cover": "MP4 with cover art",
     "surround": "5.1 sound",
     "surround71": "7.1 sound, FLAC",
     "full_range": "full range",
