@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from fractions import Fraction
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
-from nstfilter.errors import UsageError
+from nstfilter.errors import SourceError, UsageError
 from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
 from nstfilter.plugins.video.pipe import PipeSink, PipeSource
@@ -97,6 +98,20 @@ def test_sound_behind_a_clock_that_jumps_back_is_said_to_be_missing(clips: Path,
     with (tmp_path / "out.mkv").open("wb") as file:
         report = through(corpus.make("back", clips), PipeSink(file))
     assert any(line.endswith("packets with a time before the last are left out") for line in report.warnings)
+
+
+def test_a_pipe_that_fails_is_an_error_and_no_short_film(clips: Path, tmp_path: Path) -> None:
+    class Failing(BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 200_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read1(size)
+
+    given = corpus.make("subtitles", clips).read_bytes()
+    assert len(given) > 250_000
+    with PipeSource(Failing(given)) as source, pytest.raises(SourceError, match="could not be read on"):
+        run(source, lambda image: image, open_sink(tmp_path / "out.mp4"))
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_file_made_of_a_pipe_has_its_sound_too(clips: Path, tmp_path: Path) -> None:

@@ -33,25 +33,27 @@ PATIENCE = 0.5  # seconds
 
 
 class _Pipe:
-    """What FFmpeg reads from. It goes on after a Ctrl-C that comes while it waits, and forgets it: so it gets
-    no more to read then."""
+    """What FFmpeg reads from. It takes an error, and a Ctrl-C that comes while it waits, for no more than a
+    damaged place: so it gets no more to read then, and what it was is raised by `raise_error`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._interrupt: BaseException | None = None
+        self._error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
-        if self._interrupt:
+        if self._error:
             return b""
         try:
             return self._file.read1(size)  # type: ignore[attr-defined,no-any-return]
-        except BaseException as interrupt:
-            self._interrupt = interrupt
+        except BaseException as error:
+            self._error = error
             return b""
 
-    def raise_interrupt(self) -> None:
-        if self._interrupt:
-            raise self._interrupt
+    def raise_error(self) -> None:
+        if isinstance(self._error, OSError):
+            raise SourceError(f"the pipe could not be read on: {self._error.strerror or self._error}")
+        if self._error:
+            raise self._error
 
 
 class PipeSource(VideoSource):
@@ -64,7 +66,7 @@ class PipeSource(VideoSource):
         self._pipe = _Pipe(file or sys.stdin.buffer)
         self._piped: Piped | None = None
         super().__init__(Path("-"))
-        self._pipe.raise_interrupt()
+        self._pipe.raise_error()
         assert self._piped
         details = {**self.info.details, "piped": self._piped}
         self.info = replace(self.info, origin=None, details=details)
@@ -76,7 +78,7 @@ class PipeSource(VideoSource):
         try:
             return av.open(self._pipe, metadata_errors="replace")
         except av.FFmpegError as error:
-            self._pipe.raise_interrupt()
+            self._pipe.raise_error()
             raise SourceError(
                 "what comes through the pipe is not a video FFmpeg can read from one; "
                 "send Matroska (-f matroska) or raw video (-f yuv4mpegpipe)"
@@ -91,6 +93,7 @@ class PipeSource(VideoSource):
             elif packet.size:
                 clock.apply(packet)
                 piped.put(packet)
+        self._pipe.raise_error()
 
     def _frames(self) -> Iterator[Frame]:
         for frame in super()._frames():

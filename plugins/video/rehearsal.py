@@ -9,6 +9,8 @@ from typing import Any
 
 import av
 
+from nstfilter.errors import SinkError
+from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import file_losses, picture_losses, track_losses
 from nstfilter.plugins.video.container import origin_of
 from nstfilter.plugins.video.encoder import Encoder, GifEncoder
@@ -23,27 +25,29 @@ HEADER_FIRST = {"movflags": "empty_moov+frag_keyframe"}
 
 def rehearse(kind: Container, codec: str, info: StreamInfo, crf: int | None) -> list[Change]:
     """Lines that the audit of the result will hold too, word for word, and those of the muxer. Counts and
-    times are not among them. Nothing is written. Raises `SinkError` where the encoder does not start."""
+    times are not among them. Nothing is written. What cannot be told so, as where the encoder does not start,
+    is left to be found on the way."""
     lines: list[str] = []
     small = replace(kind.kept(info), width=SIDE + info.width % 2, height=SIDE + info.height % 2)
     in_front = replace(kind, options=HEADER_FIRST) if kind.format in ("mp4", "mov") else kind
     file = io.BytesIO()
-    muxer = Muxer(file, in_front, info.time_base, lines)
-    try:
-        # what it has to say of its own is said when it starts for good
-        encoder = (GifEncoder if codec == "gif" else Encoder)(muxer.container, codec, small, crf, [])
-        bits = info.details.get("bits")
-        alpha = bool(info.details.get("alpha")) and not (kind.alpha and (encoder.alpha or codec == "gif"))
-        said = picture_losses(bits if isinstance(bits, int) else 8, encoder.bits, alpha)
-        if (origin := origin_of(info)) and origin.is_file():
-            muxer.adopt(origin, info.details.get("video_index"), encoder.stream)
-            with suppress(av.FFmpegError, ValueError):  # some sound has no header before its first packet
-                muxer.start()
-                said += _read_back(file, muxer)
-        elif isinstance(piped := info.details.get("piped"), Piped):
-            muxer.adopt_piped(piped, encoder.stream)
-    finally:
-        with suppress(av.FFmpegError, ValueError):
+    said: list[str] = []
+    with interrupted_later():  # FFmpeg may swallow a Ctrl-C
+        muxer = Muxer(file, in_front, info.time_base, lines)
+        with suppress(OSError, ValueError, av.FFmpegError, SinkError):
+            # what the encoder has to say of its own is said when it starts for good
+            encoder = (GifEncoder if codec == "gif" else Encoder)(muxer.container, codec, small, crf, [])
+            bits = info.details.get("bits")
+            alpha = bool(info.details.get("alpha")) and not (kind.alpha and (encoder.alpha or codec == "gif"))
+            said = picture_losses(bits if isinstance(bits, int) else 8, encoder.bits, alpha)
+            if (origin := origin_of(info)) and origin.is_file():
+                muxer.adopt(origin, info.details.get("video_index"), encoder.stream)
+                with suppress(ValueError, IndexError, av.FFmpegError):  # some sound has no header by itself
+                    muxer.start()
+                    said += _read_back(file, muxer)
+            elif isinstance(piped := info.details.get("piped"), Piped):
+                muxer.adopt_piped(piped, encoder.stream)
+        with suppress(ValueError, av.FFmpegError):
             muxer.abandon()
     return [line for line in lines if isinstance(line, Change)] + [Change(line) for line in said]
 
