@@ -23,12 +23,17 @@ TILE = 208, 117
 EACH, COLUMNS = 10, 6
 """How many styles on one picture, and how many tiles, of which a style has three, in a row."""
 REFINED = "mosaic", "hatching"
-STEPS = 150
+STEPS = 100
 
 
 def main() -> None:
-    scene = demo("demo:1280x720")
     model = PocketModel()
+    taught(model)
+    refined(model)
+
+
+def taught(model: PocketModel) -> None:
+    scene = demo("demo:1280x720")
     styles = [style for style in packs()["atelier"].styles if style.taught]
     for number, first in enumerate(range(0, len(styles), EACH), 1):
         tiles = []
@@ -38,13 +43,16 @@ def main() -> None:
             before, after = (StyleFilter(s, model=model)(scene) for s in (picture, style))
             tiles += [(style.title, square), ("before", before), ("taught", after)]
         save(f"looks-{number}.jpg", contact_sheet(tiles, columns=COLUMNS, tile=TILE, margin=8))
+
+
+def refined(model: PocketModel) -> None:
     scene = demo("demo:640x360")
     tiles = []
     for name in REFINED:
         style = find_style(name)
         refining = RefiningModel([(read_picture(style), 1.0)], steps=STEPS)
-        painted, refined = (StyleFilter(style, model=m, size=360)(scene) for m in (model, refining))
-        tiles += [(f"{style.title}, taught", painted), (f"{style.title}, refined", refined)]
+        before, after = (StyleFilter(style, model=m, size=360)(scene) for m in (model, refining))
+        tiles += [(f"{style.title}, taught", before), (f"{style.title}, refined", after)]
     save("refined.jpg", contact_sheet(tiles, columns=2, tile=(640, 360), margin=8))
 
 
