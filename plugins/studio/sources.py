@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # how the name of a source that is a file begins, and how many of those are kept
 FILE, MAX_COUNT = "file:", 12
+# what a page calls the source that the run began with, where that is an address: it may hold a password
+FIRST = "first"
 # seconds until a video that cannot be read is tried again
 RETRY = 1.0
 
@@ -163,7 +165,11 @@ def list_sources(session: Session, videos: SentVideos) -> list[dict[str, Any]]:
     found += [{"name": FILE + name, "title": name, "problem": ""} for name in videos.names()]
     if session.first_source not in {one["name"] for one in found}:
         found.insert(0, {"name": session.first_source, "title": shown(session.first_source), "problem": ""})
-    return [one | {"on": one["name"] == session.source} for one in found]
+    for one in found:
+        one["on"] = one["name"] == session.source
+        if "://" in one["name"]:
+            one["name"] = FIRST
+    return found
 
 
 def switch_source(session: Session, videos: SentVideos, name: str) -> None:
@@ -172,7 +178,7 @@ def switch_source(session: Session, videos: SentVideos, name: str) -> None:
     if name not in {one["name"] for one in list_sources(session, videos)}:
         raise UsageError(f"{name!r} is not a source of this run")
     if not name.startswith(FILE):
-        session.switch_source(name)
+        session.switch_source(session.first_source if name == FIRST else name)
         return
     path = videos.path(name.removeprefix(FILE))
     try:
