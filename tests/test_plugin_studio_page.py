@@ -378,7 +378,7 @@ def test_a_recording_comes_with_that_of_the_plain_camera(open_page, run, size, t
     shown = run.out.count
     wait_for(lambda: run.out.count > shown + 15)
     page.get_by_test_id("record").click()
-    wait_for(lambda: len(list(tmp_path.glob("*.mp4"))) == 2)
+    wait_for(lambda: len(run.session.recordings.files) == 2)
     assert len(list(tmp_path.glob("*-plain.mp4"))) == 1
 
 

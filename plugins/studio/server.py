@@ -121,7 +121,7 @@ class Server:
             log_level="error",
             ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=3,  # longer than a reader of the stream takes to notice the end
             limit_concurrency=128,
             server_header=False,
         )
