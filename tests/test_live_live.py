@@ -381,6 +381,28 @@ def test_every_size_is_compiled_before_the_governor_may_choose_it(clock):
     assert paint.sizes[-1] < 480
 
 
+def test_what_is_compiled_ahead_has_the_shape_of_the_fit_that_was_asked_for(clock):
+    class Prepared:
+        fit = "fill"
+        size = None
+        shapes = ()
+
+        def prepare(self, height, width, size):
+            self.shapes = (*self.shapes, (height, width))
+
+        def __call__(self, image):
+            assert image.shape[:2] in self.shapes
+            return image
+
+    paint = Prepared()
+    live = Live(
+        FakeCamera(clock), paint, [FakeDevice(clock)], size=(90, 160), governor=Governor(30), clock=clock
+    )
+    clock.at(1.017, live.stop)
+    live.run()
+    assert set(paint.shapes) == {(160, 90)}
+
+
 def test_a_rate_is_that_of_sources_and_sinks_all_the_time(clock):
     camera, slow, seen = FakeCamera(clock, rate=Fraction(25)), FakeDevice(clock, seconds=0.1), []
     live = Live(camera, darker, [slow, FakeDevice(clock)], clock=clock, say=lambda line: None)

@@ -68,6 +68,7 @@ class Painter:
         self._retry_at = 0.0
         self._busy_since: float | None = None
         self._lately: deque[float] = deque(maxlen=5)
+        self._follow_fit()  # for who asks the letterbox before the first frame
         if governor:
             self._set_size(governor.size)
 
@@ -86,8 +87,7 @@ class Painter:
         patience = self._patience()
         self._busy_since = started
         try:
-            if fit := getattr(self.filter, "fit", None):
-                self._letterbox.fill = fit == "fill"
+            self._follow_fit()
             image = self._letterbox.scaled(as_bgr(frame.image)[0])
             hidden = self._card_shown()
             painted = self.filter(image)
@@ -122,6 +122,10 @@ class Painter:
             None if private is None else self._letterbox.placed(private),
             hidden,
         )
+
+    def _follow_fit(self) -> None:
+        if fit := getattr(self.filter, "fit", None):
+            self._letterbox.fill = fit == "fill"
 
     def _card_shown(self) -> bool:
         return bool(getattr(self.filter, "card_shown", False))
