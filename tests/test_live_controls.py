@@ -270,6 +270,19 @@ def test_switches_are_set_and_given_by_name(make):
         controls.set("card", "on")
 
 
+def test_the_card_and_silence_wait_for_nothing_that_is_being_changed(make):
+    busy, go = threading.Event(), threading.Event()
+    controls = make(handlers={"snapshot": lambda: (busy.set(), go.wait(10))[0]}, sound=True)
+    threading.Thread(target=controls.press, args=("s",), daemon=True).start()
+    assert busy.wait(10)
+    presses = threading.Thread(target=lambda: (controls.press("c"), controls.press("u")), daemon=True)
+    presses.start()
+    presses.join(2)
+    assert (controls.card_shown, controls.muted) == (True, True)
+    go.set()
+    presses.join(10)
+
+
 def test_where_there_is_no_sound_there_is_nothing_to_mute(make):
     said = []
     controls = make(say=said.append)

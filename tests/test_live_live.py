@@ -483,6 +483,25 @@ def test_sinks_that_come_and_go_leave_nothing_but_their_count(clock):
     assert sum(one.written for one in figures.sinks) == written + len(call.frames)
 
 
+def test_the_warnings_of_a_sink_are_kept_also_where_another_begins_as_it_ends(clock):
+    class Talking(FakeDevice):
+        @property
+        def warnings(self):
+            live.add(FakeDevice(clock))  # at the worst moment
+            return ["the sound is too loud"]
+
+        @warnings.setter
+        def warnings(self, lines): ...
+
+    talking = Talking(clock)
+    live = Live(FakeCamera(clock), darker, [FakeDevice(clock)], clock=clock)
+    clock.at(0.5, lambda: live.add(talking))
+    clock.at(1.0, lambda: live.remove(talking))
+    clock.at(2.017, live.stop)
+    live.run()
+    assert live.warnings == ["the sound is too loud"]
+
+
 def test_a_recording_that_cannot_be_begun_is_said_and_the_run_goes_on(clock):
     said, recording = [], FakeDevice(clock)
     recording.break_off()

@@ -112,7 +112,7 @@ class Controls:
         self._quit_by = float("-inf")
         self._say = say
         self._clock = clock or Clock()
-        self._changing = threading.Lock()  # keys may come from a window and a terminal at once
+        self._changing, self._hiding = threading.Lock(), threading.Lock()  # the card waits for no embedding
         self._began_with = paint.embedding
         began = paint.style if isinstance(paint.style, StyleMix) else None
         self._styles = styles if callable(styles) else lambda: styles
@@ -322,7 +322,7 @@ class Controls:
         if action not in NAMES:
             raise UsageError(f"there is no action {action!r}; expected one of {', '.join(NAMES)}")
         try:
-            with self._changing:
+            with self._hiding if action in ("card", "mute") else self._changing:
                 message = self.handlers[action]() if action in self.handlers else self._do(action)
         except NstfilterError as error:
             message = str(error)

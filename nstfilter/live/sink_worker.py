@@ -144,12 +144,11 @@ class SinkWorker:
                 self.sink.abort()
                 if self.sink.audience == "file":
                     self._say(f"{self.name}: no frame came, and nothing is written")
+            self._collect()  # first, for the run lets go of what is closed
             self.state = "closed"
         except BaseException as error:
             self._abort()
             self._fail(error)
-        else:
-            self._collect()
 
     def at_work(self, now: float) -> bool:
         """Whether it will finish, as far as one can tell: a write that does not come back never will."""
