@@ -210,9 +210,9 @@ def test_never_plain_shows_the_card_where_faces_are_left_as_they_are(make, name,
     assert not controls.card_shown
 
 
-def test_locked_keys_only_unlock_and_put_the_card_up(make):
+def test_locked_keys_only_unlock_mute_and_put_the_card_up(make):
     said = []
-    controls = make(say=said.append, favorites=["coal"])
+    controls = make(say=said.append, favorites=["coal"], sound=True)
     controls.press("L")
     assert controls.get("lock")
     for key in "n x+1 m?":
@@ -222,7 +222,9 @@ def test_locked_keys_only_unlock_and_put_the_card_up(make):
     assert said[-1] == "the keys are locked; l unlocks them"
     for _ in range(2):
         controls.press("c")
+        controls.press("u")
     assert controls.card_shown
+    assert controls.muted
     controls.press("l")
     controls.press("c")
     assert not controls.card_shown

@@ -93,13 +93,16 @@ def test_what_it_hears_comes_with_the_time_at_which_it_was_heard():
     with SoundDevice("yeti", library) as microphone:
         assert (microphone.name, microphone.info) == ("Yeti", SoundInfo(48_000, 1))
         heard = np.linspace(-1, 1, 960, dtype=np.float32)[:, None]
+        before = time.monotonic()
         library.hear(heard)
+        after = time.monotonic()
         samples, captured = next(iter(microphone))
         heard[:] = 0  # PortAudio's own memory
         assert samples[-1] == 1
-        assert captured == pytest.approx(time.monotonic() - 0.03, abs=0.02)
+        assert before <= captured + 0.03 <= after
+        before = time.monotonic()
         library.hear(heard, age=-3.0)  # it does not say
-        assert next(iter(microphone))[1] == pytest.approx(time.monotonic() - BLOCK, abs=0.02)
+        assert before <= next(iter(microphone))[1] + BLOCK <= time.monotonic()
 
 
 def test_a_device_that_knows_one_rate_is_taken_at_that():

@@ -291,11 +291,13 @@ class Controls:
     def press(self, key: str) -> None:
         """Do what `key` (one letter, of either case) stands for; nothing, where that is nothing.
 
-        Locked keys do nothing but unlock, and put the card up. `q` is to be pressed twice where others see
+        Locked keys do nothing but unlock, mute, and put the card up. `q` is to be pressed twice where others see
         the run.
         """
         action = BY_KEY.get(key.lower())
-        if self.locked and action != "lock" and not (action == "card" and not self._card_up):
+        allowed = ["lock"]
+        allowed += [name for name, on in (("card", self._card_up), ("mute", self.muted)) if not on]
+        if self.locked and action not in allowed:
             if action or key in FAVORITES:
                 self._tell("the keys are locked; l unlocks them")
         elif action == "quit" and self.on_air() and self._clock.now() > self._quit_by:

@@ -30,6 +30,7 @@ const KEYS = [
   ["Space", "plain video"],
   ["S", "snapshot"],
   ["R", "record"],
+  ["U", "mute"],
   ["M", "mirror"],
   ["A, B", "what is painted, what is behind people"],
   ["L", "lock the keys"],
@@ -272,7 +273,7 @@ document.addEventListener("paste", (event) => {
 
 // keys
 
-const ACTIONS = { n: "next", p: "previous", x: "mix", "+": "stronger", "=": "stronger", "-": "weaker", c: "card", m: "mirror", s: "snapshot", r: "record", l: "lock", a: "area", b: "background" };
+const ACTIONS = { n: "next", p: "previous", x: "mix", "+": "stronger", "=": "stronger", "-": "weaker", c: "card", m: "mirror", s: "snapshot", r: "record", l: "lock", a: "area", b: "background", u: "mute" };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const { target, key } = event;
