@@ -291,8 +291,8 @@ class Controls:
     def press(self, key: str) -> None:
         """Do what `key` (one letter, of either case) stands for; nothing, where that is nothing.
 
-        Locked keys do nothing but unlock, mute, and put the card up. `q` is to be pressed twice where others see
-        the run.
+        Locked keys do nothing but unlock, mute, and put the card up. `q` is to be pressed twice where others
+        see the run.
         """
         action = BY_KEY.get(key.lower())
         allowed = ["lock"]
