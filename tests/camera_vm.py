@@ -27,6 +27,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
+import pyvirtualcam
 
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.graphics.opencv import cv2
@@ -113,7 +114,7 @@ def writing(image: np.ndarray, sink: VirtualcamSink | None = None) -> Iterator[V
 
 
 class Program:
-    """`read`, `hold` or `write` as another process. It is forked from one that was forked before there were
+    """`read`, `hold`, `write` or `leave` as another process. It is forked from one that was forked before there were
     threads, and has everything imported: to start anew takes an emulated machine ten seconds."""
 
     requests: socket.socket
@@ -143,7 +144,7 @@ class Program:
         os.closerange(3, 256)
         sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
         try:
-            {"read": read, "hold": hold, "write": write}[words[0]](*words[1:])
+            {"read": read, "hold": hold, "write": write, "leave": leave}[words[0]](*words[1:])
         except BaseException:
             traceback.print_exc()
         os._exit(0)
@@ -211,6 +212,14 @@ def write(width: str, height: str) -> None:
         time.sleep(0.5)
         print("ready", flush=True)
         time.sleep(600)
+
+
+def leave() -> None:
+    """Write to the virtual camera as programs do that know nothing of its driver."""
+    camera = pyvirtualcam.Camera(640, 360, 30, device=VIRTUAL)
+    camera.send(np.zeros((360, 640, 3), np.uint8))
+    camera.close()
+    print("ready", flush=True)
 
 
 def refusal(error: type[Exception], work: Callable[[], object]) -> str:
@@ -430,13 +439,8 @@ def a_writer_that_was_killed_leaves_the_virtual_camera_free() -> None:
 
 @check
 def a_device_left_behind_by_another_program_is_mended() -> None:
-    code = (
-        "import numpy, pyvirtualcam\n"
-        f"camera = pyvirtualcam.Camera(640, 360, 30, device={VIRTUAL!r})\n"
-        "camera.send(numpy.zeros((360, 640, 3), numpy.uint8))\n"
-        "camera.close()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    with other("leave"):
+        pass
     with writing(chart(*SIZE)), other("read", VIRTUAL) as call:
         saw_the_chart(answer(call))
 
@@ -574,7 +578,7 @@ def the_command_paints_a_call() -> None:
         )
         stack.callback(program.wait)
         stack.callback(program.kill)
-        wait(lambda: program.poll() is not None or virtual_cameras()[0].busy_with, 120)
+        wait(lambda: program.poll() is not None or virtual_cameras()[0].busy_with, 240)
         call = stack.enter_context(other("read", VIRTUAL))
 
         def painted() -> bool:

@@ -461,13 +461,8 @@ class Controls:
             shown.insert(0, "privacy card")
         elif self.plain and self.never_plain:
             shown.append("for you alone")
-        marks = {
-            "mirrored": self.mirrored,
-            "recording": self.recording,
-            "muted": self.muted,
-            "locked": self.locked,
-        }
-        shown += [word for word, on in marks.items() if on]
+        marks = ("mirrored", "recording", "muted", "locked")
+        shown += [mark for mark in marks if getattr(self, mark)]
         doing = [f"{figures.rate:.1f} frames/s"]
         if figures.latency:
             median, p95 = (round(1000 * seconds) for seconds in figures.latency)
