@@ -114,8 +114,8 @@ def writing(image: np.ndarray, sink: VirtualcamSink | None = None) -> Iterator[V
 
 
 class Program:
-    """`read`, `hold`, `write` or `leave` as another process. It is forked from one that was forked before there were
-    threads, and has everything imported: to start anew takes an emulated machine ten seconds."""
+    """`read`, `hold`, `write` or `leave` as another process. It is forked from one that was forked before
+    there were threads, and has everything imported: to start anew takes an emulated machine ten seconds."""
 
     requests: socket.socket
 
