@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,24 @@ def notes(cluster, tmp_path, monkeypatch, fresh_manager):
 
 def pids(notes):
     return [int(line.split()[0]) for line in (notes / "opened").read_text().splitlines()]
+
+
+@slow
+def test_an_actor_whose_result_has_come_is_ended_without_waiting(monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed (pip install ray)")
+    from nstfilter.plugins.executors import ray_cluster
+
+    waited, killed = [], []
+    fake = SimpleNamespace(wait=lambda results, **_: waited.append(results), kill=killed.append)
+    monkeypatch.setattr(ray_cluster, "ray", fake)
+    handle = SimpleNamespace(stop=SimpleNamespace(remote=lambda: None))
+    cluster = object.__new__(ray_cluster.Cluster)
+    cluster._actors = [
+        ray_cluster._Actor(handle, False, result, doing=object()) for result in (None, "a reference")
+    ]
+    cluster._end_actors()
+    assert waited == [["a reference"]]
+    assert len(killed) == 2
 
 
 @slow
