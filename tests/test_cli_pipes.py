@@ -21,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
+from nstfilter.cli.pipes import paint_directly
 from nstfilter.errors import SourceError, UsageError
 from nstfilter.manager import open_sink, open_source
 from nstfilter.pipeline import Report, run
@@ -282,6 +283,25 @@ def _unread(pipe: int) -> int:
     import termios
 
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_what_a_stopped_pipe_has_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> Report:
+        interrupt = KeyboardInterrupt()
+        interrupt.add_note("the finished part is kept in out.partial.mp4")
+        raise interrupt
+
+    monkeypatch.setattr("nstfilter.cli.pipes.run", stopped)
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((16, 16, 3), np.uint8))
+    result = call_here(tmp_path / "%d.png", "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 130
+    assert "stopped; the finished part is kept in out.partial.mp4" in result.stderr
+
+
+def test_a_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed"):
+        paint_directly(["-"], "out.mp4", np.copy, {}, None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "0.0001", "1e9", "nan", "inf"])

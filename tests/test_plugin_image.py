@@ -311,6 +311,22 @@ def test_animations_are_painted_whole(tmp_path: Path, suffix: str, plays: int, a
             assert np.abs(shown - expected).mean() <= (0 if suffix == ".png" else 8)
 
 
+@pytest.mark.parametrize("claimed", [2, 1 << 30])
+def test_an_animation_that_claims_other_pictures_than_it_has(tmp_path: Path, claimed: int) -> None:
+    path = tmp_path / "a.png"
+    animation(path)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"acTL")
+    struct.pack_into(">L", data, place + 4, claimed)
+    struct.pack_into(">L", data, place + 12, zlib.crc32(data[place : place + 12]))
+    path.write_bytes(data)
+    with open_source(path) as source:
+        assert len(list(source)) == min(claimed, 4)
+        (line,) = source.warnings
+        assert isinstance(line, Change)
+        assert line.startswith(f"it claims {claimed} pictures and has 4")
+
+
 @pytest.mark.skipif(not corpus.AVAILABLE, reason=corpus.REASON)
 def test_an_animated_png_is_one_to_ffmpeg_too(tmp_path: Path) -> None:
     animation(tmp_path / "a.png")

@@ -197,7 +197,12 @@ def apply(
                 settings, paint.model.fingerprint, paint.segmenter_fingerprint, refine=refine or 0, **options
             ).to_json()
         if direct:
-            whole = paint_directly(inputs, output, paint, {**options, "overwrite": overwrite}, to, rate)
+            try:
+                whole = paint_directly(inputs, output, paint, {**options, "overwrite": overwrite}, to, rate)
+            except KeyboardInterrupt as stop:
+                if notes := getattr(stop, "__notes__", []):
+                    print("; ".join(["stopped", *notes]), file=sys.stderr)
+                raise typer.Exit(INTERRUPTED) from None
             if strict and not whole:
                 raise typer.Exit(1)
             return

@@ -59,6 +59,8 @@ def paint_directly(
         raise UsageError("the result would go to this terminal; send it into a program or a file, or say -o")
     with tempfile.TemporaryDirectory() as folder:
         source = inputs[0]
+        if source == PIPE and sys.stdin is None:
+            raise UsageError("standard input is closed; send a picture or a video into it, or name a file")
         picture = _picture() if source == PIPE else _suffix_of(source)
         if source == PIPE and picture:
             source = os.path.join(folder, f"in{picture}")

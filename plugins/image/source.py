@@ -109,7 +109,8 @@ class AnimationSource(Source):
                 _check_size(self.path, self._picture, max_pixels)
                 # the picture for viewers that know no animations may be one of its own
                 self._first = int(bool(self._picture.info.get("default_image")))
-                self._count = max(1, getattr(self._picture, "n_frames", 1) - self._first)
+                claimed, held = getattr(self._picture, "n_frames", 1) - self._first, len(times.seconds)
+                self._count = max(1, min(claimed, held))  # a broken file may claim billions
                 self._image = self._read(0)
                 details = _details(self._picture)
             except BaseException:
@@ -117,7 +118,11 @@ class AnimationSource(Source):
                 raise
         if self._first:
             self.warnings.append(Change("its picture for viewers without animations is not kept"))
-        seconds = [*times.seconds, *[Fraction(0)] * self._count][: self._count]
+        if claimed != held:
+            self.warnings.append(
+                Change(f"it claims {claimed} pictures and has {held}; {self._count} are used")
+            )
+        seconds = times.seconds[: self._count]
         if not all(seconds):
             self.warnings.append(Change("pictures without a duration are shown for 0.1 s, as browsers do"))
         self._seconds = [each or Fraction(1, 10) for each in seconds]
