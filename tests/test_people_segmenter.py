@@ -21,6 +21,7 @@ def test_it_keeps_the_contract(segmenter):
     assert not (segmenter.find(np.full((90, 160, 3), 128, np.uint8)) > 127).any()
 
 
+@pytest.mark.slow
 def test_people_are_found_where_the_teacher_finds_them(segmenter, shared):
     """The index of the photographs has how much of each the teacher marks. These were not learned from."""
     with open(shared / "data/people/index.csv", encoding="utf-8") as file:
@@ -33,6 +34,7 @@ def test_people_are_found_where_the_teacher_finds_them(segmenter, shared):
     assert np.mean(apart) < 0.07
 
 
+@pytest.mark.slow
 def test_there_is_nobody_in_empty_rooms(segmenter, shared):
     rooms = sorted((shared / "data/backgrounds").glob("*.jpg"))[::10]
     assert np.mean([(segmenter(cv2.imread(str(room))) > 127).mean() for room in rooms]) < 0.02
