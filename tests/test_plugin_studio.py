@@ -1015,6 +1015,28 @@ def test_no_folder_and_no_key_is_on_the_page(name, seen):
     assert shown(name) == seen
 
 
+def test_on_a_page_too_the_card_waits_for_no_change_and_changes_come_in_their_order(run, monkeypatch):
+    busy, go, done = threading.Event(), threading.Event(), []
+
+    def change(values):
+        busy.set()
+        go.wait(20)
+        done.append(values["strength"])
+
+    monkeypatch.setattr(run.panel.studio, "set", change)
+    with run.socket() as socket:
+        for number in range(20):
+            socket.send(json.dumps({"type": "set", "values": {"strength": number}}))
+        assert busy.wait(20)
+        socket.send(json.dumps({"type": "do", "action": "card"}))
+        try:
+            wait_for(lambda: run.session.controls.card_shown, 5)
+        finally:
+            go.set()
+        wait_for(lambda: len(done) == 20)
+    assert done == list(range(20))
+
+
 def test_a_camera_whose_address_holds_a_password_is_chosen_without_it(folders):
     secret = "rtsp://user:secret@camera.local/stream"
     with studio_run(source=secret) as run, run.client() as client:

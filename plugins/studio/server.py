@@ -48,8 +48,8 @@ VERSION = 1  # of the messages on the socket
 LOOK, FIGURES = 0.1, 0.5
 # seconds after which a picture that stands still is sent again: players want to hear something
 REPEAT = 1.0
-# bytes of a message from a page; pages at once; lines that wait for a slow page
-MAX_MESSAGE, MAX_PAGES, MAX_WAITING = 65_536, 16, 8
+# bytes of a message from a page, and how many are worked on; pages at once; lines that wait for a slow page
+MAX_MESSAGE, MAX_TASKS, MAX_PAGES, MAX_WAITING = 65_536, 256, 16, 8
 
 log = logging.getLogger("nstfilter")
 
@@ -60,6 +60,7 @@ class Page:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.viewer = Viewer(self._frame_from_the_sink)
+        self.turn = asyncio.Lock()  # changes are made one after the other
         self._loop = loop
         self._waiting: dict[str, str | bytes] = {}
         self._messages: deque[str] = deque(maxlen=MAX_WAITING)  # none replaces another
@@ -267,12 +268,16 @@ class Server:
         self.studio.preview.add(page.viewer)
         self.studio.gallery.refresh()
         sender = asyncio.create_task(page.send_to(websocket))
+        tasks: set[asyncio.Task[None]] = set()
         try:
             while True:
                 message = await websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                await self._receive(page, message.get("text"))
+                if len(tasks) >= MAX_TASKS:
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                tasks.add(task := asyncio.create_task(self._receive(page, message.get("text"))))
+                task.add_done_callback(tasks.discard)
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
@@ -294,10 +299,14 @@ class Server:
                 page.viewer.sent = ()
                 page.viewer.ready = page.viewer.width > 0
             elif kind == "set":
-                await run_in_threadpool(self.studio.set, message["values"])
+                async with page.turn:
+                    await run_in_threadpool(self.studio.set, message["values"])
                 self._update()
             elif kind == "do":
-                await run_in_threadpool(self.studio.do, str(message["action"]))
+                action = str(message["action"])
+                # the card waits for no style that is embedded and no snapshot that is written
+                async with contextlib.nullcontext() if action in ("card", "mute") else page.turn:
+                    await run_in_threadpool(self.studio.do, action)
                 self._update()
             elif kind == "refresh":
                 self.studio.gallery.refresh()
