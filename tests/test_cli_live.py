@@ -278,9 +278,16 @@ def test_without_windows_in_opencv_there_is_none_by_default(live, devices, monke
 
 
 @pytest.mark.parametrize(
-    ("words", "mirrored"), [([], False), (["--preview-mirror"], True), (["--no-preview-mirror"], False)]
+    ("words", "mirrored"),
+    [
+        ([], True),
+        (["--no-preview-mirror"], False),
+        (["--from", "a.mp4"], False),
+        (["--from", "a.mp4", "--preview-mirror"], True),
+    ],
 )
-def test_the_preview_is_mirrored_on_request(live, devices, words, mirrored):
+def test_the_preview_is_as_in_a_mirror_for_a_webcam_and_on_request(live, devices, words, mirrored):
+    video("a.mp4")
     assert live("--to", "preview", *words).exit_code == 0
     assert devices.opened["preview"]["mirror"] is mirrored
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nstfilter.live.session import Session
+
+
+@pytest.mark.parametrize(
+    ("source", "mirrored"),
+    [
+        ("webcam", True),
+        ("webcam:1", True),
+        ("/dev/video2", True),
+        ("screen", False),
+        ("rtsp://camera/1", False),
+    ],
+)
+def test_a_webcam_alone_is_seen_as_in_a_mirror(source, mirrored):
+    assert Session(source, "pocket").mirrors_preview is mirrored
 
 
 def test_every_listener_is_told():

@@ -221,7 +221,7 @@ def live(
             "osc": osc,
             "overwrite": overwrite,
             "on_key": controls.press,
-            "mirror": camera.info.live if preview_mirror is None else preview_mirror,
+            "mirror": session.mirrors_preview,
         }
         sinks = [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets]
         microphone = opened.enter_context(open_microphone(sound)) if sound is not None else None

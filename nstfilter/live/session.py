@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nstfilter.live.stats import Figures
+from nstfilter.manager import manager
 
 if TYPE_CHECKING:
     from nstfilter.live.controls import Controls
@@ -62,9 +63,11 @@ class Session:
     @property
     def mirrors_preview(self) -> bool:
         """Whether the user sees the picture as in a mirror, and nobody else: as wished, else for a webcam."""
-        return (
-            self.source.partition(":")[0] == "webcam" if self.preview_mirror is None else self.preview_mirror
-        )
+        if self.preview_mirror is not None:
+            return self.preview_mirror
+        sources = manager().sources
+        opener = sources.named(self.source) or next(iter(sources.claims(self.source)), None)
+        return opener is not None and opener.name == "webcam"
 
     def figures(self) -> Figures:
         """How the run is doing lately."""
