@@ -32,8 +32,8 @@ def open_source(
 def open_sink(
     target: str, *, overwrite: bool = False, quality: int | None = None, recipe: str | None = None
 ) -> ImageSink:
-    """A picture to be written at `target`; its suffix chooses the format. PNG and WebP make an animation of a
-    video.
+    """A picture to be written at `target`; its suffix chooses the format. WebP makes an animation of a video,
+    PNG of an animated picture.
 
     `quality` is 1 to 100, for JPEG, WebP and AVIF only; None means 92, or 80 for AVIF. `recipe` (see
     nstfilter.jobs.recipe) is written into all but BMP files. Raises `UsageError` for a request that cannot be

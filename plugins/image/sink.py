@@ -42,8 +42,8 @@ MAX_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 class ImageSink(Sink):
     """Takes one frame: gray, BGR or BGRA. Until `close` it is a hidden `.partial` file beside its target.
 
-    Of a stream that is no still picture, PNG and WebP take all frames, as an animation; other formats take
-    the first one of an animated picture, and say so.
+    Of a stream that is no still picture, WebP takes all frames, as an animation; so does PNG, of an animated
+    picture or a GIF. Other formats take the first one of an animated picture, and say so.
 
     The EXIF tags and the resolution of the picture it was made from ("exif" and "dpi" in `info.details`) are
     written too, where the format holds them; so is `recipe`, as XMP, in all but BMP.
@@ -76,7 +76,9 @@ class ImageSink(Sink):
             raise SinkError(f"{self.path} holds one picture, and a live run has many; name a .mp4")
         self.warnings += self.losses(info)
         self._info = info
-        self._animated = not info.still and self.format in ANIMATIONS
+        # somebody who names a .png rarely wants a whole film in it
+        few = bool(info.details.get("animated")) or info.details.get("codec") == "gif"
+        self._animated = not info.still and (self.format == "WEBP" or (self.format == "PNG" and few))
         self._only_first = not info.still and bool(info.details.get("animated")) and not self._animated
         limit = MAX_SIDE.get(self.format)
         if limit and max(info.width, info.height) > limit:
