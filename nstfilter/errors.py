@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
 def without_secrets(text: str) -> str:
     """`text` with less of the addresses in it: no user and password, no query, and of an RTMP path not the
     last part, which is the key to a channel."""
-    text = re.sub(r"://[^\s'\"]*@", "://", text)
+    text = re.sub(r"://(?:[^\s'\"]*|[^\s/]*)@", "://", text)  # quotes end an address, or are in a password
     text = re.sub(r"(://[^\s'\"?]*)\?[^\s'\";,]*", r"\1", text)
     return re.sub(r"(rtmps?://[^/\s]+/[^/\s]+)/[^\s'\";,]+", r"\1/...", text, flags=re.IGNORECASE)
 

@@ -298,6 +298,18 @@ def test_a_microphone_that_cannot_be_opened_again_ends_with_the_run(clock):
     assert microphone.closed
 
 
+def test_the_end_of_a_microphone_that_cannot_be_opened_again_is_said(clock):
+    microphone, said = FakeMicrophone(clock, clicks, INFO), []
+    microphone.reopen = None
+    live = Live(
+        FakeCamera(clock), Silenced(), [Recording(clock)], microphone=microphone, clock=clock, say=said.append
+    )
+    clock.at(1.0, microphone.unplug)
+    clock.at(2.017, live.stop)
+    live.run()
+    assert said == ["the microphone broke off: the microphone was unplugged; recordings are silent"]
+
+
 def record(clock, path, seconds, rate=48_000, channels=1, **options):
     info = SoundInfo(rate, channels)
     live = Live(

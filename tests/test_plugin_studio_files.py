@@ -23,7 +23,7 @@ from nstfilter.plugins.studio import renders as renders_module
 from nstfilter.plugins.studio import uploads as uploads_module
 from nstfilter.plugins.studio.renders import Renders
 from nstfilter.plugins.studio.scratch import Scratch
-from nstfilter.plugins.studio.sources import LoopedFile, SentVideos
+from nstfilter.plugins.studio.sources import LoopedFile, SentVideos, switch_source
 from nstfilter.plugins.studio.uploads import TooLargeError, UploadedStyles, receive
 from nstfilter.streams import Frame, Source, StreamInfo
 from nstfilter.testing import MemorySource
@@ -301,6 +301,24 @@ def test_videos_keep_their_names_and_take_nobody_elses(tmp_path):
     videos.remove("my film.mp4")
     videos.scratch.close()
     assert os.listdir(tmp_path / "sources") == ["my film-2.mp4"]
+
+
+def test_no_page_is_told_in_which_folder_a_video_lies_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("nstfilter.plugins.studio.sources.RETRY", 0.01)
+    videos, session, seen, said = SentVideos(tmp_path), Session("demo", "fake"), [], []
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    session.live = SimpleNamespace(switch=seen.append)
+    session.listen(lambda line: (said.append(line), seen[0].close()))
+
+    def open_film(target):
+        if seen:
+            raise SourceError(f"there is no {target}")
+        return Film()
+
+    session.open_source = open_film
+    switch_source(session, videos, "file:film.mp4")
+    assert len(list(seen[0])) == 3
+    assert said == ["the video cannot be read: there is no film.mp4; trying again"]
 
 
 def test_two_pages_that_choose_a_source_at_once_get_one_of_them():

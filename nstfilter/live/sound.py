@@ -199,11 +199,14 @@ class Listener:
                 why = str(error) or type(error).__name__
             self.close()
             reopen = self._microphone.reopen
-            if self._halted.on or not reopen:
+            if self._halted.on:
                 return
             if not self.lost:
                 self.lost = True
-                self._say(f"the microphone broke off: {why}; recordings are silent until it is back")
+                until = " until it is back" if reopen else ""
+                self._say(f"the microphone broke off: {why}; recordings are silent{until}")
+            if not reopen:
+                return
             while not self._reopened(reopen):
                 if self._halted.wait(wait):
                     return

@@ -181,10 +181,14 @@ def switch_source(session: Session, videos: SentVideos, name: str) -> None:
         session.switch_source(session.first_source if name == FIRST else name)
         return
     path = videos.path(name.removeprefix(FILE))
+
+    def say(line: str) -> None:
+        session.say(line.replace(str(path), path.name))
+
     try:
-        session.switch_source(name, lambda: LoopedFile(lambda: session.open_source(str(path)), session.say))
+        session.switch_source(name, lambda: LoopedFile(lambda: session.open_source(str(path)), say))
     except NstfilterError as error:
-        raise SourceError(re.sub(re.escape(str(path)), path.name, str(error))) from None
+        raise SourceError(str(error).replace(str(path), path.name)) from None
 
 
 def remove_video(session: Session, videos: SentVideos, name: str) -> None:
