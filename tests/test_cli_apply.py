@@ -175,7 +175,7 @@ def test_a_picture_file_is_a_style(apply):
         (["a.png", "--crf", "20"], 2, "--crf is of no use here"),
         (["a.png", "-o", "b.jpg", "--quality", "900"], 2, "quality is 900"),
         (["a.png", "-o", "b.mp4"], 1, "b.mp4"),
-        (["v.mp4", "-o", "v.png"], 1, "v.png"),
+        (["v.mp4", "-o", "v.jpg"], 1, "v.jpg"),
         (["a.png", "v.mp4", "-o", "missing/new/"], 1, "there is no folder missing; make it first"),
         (["a.png", "-o", "a.png/b/"], 1, "there is no folder a.png"),
         (["a.png", "-s", "ruby", "-o", "n" * 300 + ".png"], 1, "too long"),

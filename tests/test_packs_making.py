@@ -132,6 +132,7 @@ def test_nothing_half_written_is_left(folder: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr(os, "link", fail)
     with pytest.raises(StyleError, match=r"pack\.toml cannot be written: No space left on device"):
         create_pack(folder)
     assert [path.name for path in folder.iterdir()] == ["Starry Night.png"]
