@@ -242,6 +242,7 @@ def installed(apply, site):
     return lambda *words: apply(*PAINT, *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_thirty_mixed_files_three_of_them_broken(installed, tmp_path, jobs):
     here = tmp_path / "here"
@@ -274,6 +275,7 @@ def test_thirty_mixed_files_three_of_them_broken(installed, tmp_path, jobs):
     assert again.exit_code == 1
 
 
+@pytest.mark.slow
 def test_several_workers_share_one_video(installed):
     images = [np.full((48, 64, 3), 3 * i, np.uint8) for i in range(70)]
     run(MemorySource(images, rate=Fraction(2)), lambda image: image, open_sink("talk.mp4"))

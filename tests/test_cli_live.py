@@ -532,6 +532,7 @@ def wait_for(name, process, size=0):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Ctrl-C from another program")
 @pytest.mark.parametrize(
     ("polite", "model"),
@@ -565,6 +566,7 @@ def test_the_demo_goes_on_until_ctrl_c_and_the_recording_is_whole(tmp_path, monk
     assert not list(Path().glob("*.partial*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM from another program")
 def test_a_model_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch, site):
     site("hanging", HANGING)
@@ -580,6 +582,7 @@ def test_a_model_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch, site
     assert "still busy and was left behind" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 def test_keys_take_snapshots_and_recordings_and_quit(tmp_path, monkeypatch, site):
     site("cheap", CHEAP)

@@ -15,6 +15,8 @@ from nstfilter.jobs.recipe import Recipe
 from nstfilter.models import perceptual
 from nstfilter.models.tensorflow import tf
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from nstfilter.cli.app import build_app
 from nstfilter.errors import UsageError
 from nstfilter.testing import MemorySource
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def score(tmp_path, monkeypatch):

@@ -83,6 +83,7 @@ def test_a_video_in_json(nstfilter):
     assert "\ncrf          30\n" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["in.png", "in.mp4"])
 def test_the_same_frames_are_made_again_where_the_style_is_not_at_hand(
     nstfilter, tmp_path, monkeypatch, name

@@ -282,6 +282,7 @@ def test_the_program_ends_with_2_for_an_unknown_name(pack: Path) -> None:
     assert len(failed.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_default_model_paints_a_sheet(pack: Path, photo: np.ndarray) -> None:
     done = program("sheet", "photo.png", "-o", "sheet.png")
     assert (done.returncode, done.stdout, done.stderr) == (0, "sheet.png\n", "")

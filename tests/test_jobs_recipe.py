@@ -186,6 +186,7 @@ def test_an_embedding_too_large_to_carry_is_left_out_and_said():
         again.settings()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["mosaic", "wave:0.7+mosaic:0.3"])
 def test_the_same_picture_is_made_again_with_nothing_but_the_recipe(tmp_path, style):
     content = read_picture(find_style("ink"))[:200, :300].copy()

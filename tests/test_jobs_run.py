@@ -154,6 +154,7 @@ class Backwards(Executor):
         yield from open_executor("local").run(reversed(list(tasks)), on_frames=on_frames, stop=stop)
 
 
+@pytest.mark.slow
 def test_the_order_in_which_segments_are_done_is_of_no_matter(tmp_path):
     source = clip(tmp_path / "in.mp4")
     render(source, tmp_path / "whole.mp4")
@@ -272,6 +273,7 @@ def spoil(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [spoil, Path.unlink, lambda path: os.truncate(path, 100)])
 def test_a_damaged_segment_is_noticed_and_made_again(tmp_path, damage: Callable[[Path], None]):
     source, output = clip(tmp_path / "in.mp4"), tmp_path / "out.mp4"
@@ -533,6 +535,7 @@ def kill_and_go_on(
     return tmp_path / "whole.mp4", tmp_path / "out.mp4"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_killed_and_taken_up_again_gives_the_same_frames(tmp_path):
     whole, out = kill_and_go_on(tmp_path, clip(tmp_path / "in.mp4", seconds=10), "plain", COLOR, kills=1)

@@ -79,6 +79,7 @@ def test_a_library_that_ctrl_c_kept_from_loading_is_no_failure(site, monkeypatch
         assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no polite way to end a process")
 def test_sigterm_ends_as_cleanly_as_ctrl_c(tmp_path):
     words = ["apply", "demo:320x180", "-o", "film.mkv", "--threads", "1"]

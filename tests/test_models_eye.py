@@ -49,6 +49,7 @@ def test_it_looks_at_pictures_of_any_size(see, size) -> None:
     assert max(maps["relu1_1"].shape[:2]) <= max(size) * 64
 
 
+@pytest.mark.slow
 def test_a_painting_is_nearer_to_its_own_style_than_the_photograph_and_than_to_another_style(see) -> None:
     plain = scene()
     seen = {name: see(read_picture(find_style(name))) for name in ("mosaic", "hatching")}

@@ -179,6 +179,8 @@ def test_opened_again_it_needs_no_tensorflow(folder: Path) -> None:
 import pathlib, sys
 import numpy as np
 from nstfilter.models.hub import HubModel
+
+pytestmark = pytest.mark.slow
 model = HubModel(pathlib.Path(sys.argv[1]))
 picture = np.zeros((40, 50, 3), np.uint8)
 print(model.stylize(picture, model.embed(picture)).shape, model.engine, "tensorflow" in sys.modules)

@@ -12,6 +12,8 @@ from nstfilter.models.lesson import Dials, Lesson
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
 from nstfilter.packs.reading import find_style
 
+pytestmark = pytest.mark.slow
+
 CONTENT = np.kron(np.random.default_rng(0).integers(0, 256, (30, 40, 3)), np.ones((8, 8, 1))).astype(np.uint8)
 
 

@@ -8,6 +8,8 @@ import pytest
 from nstfilter.models.perceptual import Losses, weave
 from nstfilter.models.tensorflow import tf
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 ONE, OTHER = (np.kron(RANDOM.integers(0, 256, (1, 8, 10, 3)), np.ones((1, 8, 8, 1))) for _ in range(2))
 

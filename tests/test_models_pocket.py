@@ -144,6 +144,7 @@ def test_two_threads_share_a_model_each_with_its_own_style(exact: PocketModel) -
         assert np.abs(one - other).max() <= 1
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_engines_agree(exact: PocketModel) -> None:
     tensorflow = PocketModel(threads=2, engine="tensorflow")

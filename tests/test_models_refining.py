@@ -15,6 +15,8 @@ from nstfilter.models.refining import RefiningModel
 from nstfilter.models.tensorflow import tf
 from nstfilter.packs.reading import find_style
 
+pytestmark = pytest.mark.slow
+
 PHOTO = np.kron(np.random.default_rng(0).integers(0, 256, (9, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
 PICTURE = read_picture(find_style("mosaic"))
 

@@ -57,6 +57,8 @@ os.close(2)
 sys.stderr = None
 sys.modules["tensorflow"] = types.SimpleNamespace(config=types.SimpleNamespace(list_physical_devices=list))
 import nstfilter.models.tensorflow
+
+pytestmark = pytest.mark.slow
 print("started")
 """
     assert run(code).stdout == "started\n"

@@ -260,6 +260,7 @@ def test_the_room_is_not_seen_at_any_size_after_any_cut(make):
             assert out[:, round(0.75 * width) :].max(initial=0) <= 22
 
 
+@pytest.mark.slow
 def test_a_live_run_shows_the_card_for_each_of_fifty_faults(make, caplog):
     clock, segmenter = FakeClock(), FakeSegmenter()
     paint = make(background=PICTURE, area="people", segmenter=segmenter, stability=0.8)

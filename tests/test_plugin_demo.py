@@ -113,6 +113,7 @@ def test_the_source_says_what_it_gives() -> None:
     assert info.time_base == Fraction(1, 10)
 
 
+@pytest.mark.slow
 def test_eight_seconds_at_720p_by_default() -> None:
     with open_source("demo", sound=False) as source:
         info = source.info
@@ -156,6 +157,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(
 # -- the tune --
 
 
+@pytest.mark.slow
 def test_the_sound_is_as_long_as_the_picture_and_goes_when_it_is_closed() -> None:
     source = open_source(SMALL, seconds=2.5)
     origin = source.info.origin

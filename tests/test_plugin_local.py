@@ -26,6 +26,8 @@ from nstfilter.pipeline import Report, run
 from nstfilter.plugins.executors import local_pool
 from nstfilter.testing import MemorySource
 
+pytestmark = pytest.mark.slow
+
 MODELS = '''
     import os, signal, time
     from pathlib import Path

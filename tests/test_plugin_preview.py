@@ -356,6 +356,7 @@ def register_models(register):
 """
 
 
+@pytest.mark.slow
 def test_closing_the_only_window_of_a_live_run_ends_it(x_server, tmp_path, site):
     site("cheap", CHEAP)
     words = ["--from", "demo:320x180", "--to", "preview", "--strength", "0", "--model", "cheap", "--json"]

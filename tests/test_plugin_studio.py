@@ -356,6 +356,7 @@ def test_one_page_too_many_is_told_so(run, monkeypatch):
         until(page, "hello")
 
 
+@pytest.mark.slow
 def test_a_page_that_sends_much_is_heard_to_the_end_and_in_order(run, monkeypatch):
     heard = []
     do = run.panel.studio.set

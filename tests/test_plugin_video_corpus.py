@@ -428,6 +428,7 @@ FRAGILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seeds", [range(5), pytest.param(range(5, 105), marks=pytest.mark.slow)], ids=["few", "many"]
 )

@@ -16,6 +16,8 @@ from nstfilter.models.lesson import Dials, Progress
 from nstfilter.packs.reading import find_style, taught_file
 from nstfilter.teaching import teach
 
+pytestmark = pytest.mark.slow
+
 
 class FakeLesson:
     """Moves every weight by a hundredth a step, and is done after ten seconds, one a step."""
