@@ -490,7 +490,7 @@ from nstfilter.jobs.task import Settings
 segments.SECONDS, segments.WARMING = 2.0, 1.0
 if __name__ == "__main__":
     source, output, model, embedding, executor = sys.argv[1:]
-    embedding = bytes.fromhex(embedding)
+    embedding = Path(embedding).read_bytes()
     settings = Settings("blue", embedding, (len(embedding) // 4,), model, size=32, stability=0.4, threads=1)
     say = lambda progress: print(progress.frames, flush=True)
     jobs = int(executor)
@@ -506,10 +506,11 @@ def kill_and_go_on(
     """One render that is killed so many times and taken up again, and one that is not."""
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages")}
     (tmp_path / "rendering.py").write_text(RENDERING)
+    (tmp_path / "embedding").write_bytes(embedding.tobytes())
 
     def command(output: str) -> list[str]:
         words = [sys.executable, str(tmp_path / "rendering.py"), str(source), str(tmp_path / output)]
-        return [*words, model, embedding.tobytes().hex(), str(jobs)]
+        return [*words, model, str(tmp_path / "embedding"), str(jobs)]
 
     subprocess.run(command("whole.mp4"), env=environment, check=True, stdout=subprocess.DEVNULL)
     dice, killed = random.Random(4), 0
@@ -556,7 +557,6 @@ def test_twenty_kills_and_the_frames_and_the_sound_are_those_of_an_uninterrupted
 def test_the_same_with_pocket(tmp_path, jobs):
     from nstfilter import StyleFilter
 
-    # not a taught style: its embedding is too long for a command line
     embedding = StyleFilter("candy", size=32).embedding
     source = clip(tmp_path / "in.mp4", seconds=20)
     whole, out = kill_and_go_on(tmp_path, source, "pocket", embedding, kills=3, jobs=jobs)

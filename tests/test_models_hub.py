@@ -20,6 +20,8 @@ from nstfilter.models.hub import HubModel, fingerprint
 from nstfilter.models.hub_tensorflow import HubInTensorFlow
 from nstfilter.models.tensorflow import tf
 
+pytestmark = pytest.mark.slow
+
 if importlib.util.find_spec("openvino"):
     from nstfilter.models import hub_openvino
 needs_openvino = pytest.mark.skipif(
@@ -180,7 +182,6 @@ import pathlib, sys
 import numpy as np
 from nstfilter.models.hub import HubModel
 
-pytestmark = pytest.mark.slow
 model = HubModel(pathlib.Path(sys.argv[1]))
 picture = np.zeros((40, 50, 3), np.uint8)
 print(model.stylize(picture, model.embed(picture)).shape, model.engine, "tensorflow" in sys.modules)

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "ABSL_"))}
@@ -58,7 +60,6 @@ sys.stderr = None
 sys.modules["tensorflow"] = types.SimpleNamespace(config=types.SimpleNamespace(list_physical_devices=list))
 import nstfilter.models.tensorflow
 
-pytestmark = pytest.mark.slow
 print("started")
 """
     assert run(code).stdout == "started\n"
