@@ -49,6 +49,7 @@ def call_here(*words: str | Path) -> Any:
     return CliRunner().invoke(build_app(), [*APPLY[3:], *map(str, words)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [None, pytest.param("y4m", marks=pytest.mark.slow)])
 def test_a_video_goes_through(clips: Path, tmp_path: Path, to: str | None) -> None:
     source = corpus.make("y4m", clips)
@@ -177,6 +178,7 @@ def test_what_cannot_be_is_one_line(words: list[str], given: bytes, says: bytes)
     assert result.stdout == b""
 
 
+@pytest.mark.slow
 def test_numbered_pictures_become_a_video_and_a_video_numbered_pictures(tmp_path: Path) -> None:
     images = [np.full((32, 48, 3), 10 * number, np.uint8) for number in range(1, 13)]
     (tmp_path / "in").mkdir()

@@ -261,6 +261,7 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_program_adds_a_zip_and_refuses_a_damaged_one(pack: Path, here: Path) -> None:
     with zipfile.ZipFile("other.zip", "w") as archive:
         archive.writestr("x/pack.toml", (pack / "pack.toml").read_text().replace('"mine"', '"other"'))

@@ -108,6 +108,7 @@ def painted_this_time(progress: list[Progress]) -> int:
     return progress[-1].frames - progress[0].frames
 
 
+@pytest.mark.slow
 def test_a_long_video_is_rendered_in_segments_and_nothing_else_is_left(tmp_path):
     source, seen = clip(tmp_path / "in.mp4"), list[Progress]()
     result = render(source, tmp_path / "out.mp4", on_progress=seen.append)
@@ -132,6 +133,7 @@ def test_without_stability_segments_change_no_pixel(tmp_path, monkeypatch):
     assert content(tmp_path / "segments.mkv") == content(tmp_path / "straight.mkv")
 
 
+@pytest.mark.slow
 def test_stopped_and_taken_up_again_gives_the_same_file(tmp_path):
     source = clip(tmp_path / "in.mp4")
     render(source, tmp_path / "whole.mp4")

@@ -1051,6 +1051,7 @@ def test_the_call_goes_on_when_the_window_is_closed():
     assert (window.finished, call.finished) == (True, True)
 
 
+@pytest.mark.slow
 def test_a_call_and_a_take_of_the_plain_camera_are_whole_files(tmp_path):
     source = open_source("demo:160x120", seconds=0.5, sound=False)
     painted, plain = tmp_path / "painted.mp4", tmp_path / "plain.mkv"

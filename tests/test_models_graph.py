@@ -13,6 +13,8 @@ from nstfilter.models import graph
 from nstfilter.models.graph import freeze, load
 from nstfilter.models.tensorflow import tf
 
+pytestmark = pytest.mark.slow
+
 PICTURE = tf.TensorSpec([None, None, None, 3], tf.float32)
 
 

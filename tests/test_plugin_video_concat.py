@@ -16,6 +16,8 @@ from nstfilter.plugins import video
 from nstfilter.streams import StreamInfo
 from nstfilter.testing import check_joining
 
+pytestmark = pytest.mark.slow
+
 KINDS: list[tuple[str, dict[str, Any]]] = [
     (".mp4", {}),
     (".mkv", {}),

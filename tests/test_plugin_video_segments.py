@@ -16,6 +16,8 @@ from nstfilter.plugins import video
 from nstfilter.streams import Frame
 from nstfilter.testing import check_segments
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 120
 REGULAR = [512 * i for i in range(FRAMES)]
 MS = [40 * i for i in range(FRAMES)]

@@ -20,7 +20,7 @@ from nstfilter.packs.style import StylePack
 ATELIER = Path(__file__).resolve().parents[1] / "styles" / "atelier"
 MANIFEST = tomllib.loads((ATELIER / "pack.toml").read_text(encoding="utf-8"))
 NAMES = [style["name"] for style in MANIFEST["styles"]]
-QUICK = {"batik", "ink", "wave"}
+QUICK = {"wave"}
 EACH_STYLE = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
