@@ -239,7 +239,7 @@ def test_workers_are_started_where_processors_are_idle(tmp_path, monkeypatch, sh
 
 
 def test_many_pictures_are_painted_by_workers(notes, tmp_path, monkeypatch):
-    monkeypatch.setattr(local_pool, "WORTHWHILE", 0.1)  # and a slow picture takes 0.02 s
+    monkeypatch.setattr(local_pool, "WORTHWHILE", 0.01)  # and a slow picture takes 0.02 s
     inputs = pictures(tmp_path, 12)
     with open_executor("local", jobs=2) as executor:
         done = [task.input for task, _ in executor.run(Pictures(tasks(inputs, settings("slow")), 12))]
