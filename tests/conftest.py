@@ -18,6 +18,8 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 # a script's background ignores Ctrl-C, and programs started from there would too: here it always counts
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # and nohup has them ignore a terminal that closes
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
