@@ -575,6 +575,29 @@ def test_close_waits_for_the_frame_being_read(tmp_path: Path, monkeypatch: pytes
 # -- writing --
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the priority of threads is asked on Linux")
+@pytest.mark.parametrize("codec", ["av1", "hevc"])
+def test_an_encoder_comes_before_nothing_else_on_the_computer(tmp_path: Path, codec: str) -> None:
+    """SVT-AV1 would, for root."""
+
+    def policies() -> dict[str, int]:
+        found = {}
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(ProcessLookupError):  # it has ended
+                found[thread] = os.sched_getscheduler(int(thread))
+        return found
+
+    before, own = policies(), os.sched_getscheduler(0)
+    sink = video.open_sink(str(tmp_path / "a.mkv"), codec=codec)
+    sink.open(StreamInfo(64, 64, rate=Fraction(25)))
+    for number in range(3):
+        sink.write(Frame(np.zeros((64, 64, 3), np.uint8), pts=number))
+    assert os.sched_getscheduler(0) == own
+    assert {policy for thread, policy in policies().items() if thread not in before} <= {own}
+    sink.close()
+    assert os.sched_getscheduler(0) == own
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [(".mp4", "h264"), (".mp4", "hevc"), (".mp4", "av1"), (".mp4", "vp9"), (".mov", "h264")],

@@ -7,8 +7,9 @@ stays flat and what is on disk plays at any moment, also after the process was k
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
@@ -284,7 +285,8 @@ class Muxer:
                 stream.metadata["language"] = QUICKTIME_LANGUAGES.get(language, language)
         if self._recipe:
             self.container.metadata.update(video_recipe.tags(self.kind.format, self._recipe))
-        self.container.start_encoding()
+        with _priorities_kept():
+            self.container.start_encoding()
         for packet, out in self._covers:
             packet.stream = out
             packet.pts = packet.dts = 0
@@ -383,3 +385,21 @@ def _seconds(packet: av.Packet[Any]) -> Fraction:
     """When a packet's turn is; at once where it does not say."""
     time = packet.dts if packet.dts is not None else packet.pts
     return (Fraction(time) * packet.time_base) if time is not None else Fraction(-1)
+
+
+@contextmanager
+def _priorities_kept() -> Iterator[None]:
+    """While an encoder is opened: threads keep their priority. SVT-AV1, used by root as in a container, gives
+    its own threads and the one that opens it real-time priority for good, and all else stands still."""
+    if not hasattr(os, "sched_setscheduler"):  # Linux has it
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            for thread in os.listdir("/proc/self/task"):
+                with suppress(OSError):  # it has ended
+                    if os.sched_getscheduler(int(thread)) == os.SCHED_FIFO:
+                        os.sched_setscheduler(int(thread), policy, priority)
