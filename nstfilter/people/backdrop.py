@@ -10,8 +10,11 @@ from nstfilter.people.segmenter import shrunk
 
 # the even wall, BGR: a warm gray that flatters skin and gives every style something to paint on
 WALL = (150, 158, 164)
-# of a blurred room no more is left than a picture this many pixels high
-BLURRED = 24
+# standard deviation of the blur, as a share of the room's shorter side: what is left would fit into a picture
+# 24 pixels high
+BLUR = 1 / 32
+# a room is halved until its shorter side has fewer pixels before it is blurred
+HALVED = 128
 # pixels of the longer side that are kept of a picture: it travels with every task of a render
 LARGEST = 2560
 # the weight of the room's mean beside what is near
@@ -64,15 +67,18 @@ class Backdrop:
 def _blurred(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The room out of focus. People do not count, so that no shine of them stands around their edge."""
     height, width = mask.shape
-    scale = min(1.0, 4 * BLURRED / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    inside = shrunk(mask, size[::-1], cv2.INTER_AREA).astype(np.float32)
+    small = seen
+    while min(small.shape[:2]) >= HALVED:
+        half = (small.shape[1] + 1) // 2, (small.shape[0] + 1) // 2
+        small = cv2.resize(small, half, interpolation=cv2.INTER_AREA)
+    inside = shrunk(mask, small.shape[:2], cv2.INTER_AREA)
     # a pixel that is part person has their color in it
-    weight = np.clip(1 - 4 / 255 * inside, 0, 1)[..., None]
-    small = shrunk(seen, size[::-1], cv2.INTER_AREA) * weight
+    weight = np.maximum(1 - np.float32(4 / 255) * inside, 0)[..., None]
+    weighted = small * weight
+    total = max(cv2.sumElems(weight)[0], 1.0)
     # behind the middle of people, where no room is near, its mean
-    mean = small.sum((0, 1)) / max(float(weight.sum()), 1.0)
-    small = cv2.GaussianBlur(small, (0, 0), 3) + FAR * mean
-    small /= (cv2.GaussianBlur(weight, (0, 0), 3) + FAR)[..., None]
-    small = np.clip(small, 0, 255).astype(np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    mean = np.array(cv2.sumElems(weighted)[:3], np.float32) / np.float32(total)
+    sigma = max(2.0, BLUR * min(small.shape[:2]))
+    weighted = cv2.GaussianBlur(weighted, (0, 0), sigma) + FAR * mean
+    weighted /= (cv2.GaussianBlur(weight, (0, 0), sigma) + FAR)[..., None]
+    return cv2.resize(cv2.convertScaleAbs(weighted), (width, height), interpolation=cv2.INTER_LINEAR)

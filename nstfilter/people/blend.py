@@ -8,8 +8,8 @@ from nstfilter.graphics.opencv import cv2
 
 
 class Blend:
-    """Mixes pictures in whole numbers, with the two signs of their difference apart, in buffers that are
-    kept: half the time of OpenCV's `blendLinear`."""
+    """Mixes pictures in whole numbers, where the mask is, in buffers that are kept: half the time of OpenCV's
+    `blendLinear`."""
 
     def __init__(self) -> None:
         self._buffers: list[np.ndarray] = []
@@ -18,16 +18,16 @@ class Blend:
         """`front` where `mask` (HxW uint8) is 255, `back` where it is 0; all else in between. Both are
         HxWx3 uint8; the result is a new array."""
         if not self._buffers or self._buffers[0].shape != front.shape:
-            self._buffers = [np.empty_like(front) for _ in range(3)]
+            self._buffers = [np.empty_like(front) for _ in range(2)]
         result = back.copy()
         left, top, width, height = cv2.boundingRect(mask)
         if not width:
             return result
         there = np.s_[top : top + height, left : left + width]
-        weights, more, less = (buffer[there] for buffer in self._buffers)
-        front, back, mixed = front[there], back[there], result[there]
+        weights, share = (buffer[there] for buffer in self._buffers)
+        mixed = result[there]
         cv2.cvtColor(mask[there], cv2.COLOR_GRAY2BGR, dst=weights)
-        cv2.multiply(cv2.subtract(front, back, dst=more), weights, dst=more, scale=1 / 255)
-        cv2.multiply(cv2.subtract(back, front, dst=less), weights, dst=less, scale=1 / 255)
-        cv2.subtract(cv2.add(back, more, dst=mixed), less, dst=mixed)
+        cv2.multiply(front[there], weights, dst=share, scale=1 / 255)
+        cv2.multiply(mixed, cv2.bitwise_not(weights, dst=weights), dst=mixed, scale=1 / 255)
+        cv2.add(mixed, share, dst=mixed)
         return result

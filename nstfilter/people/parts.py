@@ -19,8 +19,9 @@ from nstfilter.people.calm import Calm
 from nstfilter.people.edge import CAREFUL_GUIDE, GUIDE, EdgeFilter, guide
 from nstfilter.people.faces import faces
 
-# pixels around people that are taken out with them where the room is painted without them
-COVER = 9
+# pixels around people that are taken out with them where the room is painted without them, and the level of
+# the mask below which nobody is there
+COVER, VEIL = 4, 16
 
 Paint = Callable[[np.ndarray], np.ndarray]
 
@@ -82,7 +83,11 @@ class Parts:
             self.base = image
             return paint(image)
         # not where a mask that comes late would show the room
-        seen, small, outline = self._masks(image, calm, sparing and backdrop is None)
+        seen, gray, small = self._mask(image, calm, sparing and backdrop is None)
+        if area == "all" and backdrop is None and paint_room is None:
+            self.base = image
+            return self._spare(small, image, paint(image), face)
+        outline = self._edge(gray, small, image.shape)
         # people are cut out along their outline: a feathered edge would show a band of the real room
         base = self.base = image if backdrop is None else backdrop.behind(image, outline, seen)
         mask = self._feathered(outline)
@@ -94,15 +99,17 @@ class Parts:
             room = base
         painted = paint(base)
         if face < 1:
-            painted = self._blend(
-                base, painted, cv2.convertScaleAbs(faces(small, image.shape[:2]), alpha=1 - face)
-            )
+            painted = self._spare(small, base, painted, face)
         return painted if area == "all" and not paint_room else self._blend(painted, room, mask)
+
+    def _spare(self, mask: np.ndarray, base: np.ndarray, painted: np.ndarray, face: float) -> np.ndarray:
+        """`painted`, its faces, those of `mask` (hxw uint8), with the share `face` of the strength."""
+        return self._blend(base, painted, cv2.convertScaleAbs(faces(mask, base.shape[:2]), alpha=1 - face))
 
     def unpainted(self, image: np.ndarray, backdrop: Backdrop, calm: float) -> np.ndarray:
         """`image` as filmed, but for its room, which `backdrop` replaces."""
-        seen, _, outline = self._masks(image, calm)
-        return backdrop.behind(image, outline, seen)
+        seen, gray, small = self._mask(image, calm)
+        return backdrop.behind(image, self._edge(gray, small, image.shape), seen)
 
     def _room(
         self, image: np.ndarray, mask: np.ndarray, seen: np.ndarray, backdrop: Backdrop | None
@@ -110,15 +117,15 @@ class Parts:
         """The room without people: their contrast to it would stand around them as a halo of strokes."""
         if backdrop is not None:
             return backdrop.room(seen, mask)
-        cover = cv2.convertScaleAbs(cv2.blur(mask, (COVER, COVER)), alpha=8)
-        return self._blend(self._unfocused.room(seen, mask), image, cover)
+        _, cover = cv2.threshold(mask, VEIL, 255, cv2.THRESH_BINARY)
+        cover = cv2.dilate(cover, np.ones((2 * COVER + 1, 2 * COVER + 1), np.uint8))
+        return cv2.copyTo(self._unfocused.room(seen, mask), cover, image.copy())
 
-    def _masks(
+    def _mask(
         self, image: np.ndarray, calm: float, sparing: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What of `image` is looked at, its `guide`; the mask of the people in it, calmed, hxw uint8; and
-        that mask fitted to `image`, HxW uint8. Where `sparing`, every second mask may be the one before,
-        moved along."""
+        """What of `image` is looked at, its `guide`; the brightness of that; and the mask of the people in
+        it, calmed, hxw uint8. Where `sparing`, every second mask may be the one before, moved along."""
         first, self._first = self._first, False
         seen = guide(image, CAREFUL_GUIDE if first else GUIDE)
         gray = cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)
@@ -131,7 +138,7 @@ class Parts:
         else:
             small = self._found(seen, first)
             self._calm.reset()
-        return seen, small, self._edge(gray, small, image.shape)
+        return seen, gray, small
 
     def _found(self, seen: np.ndarray, first: bool) -> np.ndarray:
         """The segmenter's mask. The `first` frame of a stream, a photograph above all, has none before it to
