@@ -15,6 +15,7 @@ MAY_HANG = ("nstfilter-live", "nstfilter-read", "nstfilter-write")  # names of t
 
 def main() -> None:
     """Run the command line. Expected errors become one line on stderr and their exit code."""
+    _open_what_is_closed()
     try:
         _run()
     except SystemExit as end:
@@ -23,6 +24,17 @@ def main() -> None:
         if any(thread.name.startswith(MAY_HANG) for thread in threading.enumerate()):
             _end_at_once(end.code)
         raise
+
+
+def _open_what_is_closed() -> None:
+    """After `>&-` the next file to be opened would be standard output, and whatever a library prints would
+    end up in it; and Python has None for `sys.stdout`. Either is the null device then."""
+    with contextlib.suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(number, True)
+        os.close(number)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _end_at_once(code: object) -> NoReturn:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from nstfilter.filter import StyleFilter, check_painted
 from nstfilter.live.governor import Governor
 from nstfilter.live.live import Live
 from nstfilter.live.stats import Figures
-from nstfilter.streams import Frame, Sink, Source
+from nstfilter.streams import Frame, Sink, Source, StreamInfo
 
 STALLED = 0.5  # seconds that a thread has to end whose source or sink may wait for others without end
 # frames waiting between two threads: enough to even out their paces, few enough to weigh little
@@ -73,7 +74,7 @@ def run(
             for sink in sinks:
                 sink.open(source.info)
             with ExitStack() as threads:
-                reader = _Reader(source)
+                reader = _Reader(source, most_frames(sinks, source.info))
                 threads.callback(reader.stop)
                 if isinstance(filter, StyleFilter):  # compiles while the first frame is read
                     filter.prepare(source.info.height, source.info.width, filter.size)
@@ -108,6 +109,12 @@ def run(
             for sink in sinks:
                 report.warnings += sink.warnings
     return report
+
+
+def most_frames(sinks: Sequence[Sink], info: StreamInfo) -> int | None:
+    """How many frames of a stream one of `sinks` holds; None for all."""
+    wanted = [sink.most_frames(info) for sink in sinks]
+    return None if None in wanted else max((each for each in wanted if each is not None), default=None)
 
 
 def _run_live(
@@ -154,15 +161,15 @@ class _Queue:
 class _Reader:
     """Reads ahead of the filter."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, most: int | None) -> None:
+        self.source, self.most = source, most
         self.hand = _Queue()
         self.thread = threading.Thread(target=self._read, name="nstfilter-read", daemon=True)
         self.thread.start()
 
     def _read(self) -> None:
         try:
-            for frame in self.source:
+            for frame in islice(self.source, self.most):
                 if not self.hand.put(frame):
                     return
         except BaseException as error:

@@ -6,9 +6,10 @@ written to, and then either closed (the result appears under its final name) or 
 
 from __future__ import annotations
 
+import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -43,6 +44,30 @@ class Frame:
 class Change(str):
     """A warning that says what of the input the output lacks, or has otherwise. `apply --strict` ends with an
     error where there is one; all else about it is like any line in `warnings`."""
+
+
+COUNT = re.compile(r"(\d+) (.+?)s? (?:was|were) (.+)")
+
+
+def added_up(lines: Iterable[str]) -> list[str]:
+    """Warnings of parts of a stream as those of the whole: equal lines become one, and so do those that say
+    how often something happened, such as `1 frame was skipped` and `2 frames were skipped`, with the sum."""
+    sums: dict[tuple[str, ...], int] = {}
+    changes = set()
+    for line in lines:
+        count = COUNT.fullmatch(line)
+        key = count.groups()[1:] if count else (line,)
+        sums[key] = sums.get(key, 0) + int(count[1] if count else 1)
+        if isinstance(line, Change):
+            changes.add(key)
+    whole = []
+    for key, number in sums.items():
+        text = key[0]
+        if len(key) > 1:
+            what, fate = key
+            text = f"{number} {what} was {fate}" if number == 1 else f"{number} {what}s were {fate}"
+        whole.append(Change(text) if key in changes else text)
+    return whole
 
 
 class Closed(Exception):  # noqa: N818  (not an error)
@@ -92,12 +117,13 @@ class Source(ABC):
 
     A plugin derives from this class. Its `__init__` opens the file or device, raises `SourceError` or
     `UsageError` where it cannot, and sets `info`; the public methods below are the program's side, the
-    underscored ones the plugin's.
+    underscored ones the plugin's. A plugin that takes the option `describe` is asked with it for `info` and
+    `warnings` alone, and may spare itself the frames.
 
     `info`      what is known of the stream; set before `__init__` returns, and not changed afterwards
     `warnings`  one line for each thing the user should know, such as frames that could not be decoded; the
                 source appends while it is read, the program prints them at the end; a `Change` where
-                something of the input is lost
+                something of the input is lost. Those of segments are `added_up`
     `closed`    whether `close` was called
     `seekable`  once `span` was called: whether opening in the middle costs little; where it does not, a
                 render is one segment, and opens in the middle only to resume
@@ -272,6 +298,11 @@ class Sink(ABC):
         """
         return []
 
+    def most_frames(self, info: StreamInfo) -> int | None:
+        """How many frames of a stream the result holds, the first ones, where that may be fewer than all: no
+        more are painted then, if no other sink holds more. None for all of them. Changes nothing."""
+        return None
+
     def open(self, info: StreamInfo) -> None:
         """Get ready for frames of `info.width` x `info.height`.
 
@@ -332,7 +363,12 @@ class Sink(ABC):
 
 
 class JoiningSink(Sink):
-    """A sink whose result can also be made as segments, in any order and in other processes, and joined."""
+    """A sink whose result can also be made as segments, in any order and in other processes, and joined.
+
+    `on_joined`  what `join` calls, where it is set, after each frame with the number of those it has written
+    """
+
+    on_joined: Callable[[int], None] | None = None
 
     @abstractmethod
     def segment_format(self, info: StreamInfo) -> tuple[str, dict[str, Any]] | None:

@@ -306,6 +306,12 @@ def test_a_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
         paint_directly(["-"], "out.mp4", np.copy, {}, None, None)  # type: ignore[arg-type]
 
 
+def test_a_closed_standard_output_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    with pytest.raises(UsageError, match="standard output is closed"):
+        paint_directly(["in.mp4"], "-", np.copy, {}, None, None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("rate", ["0", "-1", "0.0001", "1e9", "nan", "inf"])
 def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, rate: str) -> None:
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((16, 16, 3), np.uint8))

@@ -7,6 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
@@ -52,6 +53,7 @@ def test_losses_are_told_and_the_recipe_says_how_often(folder) -> None:
     ("words", "says"),
     [
         (("a.png", "film.mp4"), "film.mp4 is none"),
+        (("a.png", "flip.png"), "flip.png is an animation of 2, which would flicker"),
         (("-", "-o", "b.png"), "not for pipes"),
         (("a.png", "--jobs", "2"), "leave out --jobs"),
         (("a.png", "--on", "ray"), "leave out --jobs and --on"),
@@ -61,7 +63,9 @@ def test_losses_are_told_and_the_recipe_says_how_often(folder) -> None:
 )
 def test_what_cannot_be_refined_is_one_line(folder, words, says) -> None:
     (folder / "film.mp4").write_bytes(b"")
+    first, second = (Image.new("L", (64, 64), light) for light in (0, 255))
+    first.save(folder / "flip.png", save_all=True, append_images=[second])
     result = apply(*words, "-s", "mosaic", "--refine", "3")
     assert isinstance(result.exception, UsageError), result.output
     assert says in str(result.exception)
-    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png", "film.mp4"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png", "film.mp4", "flip.png"]

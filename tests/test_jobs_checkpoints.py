@@ -105,6 +105,21 @@ def test_what_was_said_before_a_kill_is_not_forgotten(path, monkeypatch):
     assert again.warnings == ["2 damaged frames were skipped", "it is interlaced"]
 
 
+def test_what_was_said_before_a_kill_and_after_it_is_added_up(path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    sink = CheckpointSink(path, Notes)
+    sink.said = ["1 frame was skipped"]
+    write(sink, range(2))
+    sink.said[:] = ["2 frames were skipped"]
+    sink.write(Frame(np.zeros((4, 4, 3), np.uint8), 2))
+    del sink  # killed
+    again = CheckpointSink(path, Notes)
+    assert again.warnings == ["2 frames were skipped"]
+    again.said = ["1 frame was skipped"]
+    write(again, range(2, 5))
+    assert CheckpointSink(path, Notes).warnings == ["3 frames were skipped"]
+
+
 @pytest.mark.parametrize("spoil", ["00001.0001.txt", "00001.0001.json"])
 def test_what_follows_on_something_damaged_is_dropped(path, monkeypatch, spoil):
     monkeypatch.setattr(checkpoints, "EVERY", 0)

@@ -46,7 +46,7 @@ def test_the_folder_is_hidden_and_lies_beside_the_output(folder, tmp_path):
 
 def test_what_is_written_is_read_again_and_nothing_else_lies_there(folder):
     assert folder.read() is None
-    written = job(warnings=["one"])
+    written = job(recipe=False)
     finish(folder, written, 1)
     folder.write(written)
     assert folder.read() == written
@@ -67,15 +67,15 @@ def test_long_names_that_begin_alike_have_folders_of_their_own(tmp_path):
 
 
 def test_a_job_file_that_cannot_be_replaced_stays_as_it_was(folder, monkeypatch):
-    folder.write(job(warnings=["before"]))
+    folder.write(job(recipe=False))
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SinkError, match="the disk is full; make room"):
-        folder.write(job(warnings=["after"]))
-    assert folder.read() == job(warnings=["before"])
+        folder.write(job(recipe=True))
+    assert folder.read() == job(recipe=False)
     assert {path.name for path in folder.path.iterdir()} == {"job.json", "lock"}
 
 

@@ -19,6 +19,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from test_plugin_video import film, picture
 
 from nstfilter.jobs import checkpoints, segments
@@ -30,6 +31,7 @@ from nstfilter.jobs.task import Executor, Pictures, Settings
 from nstfilter.jobs.work import filter_for
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.pipeline import run
+from nstfilter.plugins.video.source import VideoSource
 
 RATE = 10
 COLOR = np.array([200, 90, 30], np.float32)
@@ -338,7 +340,7 @@ def test_a_stretch_without_frames_has_no_piece(tmp_path):
     assert [pts for pts, _ in content(tmp_path / "out.mp4")[0]] == times
 
 
-def test_a_gif_that_was_stopped_goes_on(tmp_path):
+def test_a_gif_that_was_stopped_goes_on_and_its_encoding_shows_progress(tmp_path, monkeypatch):
     source = clip(tmp_path / "in.mp4", 6)
     still = replace(SETTINGS, stability=0.0)
     straight = tmp_path / "straight.gif"
@@ -347,7 +349,9 @@ def test_a_gif_that_was_stopped_goes_on(tmp_path):
     result = render(source, tmp_path / "out.gif", still, **stop_after(47))
     assert (result.state, result.frames) == ("stopped", 40)
     seen: list[Progress] = []
+    monkeypatch.setattr(rendering, "PACE", 0)
     assert render(source, tmp_path / "out.gif", still, on_progress=seen.append).state == "done"
+    assert [now.joined for now in seen if now.joined][::59] == [(1, 60), (60, 60)]
     assert painted_this_time(seen) == 20
     assert (tmp_path / "out.gif").read_bytes() == straight.read_bytes()
     assert left(tmp_path) == []
@@ -712,6 +716,27 @@ def test_starting_over_uses_no_checkpoint_of_what_was_begun_otherwise(tmp_path, 
     assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
+def test_damage_in_several_segments_is_added_up(tmp_path, monkeypatch):
+    source, output, decoder = clip(tmp_path / "in.mp4"), tmp_path / "out.mp4", VideoSource._decoder
+    damaged = {12800 // RATE * number for number in (10, 19, 50)}  # the second is decoded for two segments
+
+    def fail(self):
+        decode = decoder(self)
+
+        def faulty(packet):
+            if packet is not None and packet.pts in damaged:
+                raise av.error.InvalidDataError(0, "damaged")
+            return decode(packet)
+
+        return faulty
+
+    monkeypatch.setattr(VideoSource, "_decoder", fail)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    assert render(source, output, **stop_after(57)).kept
+    result = render(source, output)
+    assert [line for line in result.changes if "skipped" in line] == ["3 damaged frames were skipped"]
+
+
 def test_changes_told_before_a_stop_are_still_changes_after_it(tmp_path):
     source, output = clip(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     kept = render(source, output, **stop_after(47)).kept
@@ -719,7 +744,8 @@ def test_changes_told_before_a_stop_are_still_changes_after_it(tmp_path):
     folder = JobFolder(output)
     job = folder.read()
     assert job
-    job.warnings, job.changes = ["a frame was skipped", "for your information"], ["a frame was skipped"]
+    job.segments[0].warnings = ["a frame was skipped", "for your information"]
+    job.segments[0].changes = ["a frame was skipped"]
     folder.write(job)
     result = render(source, output)
     assert result.state == "done"
@@ -741,17 +767,36 @@ def test_what_will_be_lost_is_said_before_the_first_frame(tmp_path):
     assert result.warnings.count(line) == 1
 
 
+def test_pictures_of_an_animation_that_are_not_kept_are_not_painted_and_that_is_said_before(tmp_path):
+    images = [Image.fromarray(picture(number, 64, 48)) for number in range(5)]
+    said: list[tuple[str, object]] = []
+    for name in ("a.gif", "b.png"):
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=100)
+        result = render(
+            tmp_path / name,
+            tmp_path / f"{name}.jpg",
+            on_begin=lambda job, lines: said.append(("before", lines)),
+            on_progress=lambda progress: said.append(("frames", (progress.frames, progress.total))),
+        )
+        line = "JPEG holds one picture: only the first of its 5 is kept"
+        assert (result.state, result.frames, result.changes) == ("done", 1, [line])
+        assert (said[0], said[-1]) == (("before", [line]), ("frames", (1, 1)))
+        said.clear()
+
+
 def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tmp_path, monkeypatch):
     def pressed(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nstfilter.plugins.video.sink.audit", pressed)
-    for seconds in (10, 1):  # in segments, and as one task
+    for seconds in (10, 1, 2):  # in segments, in one, and as one task without any
+        if seconds == 2:
+            monkeypatch.setattr(segments, "borders", lambda *_: [])
         source, output = clip(tmp_path / "in.mp4", seconds), tmp_path / f"{seconds}.mp4"
         results: list[Result] = []
         with pytest.raises(KeyboardInterrupt) as stop:
             render(source, output, on_result=results.append)
-        assert [result.state for result in results] == ["done"]
+        assert [(result.state, result.frames) for result in results] == [("done", seconds * RATE)]
         assert results[0].changes == ["the result was not compared with its input to the end"]
         assert getattr(stop.value, "__notes__", []) == []
         assert len(content(output)[0]) == seconds * RATE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -50,6 +51,18 @@ def test_notes_stand_behind_the_error(site, monkeypatch, capsys):
         main()
     assert caught.value.code == 1
     assert capsys.readouterr().err == "error: the disk is full; the finished part is kept in x.mp4\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed):
+    command = f'exec "{sys.executable}" -m nstfilter {{}} {closed}'
+    listed = subprocess.run(["sh", "-c", command.format("plugins")], capture_output=True, check=False)
+    assert (listed.returncode, listed.stderr) == (0, b"")
+    wrong = subprocess.run(
+        ["sh", "-c", command.format("apply no-such.png")], capture_output=True, check=False
+    )
+    assert (wrong.returncode, wrong.stdout) == (1, b"")
 
 
 def test_an_unexpected_error_keeps_its_traceback(site, monkeypatch):

@@ -348,12 +348,38 @@ def test_an_animation_becomes_a_video_and_a_video_an_animation(tmp_path: Path, s
     assert begins == pytest.approx([0, 0.04, 0.14, 1.84], abs=0.011)
 
 
-def test_one_picture_of_an_animation_is_kept_where_there_is_room_for_one(tmp_path: Path) -> None:
-    animation(tmp_path / "a.webp")
-    report = run(open_source(tmp_path / "a.webp"), np.copy, open_sink(tmp_path / "b.tiff"))
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".gif"])
+def test_one_picture_of_an_animation_is_painted_where_there_is_room_for_one(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    animation(path)
+    sink = open_sink(tmp_path / "b.tiff")
+    report = run(open_source(path), np.copy, sink)
+    assert (report.frames, sink.state) == (1, "closed")
     assert report.warnings == ["TIFF holds one picture: only the first of its 4 is kept"]
     assert isinstance(report.warnings[0], Change)
-    np.testing.assert_array_equal(read(tmp_path / "b.tiff"), CHART)
+    with open_source(path) as source:
+        np.testing.assert_array_equal(read(tmp_path / "b.tiff"), next(iter(source)).image[..., :3])
+
+
+def test_an_animation_is_painted_whole_where_one_of_two_sinks_holds_it(tmp_path: Path) -> None:
+    animation(tmp_path / "a.png")
+    sinks = [open_sink(tmp_path / name) for name in ("b.webp", "b.mp4")]
+    assert run(open_source(tmp_path / "a.png"), np.copy, sinks).frames == 4
+
+
+def test_what_a_picture_is_can_be_told_without_decoding_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pil(CHART).save(path)
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(path.read_bytes()[:60])  # its pixels are missing
+    for each in (path, damaged):
+        with open_source(each, describe=True) as source:
+            assert (source.info.width, source.info.height) == CHART.shape[1::-1]
+            assert source.info.still
+    with pytest.raises(SourceError, match="there is no file"):
+        open_source(tmp_path / "none.png", describe=True)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
@@ -366,6 +392,18 @@ def test_an_animation_that_is_cut_short_gives_what_it_has(tmp_path: Path, suffix
     with suppress(SourceError), open_source(path) as source:  # one or the other
         assert len(list(source)) < 6
         assert source.warnings, "it is said that some are missing"
+
+
+def test_an_animation_that_grows_too_large_for_webp_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    animation(tmp_path / "a.png")
+    run(open_source(tmp_path / "a.png"), np.copy, open_sink(tmp_path / "whole.webp"))
+    size = (tmp_path / "whole.webp").stat().st_size
+    monkeypatch.setattr("nstfilter.plugins.image.animation.LARGEST_WEBP", size - 1)
+    with pytest.raises(SinkError, match="would be larger than the 4 GB that a WebP can have, at 2 s"):
+        run(open_source(tmp_path / "a.png"), np.copy, open_sink(tmp_path / "b.webp"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "whole.webp"]
 
 
 def test_sound_that_an_animation_cannot_hold_is_said(tmp_path: Path) -> None:

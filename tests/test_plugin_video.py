@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, NstfilterError, SinkError, SourceError, UsageError
+from nstfilter.manager import open_sink, open_source
+from nstfilter.pipeline import run
 from nstfilter.plugins import video
 from nstfilter.plugins.video import recipe as video_recipe
 from nstfilter.plugins.video.source import VideoSource
-from nstfilter.streams import Frame, StreamInfo
+from nstfilter.streams import Change, Frame, StreamInfo
 
 av = pytest.importorskip("av")
 
@@ -381,6 +383,24 @@ def test_avi_with_reordered_frames(tmp_path: Path, codec: str, options: dict[str
     frames = read(path)
     assert [f.pts for f in frames] == list(range(frames[0].pts, frames[0].pts + 25))
     assert all(np.abs(f.image.astype(int) - picture(i)).mean() < 8 for i, f in enumerate(frames))
+
+
+def test_what_an_animation_lacks_of_a_video_is_said(tmp_path: Path) -> None:
+    path = film(tmp_path / "in.mp4", cover=True, sound="aac", chapters=True)
+    with open_source(path) as source:
+        sink = open_sink(tmp_path / "out.webp")
+        lines = sink.losses(source.info)
+        assert lines == [
+            "sound track 1 (deu) is left out: WEBP holds none",
+            "video track 3 (cover art) is left out: WEBP holds none",
+            "0 of 2 chapters are in the result",
+            "tags that are not in the result: title",
+        ]
+        assert all(isinstance(line, Change) for line in lines)
+        assert lines == run(source, np.copy, sink).warnings
+    bare = film(tmp_path / "bare.mp4")
+    with open_source(bare) as source:
+        assert open_sink(tmp_path / "bare.webp").losses(source.info) == []
 
 
 def test_cover_art_is_not_the_video(tmp_path: Path) -> None:

@@ -306,10 +306,9 @@ JOB = JobFile(
     made_of={"style": "wave", "strength": 0.8},
     suffix=".mp4",
     segments=[
-        SegmentState(begin=0, end=100, frames=10, hash="ab" * 32, seconds=1.5),
+        SegmentState(begin=0, end=100, frames=10, hash="ab" * 32, seconds=1.5, warnings=["one is damaged"]),
         SegmentState(begin=100, end=None),
     ],
-    warnings=["its last frame is damaged"],
 )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nstfilter.streams import Frame, StreamInfo
+from nstfilter.streams import Change, Frame, StreamInfo, added_up
 from nstfilter.testing import MemorySink, MemorySource
 
 IMAGE = np.zeros((2, 3, 3), np.uint8)
@@ -59,3 +59,11 @@ def test_a_stream_without_a_rate_is_a_still_picture():
     assert StreamInfo(3, 2).still
     assert not StreamInfo(3, 2, live=True).still
     assert not MemorySource([IMAGE]).info.still
+
+
+def test_warnings_of_parts_become_those_of_the_whole():
+    lines = ["it is interlaced", Change("1 frame was skipped"), "2 frames were repaired"]
+    whole = added_up([*lines, "1 frame was skipped", "it is interlaced", "3 frames were skipped", "10 bits"])
+    assert whole == ["it is interlaced", "5 frames were skipped", "2 frames were repaired", "10 bits"]
+    assert [isinstance(line, Change) for line in whole] == [False, True, False, False]
+    assert added_up(lines) == lines

@@ -278,6 +278,10 @@ class _Bar:
     def show(self, now: Progress) -> None:
         at, before = self.began = self.began or (time.monotonic(), now.frames)
         seconds = time.monotonic() - at
+        if now.joined:
+            frames, total = now.joined
+            self.bars.update(self.bar, completed=frames, total=total, description="joining", speed="")
+            return
         self.bars.update(
             self.bar,
             completed=now.frames,

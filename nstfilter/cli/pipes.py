@@ -55,6 +55,8 @@ def paint_directly(
     if rate is not None and not is_numbered(inputs[0]):
         raise UsageError("--rate is for numbered pictures; everything else has times of its own")
     into = PIPE if output is None else output
+    if into == PIPE and sys.__stdout__ is None:  # closed when the program began
+        raise UsageError("standard output is closed; send it into a program or a file, or say -o")
     if into == PIPE and sys.stdout.isatty():
         raise UsageError("the result would go to this terminal; send it into a program or a file, or say -o")
     with tempfile.TemporaryDirectory() as folder:

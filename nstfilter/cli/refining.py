@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nstfilter.errors import UsageError
+from nstfilter.errors import SourceError, UsageError
 from nstfilter.jobs.task import Executor, Task
 
 if TYPE_CHECKING:
@@ -29,12 +29,32 @@ def check(work: Sequence[Job], *, direct: bool, model: str, background: Any) -> 
     for job in work:
         if not is_picture(str(job.input)):
             raise UsageError(f"--refine is for pictures, and {job.input} is none; paint it without --refine")
+        if frames := _animated(job):
+            raise UsageError(
+                f"--refine is for still pictures, and {job.input} is an animation of {frames}, which would "
+                "flicker; paint it without --refine, or make its first picture a .jpg"
+            )
     if model != "pocket":
         raise UsageError("--refine begins with a painting by pocket; leave out --model")
     if background not in (None, "plain", "blur") and not os.path.isfile(background):
         raise UsageError(
             "--refine knows one style; leave out the one of the --background, or give it a picture"
         )
+
+
+def _animated(job: Job) -> int | None:
+    """How many pictures of an animation would be painted; None for one picture. One that cannot be read is
+    left to be said in its turn."""
+    from nstfilter.manager import manager, open_sink, open_source
+
+    if "describe" not in manager().sources.options(str(job.input)):
+        return None
+    try:
+        with open_source(job.input, describe=True) as source:
+            info = source.info
+    except SourceError:
+        return None
+    return None if info.still or open_sink(job.output).most_frames(info) else info.frames
 
 
 class Refining(Executor):

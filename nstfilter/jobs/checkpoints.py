@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nstfilter.files import file_hash, write_file
 from nstfilter.jobs.job_file import CHECKPOINT
-from nstfilter.streams import Change, Frame, JoiningSink, Sink, StreamInfo
+from nstfilter.streams import Change, Frame, JoiningSink, Sink, StreamInfo, added_up
 
 EVERY = 20.0  # seconds of work
 
@@ -68,8 +68,8 @@ class CheckpointSink(Sink):
     """Writes a segment to `path` by way of checkpoints, after those that are there. `open_file` opens the
     sink for one file.
 
-    `said` are the warnings of the source so far; its list may grow. They are kept with each checkpoint, and
-    those of checkpoints that were there are among this sink's `warnings`.
+    `said` are the warnings of the source so far; its list may grow. They are kept with each checkpoint, after
+    those of earlier runs, which are among this sink's `warnings`.
     """
 
     def __init__(self, path: Path, open_file: Callable[[Path], Sink]) -> None:
@@ -78,9 +78,8 @@ class CheckpointSink(Sink):
         self.said: list[str] = []
         self._open_file = open_file
         self._done = checkpoints(path)
-        for _, checkpoint in self._done:
-            lines = [Change(line) if line in checkpoint.changes else line for line in checkpoint.warnings]
-            self.warnings += [line for line in lines if line not in self.warnings]
+        for _, last in self._done[-1:]:  # it has those of all before it
+            self.warnings += [Change(line) if line in last.changes else line for line in last.warnings]
         self._sink: Sink | None = None
         self._info: StreamInfo | None = None
         self._frames = 0
@@ -126,7 +125,7 @@ class CheckpointSink(Sink):
         self.warnings += [line for line in self._sink.warnings if line not in self.warnings]
         path = _path(self.path, len(self._done))
         seconds = time.monotonic() - self._since
-        warnings = [*dict.fromkeys([*self.said, *self.warnings])]
+        warnings = added_up([*self.said, *self.warnings])
         noted = Checkpoint(
             end=end,
             frames=self._frames,

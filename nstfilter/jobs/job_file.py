@@ -33,7 +33,8 @@ CHECKPOINT = re.compile(r"(\d+)\.\d{4}\.[^.]+")  # names of files in the folder:
 
 class SegmentState(BaseModel):
     """One stretch of the video, in units of its time base. `frames` is None until it is done; `hash`, that of
-    its segment, stays None where there was no frame in it. `seconds` is the work that went into it."""
+    its segment, stays None where there was no frame in it. `seconds` is the work that went into it; `changes`
+    are those of its `warnings` that are a `Change`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,6 +43,8 @@ class SegmentState(BaseModel):
     frames: Annotated[int, Field(ge=0)] | None = None
     hash: str | None = None
     seconds: float = 0.0
+    warnings: list[str] = []
+    changes: list[str] = []
 
 
 class JobFile(BaseModel):
@@ -50,7 +53,6 @@ class JobFile(BaseModel):
     `input`, `output`  the files' names, for people
     `made_of`          everything that decides what the frames look like
     `suffix`           of the segments' names
-    `changes`          those of `warnings` that are a `Change`
     `recipe`           whether the output is to carry its recipe
     """
 
@@ -62,8 +64,6 @@ class JobFile(BaseModel):
     made_of: dict[str, Any]
     suffix: str
     segments: list[SegmentState]
-    warnings: list[str] = []
-    changes: list[str] = []
     recipe: bool = True
 
     @property

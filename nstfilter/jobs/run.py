@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,13 +24,14 @@ from nstfilter.errors import NstfilterError, SinkError, SourceError
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.jobs.job_file import JobFolder
 from nstfilter.jobs.planning import Job, clear_folder, make_folder
-from nstfilter.jobs.segments import Segmented, segmented
+from nstfilter.jobs.segments import NOT_COMPARED, Segmented, segmented
 from nstfilter.jobs.task import Executor, Pictures, Settings, Stopped, Task
 from nstfilter.jobs.unchanged import InputState
 from nstfilter.manager import manager, open_sink, open_source
 from nstfilter.pipeline import Report
-from nstfilter.streams import Change, StreamInfo
+from nstfilter.streams import Change, Sink
 
+PACE = 0.1  # seconds between two signs of progress while segments are joined
 SEGMENTABLE = {"begin", "end", "pre_roll"}  # the options of a source that gives segments
 
 
@@ -36,7 +39,8 @@ SEGMENTABLE = {"begin", "end", "pre_roll"}  # the options of a source that gives
 class Progress:
     """How far `render_all` is: `frames` painted, in earlier runs too, of `total`, an estimate from the files
     begun until all are, and None where nothing is known; `files` in all, and how many of them are `done`,
-    `failed` or were `skipped`."""
+    `failed` or were `skipped`. While segments are joined, `joined` is how many frames are in the result, and
+    how many there will be."""
 
     frames: int
     total: int | None
@@ -44,6 +48,7 @@ class Progress:
     done: int
     failed: int
     skipped: int
+    joined: tuple[int, int] | None = None
 
 
 @dataclass
@@ -119,6 +124,7 @@ class _Whole:
         self.expected = expected
         self.frames, self.seconds = 0, 0.0
         self.warnings: list[str] = []
+        self._before = _identity(job.output)
 
     def tasks(self) -> list[Task]:
         return [self.task]
@@ -126,13 +132,27 @@ class _Whole:
     def took(self, task: Task, report: Report) -> None:
         self.frames, self.seconds, self.warnings = report.frames, report.seconds, report.warnings
 
-    complete = False
+    @property
+    def complete(self) -> bool:
+        """Whether the result has its name: nothing unfinished ever has it."""
+        return _identity(self.task.output) not in (None, self._before)
 
-    def finish(self) -> None:
+    def finish(self, on_joined: Callable[[int], None]) -> None:
         """Nothing is left to do."""
 
     def leave(self) -> tuple[Path | None, str | None]:
+        if self.complete:  # the interrupt came a moment later
+            self.warnings.append(NOT_COMPARED)
         return None, None
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Tells a file from another that takes its place; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
 @dataclass(eq=False)
@@ -160,6 +180,7 @@ class _Run:
         self.out: dict[Path, _Open] = {}  # by the outputs of the tasks given out
         self.frames = self.expected = 0  # of jobs that are over, and of all that were begun
         self.begun = 0
+        self.shown = 0.0  # when a joining was, of which every packet would be too much
 
     # -- giving out --
 
@@ -208,21 +229,21 @@ class _Run:
         sources = manager().sources
         if not os.path.exists(job.input) and not sources.named(str(job.input)):
             raise SourceError(f"there is no file {job.input}")
-        expected = 1
-        if set(sources.options(str(job.input))) >= SEGMENTABLE:
-            with open_source(job.input) as source:
-                expected = source.info.frames or 0
+        expected, work, taken = 1, None, set(sources.options(str(job.input)))
+        if taken >= SEGMENTABLE or "describe" in taken:
+            with open_source(job.input, **{"describe": True} if "describe" in taken else {}) as source:
+                sink = self._sink(job)
+                most = sink.most_frames(source.info)
+                expected = (source.info.frames or 0) if most is None else most
                 if self.on_begin:
-                    self.on_begin(job, [*source.warnings, *self._losses(job, source.info)])
-                work = segmented(job, source, self.settings, self.options)
-            if work:
-                return work
-        return _Whole(job, self.settings, self.options, expected)
+                    self.on_begin(job, [*source.warnings, *sink.losses(source.info)])
+                if taken >= SEGMENTABLE and most is None:
+                    work = segmented(job, source, self.settings, self.options)
+        return work or _Whole(job, self.settings, self.options, expected)
 
-    def _losses(self, job: Job, info: StreamInfo) -> list[str]:
+    def _sink(self, job: Job) -> Sink:
         known = manager().sinks.options(str(job.output))
-        options = {name: value for name, value in self.options.items() if name in known}
-        return open_sink(job.output, **options).losses(info)
+        return open_sink(job.output, **{name: value for name, value in self.options.items() if name in known})
 
     # -- taking back --
 
@@ -253,7 +274,7 @@ class _Run:
         try:
             if begun.error:
                 raise begun.error
-            begun.work.finish()
+            begun.work.finish(partial(self._joined, begun.work))
         except Exception as error:
             self._close(begun, "failed", error)
         else:
@@ -283,6 +304,7 @@ class _Run:
             result.kept, note = work.leave()
             if work.complete and not error:
                 result.state = "done"
+                result.frames = work.frames or sum(begun.out.values())
         if error:
             segment = (
                 re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+(\.\d{4})?\.\w+"
@@ -303,7 +325,12 @@ class _Run:
             self.on_result(result)
         self._show()
 
-    def _show(self) -> None:
+    def _joined(self, work: _Whole | Segmented, frames: int) -> None:
+        if time.monotonic() - self.shown > PACE:
+            self.shown = time.monotonic()
+            self._show((frames, work.frames))
+
+    def _show(self, joined: tuple[int, int] | None = None) -> None:
         if not self.on_progress:
             return
         painted = sum(begun.work.frames + sum(begun.out.values()) for begun in self.at_work)
@@ -315,6 +342,7 @@ class _Run:
                 self.states["done"],
                 self.states["failed"],
                 self.states["skipped"],
+                joined,
             )
         )
 

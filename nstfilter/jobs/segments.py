@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from nstfilter.jobs.work import filter_for
 from nstfilter.manager import manager, open_sink
 from nstfilter.pipeline import Report
 from nstfilter.stability import warm_up
-from nstfilter.streams import Change, JoiningSink, Source, StreamInfo
+from nstfilter.streams import Change, JoiningSink, Source, StreamInfo, added_up
 
 SECONDS = 10.0
 # of a segment, at most, are frames that only warm the filter up: calmer videos have longer segments
 WARMING = 1 / 40
+NOT_COMPARED = Change("the result was not compared with its input to the end")
 
 
 def segmented(job: Job, source: Source, settings: Settings, options: dict[str, Any]) -> Segmented | None:
@@ -123,7 +125,10 @@ class Segmented:
                 f"segment {number + 1} of {len(there.segments)} was damaged and is made again"
             )
         there.recipe = fresh.recipe
-        there.warnings = [Change(line) if line in there.changes else line for line in there.warnings]
+        for segment in there.segments:
+            segment.warnings = [
+                Change(line) if line in segment.changes else line for line in segment.warnings
+            ]
         return there
 
     @property
@@ -157,21 +162,22 @@ class Segmented:
         segment.hash = file_hash(task.output) if report.frames else None
         segment.frames, segment.seconds = report.frames, report.seconds
         self._frames += report.frames
-        self.file.warnings += [line for line in report.warnings if line not in self.file.warnings]
-        self.file.changes = [line for line in self.file.warnings if isinstance(line, Change)]
+        segment.warnings = added_up(report.warnings)
+        segment.changes = [line for line in segment.warnings if isinstance(line, Change)]
         self.folder.write(self.file)
 
-    def finish(self) -> None:
+    def finish(self, on_joined: Callable[[int], None]) -> None:
         """Join the segments and clear them away. Raises `SinkError`."""
         if content_hash(self.input) != self.state.hash:
             raise SourceError(f"{self.input} was replaced while it was rendered; start over with --overwrite")
         numbers = (n for n, segment in enumerate(self.file.segments) if segment.hash)
+        self.sink.on_joined = on_joined
         self.sink.join(self.info, [self.folder.segment_file(self.file, number) for number in numbers])
         self._conclude()
 
     def _conclude(self) -> None:
-        said = [*self.file.warnings, *self.sink.warnings]
-        self.warnings += dict.fromkeys(said)
+        said = (line for segment in self.file.segments for line in segment.warnings)
+        self.warnings += added_up([*said, *self.sink.warnings])
         self.folder.remove()
         self.folder.release()
 
@@ -184,7 +190,7 @@ class Segmented:
         """Let go, and say where what is done is kept, and how to go on."""
         if self.complete:  # the interrupt came a moment later
             self._conclude()
-            self.warnings.append(Change("the result was not compared with its input to the end"))
+            self.warnings.append(NOT_COMPARED)
             return None, None
         self.folder.sweep(self.file)
         done, of = self.file.done, len(self.file.segments)

@@ -11,21 +11,23 @@ from nstfilter.plugins.image.formats import FORMATS, HEIF
 
 if TYPE_CHECKING:
     from nstfilter.plugins.image.sink import ImageSink
-    from nstfilter.plugins.image.source import AnimationSource, ImageSource
+    from nstfilter.plugins.image.source import AnimationSource, ImageSource, PictureHeader
 
 
 def open_source(
-    target: str, *, max_pixels: int = 300_000_000, still: bool = False
-) -> ImageSource | AnimationSource:
+    target: str, *, max_pixels: int = 300_000_000, still: bool = False, describe: bool = False
+) -> ImageSource | AnimationSource | PictureHeader:
     """The picture in the file `target`, of whatever format its content is; all pictures of an animated PNG or
-    WebP, unless a `still` one is wanted.
+    WebP, unless a `still` one is wanted. To `describe` one picture, its header is enough.
 
     Raises `SourceError` for what is missing, no picture, damaged, truncated, or has more than `max_pixels`.
     """
-    from nstfilter.plugins.image.source import AnimationSource, ImageSource, animation_times
+    from nstfilter.plugins.image.source import AnimationSource, ImageSource, PictureHeader, animation_times
 
     if not still and (times := animation_times(Path(target))):
         return AnimationSource(target, max_pixels, times)
+    if describe:
+        return PictureHeader(target, max_pixels)
     return ImageSource(target, max_pixels)
 
 

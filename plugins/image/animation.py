@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 PNG = b"\x89PNG\r\n\x1a\n"
 ANIMATED, PROFILE, EXIF, XMP, ALPHA = 0x02, 0x20, 0x08, 0x04, 0x10  # flags of a WebP
+LARGEST_WEBP = (1 << 32) - 10  # bytes: sizes are written with 32 bits
 BLIND = b"\x02"  # a frame takes the place of the one before, and is not blended with it
 
 
@@ -137,7 +138,8 @@ class WebpWriter:
         self._begun = False
 
     def write(self, webp: bytes, begin: Fraction, end: Fraction, size: tuple[int, int], alpha: bool) -> None:
-        """Add a picture of this `size`, shown from `begin` to `end`, in seconds."""
+        """Add a picture of this `size`, shown from `begin` to `end`, in seconds. Raises `OverflowError` where
+        the file would grow larger than a WebP can be."""
         area = b"".join((side - 1).to_bytes(3, "little") for side in size)
         if not self._begun:
             flags = ANIMATED | PROFILE * bool(self._profile) | EXIF * bool(self._exif) | XMP * bool(self._xmp)
@@ -147,9 +149,13 @@ class WebpWriter:
                 self._put(b"ICCP", self._profile)
             self._put(b"ANIM", bytes(4) + struct.pack("<H", min(self._plays, 0xFFFF)))
             self._begun = True
+        data = b"".join(_picture_chunks(webp))
+        left = sum(map(len, (self._exif, self._xmp))) + 100  # with what goes around all these
+        if self._file.tell() + len(data) + left > LARGEST_WEBP:
+            raise OverflowError
         shown = max(1, round(end * 1000) - round(begin * 1000))
         head = bytes(6) + area + min(shown, 0xFFFFFF).to_bytes(3, "little") + BLIND
-        self._put(b"ANMF", head + b"".join(_picture_chunks(webp)))
+        self._put(b"ANMF", head + data)
 
     def finish(self) -> None:
         for kind, data in ((b"EXIF", self._exif), (b"XMP ", self._xmp)):

@@ -77,9 +77,9 @@ class ImageSink(Sink):
         self.warnings += self.losses(info)
         self._info = info
         # somebody who names a .png rarely wants a whole film in it
-        few = bool(info.details.get("animated")) or info.details.get("codec") == "gif"
-        self._animated = not info.still and (self.format == "WEBP" or (self.format == "PNG" and few))
-        self._only_first = not info.still and bool(info.details.get("animated")) and not self._animated
+        self._animated = not info.still and (
+            self.format == "WEBP" or (self.format == "PNG" and _is_animation(info))
+        )
         limit = MAX_SIDE.get(self.format)
         if limit and max(info.width, info.height) > limit:
             size = f"{info.width}x{info.height}"
@@ -110,15 +110,21 @@ class ImageSink(Sink):
             self._writer = self._new_writer()
 
     def losses(self, info: StreamInfo) -> list[str]:
-        tracks = info.details.get("tracks")
-        lost = (
-            [f"{track} is left out: {self.format} holds none" for track in tracks]
-            if isinstance(tracks, list)
-            else []
-        )
-        if info.details.get("animated") and self.format not in ANIMATIONS:
-            lost.append(f"{self.format} holds one picture: only the first of its {info.frames} is kept")
+        tracks, chapters, tags = (info.details.get(name) for name in ("tracks", "chapters", "tags"))
+        lost = []
+        if isinstance(tracks, list):
+            lost += [f"{track} is left out: {self.format} holds none" for track in tracks]
+        if isinstance(chapters, int) and chapters:
+            lost.append(f"0 of {chapters} chapters are in the result")
+        if isinstance(tags, list) and tags:
+            lost.append(f"tags that are not in the result: {', '.join(map(str, tags[:10]))}")
+        if self.most_frames(info) and info.frames != 1:
+            of = f" of its {info.frames}" if info.frames else ""
+            lost.append(f"{self.format} holds one picture: only the first{of} is kept")
         return [Change(line) for line in lost]
+
+    def most_frames(self, info: StreamInfo) -> int | None:
+        return 1 if _is_animation(info) and self.format not in ANIMATIONS else None
 
     def _new_writer(self) -> PngWriter | WebpWriter:
         loop = self._info.details.get("loop", 0)
@@ -145,8 +151,6 @@ class ImageSink(Sink):
             self._written = True
             return
         if self._written:
-            if self._only_first:
-                return
             raise SinkError(f"{self.path} holds one picture and a second one came; write to a video file")
         encoded = self._encoded(frame.image)
         with _writing(self.path, size=encoded.tell()):
@@ -162,11 +166,17 @@ class ImageSink(Sink):
         nominal = 1 / (self._info.rate or 25) / self._info.time_base
         begin = frame.pts * self._info.time_base
         end = begin + Fraction(frame.duration or nominal) * self._info.time_base
-        with _writing(self.path, size=len(data)):
-            if isinstance(self._writer, PngWriter):
-                self._writer.write(data, begin, end)
-            else:
-                self._writer.write(data, begin, end, image.shape[1::-1], alpha)
+        try:
+            with _writing(self.path, size=len(data)):
+                if isinstance(self._writer, PngWriter):
+                    self._writer.write(data, begin, end)
+                else:
+                    self._writer.write(data, begin, end, image.shape[1::-1], alpha)
+        except OverflowError:
+            raise SinkError(
+                f"{self.path} would be larger than the 4 GB that a WebP can have, at {float(begin):.0f} s; "
+                "write a .webm, or choose a lower --quality"
+            ) from None
 
     def _encoded(self, image: np.ndarray) -> io.BytesIO:
         encoded = io.BytesIO()
@@ -226,6 +236,11 @@ class ImageSink(Sink):
         flat = Image.new("RGB", size, "white")
         flat.paste(picture, mask=alpha)
         return flat
+
+
+def _is_animation(info: StreamInfo) -> bool:
+    """Whether a stream is an animated picture, and no film."""
+    return not info.still and (bool(info.details.get("animated")) or info.details.get("codec") == "gif")
 
 
 def _tiff_tags(tags: Image.Exif) -> dict[int, Any]:

@@ -79,6 +79,21 @@ class ImageSource(Source):
         yield Frame(self._image)
 
 
+class PictureHeader(Source):
+    """What the header of one picture tells: `info` (the size as it is stored) and `warnings`, but no frame.
+    Raises as an `ImageSource` does."""
+
+    def __init__(self, target: str, max_pixels: int) -> None:
+        super().__init__()
+        path = Path(target)
+        with _pillow_to_ourselves(), _opened(path, max_pixels) as picture:
+            self.warnings += _pages_lost(picture)
+            self.info = StreamInfo(*picture.size, frames=1, origin=path)
+
+    def _frames(self) -> Iterator[Frame]:
+        return iter(())
+
+
 def animation_times(path: Path) -> Times | None:
     """Those of an animation with several pictures that can be painted; None for any other file, also one
     that cannot be read."""
@@ -197,12 +212,8 @@ def _pillow_to_ourselves() -> Iterator[None]:
 
 def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image, dict[str, object]]:
     """The picture in `path`, upright and with 8 bits a channel, and what `StreamInfo.details` is to hold."""
-    with _reading(path), Image.open(path, formats=_formats(path)) as picture:
-        _check_size(path, picture, max_pixels)
-        # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
-        pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-        if pages > 1:
-            remarks.append(Change(f"only the first of its {pages} pictures is used"))
+    with _opened(path, max_pixels) as picture:
+        remarks += _pages_lost(picture)
         deep = ";16" in str(picture.tile)
         tiff = getattr(picture, "tag_v2", {})
         bits, inverted = tiff.get(Base.BitsPerSample, (16,))[0], tiff.get(Base.PhotometricInterpretation) == 0
@@ -222,6 +233,19 @@ def _load(path: Path, max_pixels: int, remarks: list[str]) -> tuple[Image.Image,
         kind = OTHER_MODES.get(picture.mode, picture.mode)
         raise SourceError(f"{path} has {kind} pixels; save it with 8 or 16 bits a channel")
     return picture, details
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    with _reading(path), Image.open(path, formats=_formats(path)) as picture:
+        _check_size(path, picture, max_pixels)
+        yield picture
+
+
+def _pages_lost(picture: Image.Image) -> list[str]:
+    # an MPO is a phone's JPEG with depth or previews behind it: its first picture is the photograph
+    pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    return [Change(f"only the first of its {pages} pictures is used")] if pages > 1 else []
 
 
 def _check_size(path: Path, picture: Image.Image, max_pixels: int) -> None:

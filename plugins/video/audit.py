@@ -17,7 +17,7 @@ from av.stream import Disposition
 
 from nstfilter.plugins.video.container import has_alpha, open_container
 from nstfilter.plugins.video.timeline import Clock, Timeline, timeline_of
-from nstfilter.plugins.video.tracks import QUICKTIME_LANGUAGES, called, is_stale
+from nstfilter.plugins.video.tracks import QUICKTIME_LANGUAGES, called, tags_of
 from nstfilter.streams import Change
 
 # seconds that may lie between two times that should be the same: the ticks of Matroska, and more for sound,
@@ -25,7 +25,6 @@ from nstfilter.streams import Change
 TICK, BLOCK = Fraction(21, 10_000), Fraction(12, 100)
 FLAGS = {"default": Disposition.default, "forced": Disposition.forced}
 UNSPECIFIED = 2  # in ITU-T H.273, as 0 is
-UNSET = ("creation_time", "1970-01-01")  # what FFmpeg makes of the zero that stands for no time in MP4
 
 
 @dataclass(slots=True)
@@ -210,11 +209,7 @@ def file_losses(before: InputContainer, tags: Mapping[str, str], kept: int | Non
     if kept is not None and kept < chapters:
         lines.append(f"{kept} of {chapters} chapters are in the result")
     names = {name.lower() for name in tags}
-    lost = [
-        name
-        for name, value in before.metadata.items()
-        if not is_stale(name) and name.lower() not in names and (name, value[:10]) != UNSET
-    ]
+    lost = [name for name in tags_of(before) if name.lower() not in names]
     if lost:
-        lines.append(f"tags that are not in the result: {', '.join(sorted(lost)[:10])}")
+        lines.append(f"tags that are not in the result: {', '.join(lost[:10])}")
     return lines

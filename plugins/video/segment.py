@@ -27,6 +27,7 @@ class VideoSegment(VideoSource):
     _whole = False
 
     def __init__(self, path: str | os.PathLike[str], begin: int, end: int | None, pre_roll: int) -> None:
+        self._begin: int | None = None  # where that is not the file's beginning
         self._end = end
         self._reached_key = True  # what comes before the first key frame is not decoded
         self._key_pts: int | None = None
@@ -49,6 +50,9 @@ class VideoSegment(VideoSource):
     def _is_past(self, pts: int) -> bool:
         return self._end is not None and pts >= self._end
 
+    def _is_own(self, pts: int | None) -> bool:
+        return pts is None or not (self._is_past(pts) or (self._begin is not None and pts < self._begin))
+
     # -- getting there --
 
     def _enter(self, begin: int, pre_roll: int) -> int | None:
@@ -57,6 +61,7 @@ class VideoSegment(VideoSource):
         first = self._ahead.pts or 0
         if begin <= first:
             return first
+        self._begin = begin
         back, second = pre_roll * self._step, max(1, round(1 / self.info.time_base))
         entered = False
         while not entered:

@@ -256,9 +256,11 @@ class VideoSink(JoiningSink):
             self._muxer.start()
         try:
             with self._explained():
-                for packet in packets:
+                for number, packet in enumerate(packets, 1):
                     with interrupted_later():
                         self._muxer.write(packet)
+                    if self.on_joined:
+                        self.on_joined(number)
                 self._carried = self._muxer.carried
                 self._finish_file()
                 self._take_its_name()

@@ -29,7 +29,7 @@ from nstfilter.plugins.video.container import (
 )
 from nstfilter.plugins.video.orientation import UPRIGHT, orientation, turned
 from nstfilter.plugins.video.timeline import Clock, timeline_of
-from nstfilter.plugins.video.tracks import called
+from nstfilter.plugins.video.tracks import described, tags_of
 from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 # the matrices swscale knows, by their numbers in ITU-T H.273
@@ -68,8 +68,9 @@ class VideoSource(Source):
     Frames are BGR, or BGRA where the stream has transparency (not premultiplied); deeper ones are dithered
     to 8 bits. `info.details` carries `video_index` (which stream it is), its `codec`, `bits` a channel and
     whether it has `alpha`, `color` (H.273 tags for the output, by FFmpeg's names), `chroma_location` where it
-    has less chroma than luma, `sample_aspect_ratio`, `tracks` (what messages call the sound and subtitles)
-    and `recipe` (a string, or None). Raises `SourceError` when the file is missing or nothing in it decodes.
+    has less chroma than luma, `sample_aspect_ratio`, `tracks` (what messages call all else: sound, subtitles,
+    cover art), how many `chapters` and which `tags` there are, and `recipe` (a string, or None). Raises
+    `SourceError` when the file is missing or nothing in it decodes.
     """
 
     _whole = True  # and not a part of the file
@@ -191,7 +192,9 @@ class VideoSource(Source):
                 "alpha": self._alpha,
                 **self._chroma(first),
                 **({"loop": _loop(self.path)} if self._container.format.name == "gif" else {}),
-                "tracks": [called(s) for s in self._container.streams if s.type in ("audio", "subtitle")],
+                "tracks": [d for s in self._container.streams if s is not stream and (d := described(s))],
+                "chapters": len(self._container.chapters()),
+                "tags": tags_of(self._container),
                 "recipe": video_recipe.find(self.path, self._container),
             },
         )
@@ -281,8 +284,9 @@ class VideoSource(Source):
             except av.EOFError:
                 continue
             except av.FFmpegError:
-                skipped += 1
-                self._counted(skipped, "damaged frame", "skipped")
+                if packet is None or self._is_own(packet.pts):
+                    skipped += 1
+                    self._counted(skipped, "damaged frame", "skipped")
                 if times and packet is not None and packet.dts in times:
                     times.remove(packet.dts)
                     heapify(times)
@@ -290,14 +294,16 @@ class VideoSource(Source):
             for frame in decoded:
                 time = heappop(times) if times else None
                 if frame.pts is None or untimed:
-                    if time is None or (last is not None and time <= last):
-                        filled += 1
-                        self._counted(filled, "frame", "without a timestamp; the frame rate stood in")
+                    made_up = time is None or (last is not None and time <= last)
+                    if made_up:
                         time = 0 if last is None else last + self._step
                     frame.pts = time
+                    if made_up and self._is_own(time):
+                        filled += 1
+                        self._counted(filled, "frame", "without a timestamp; the frame rate stood in")
                 last = frame.pts
                 frames += 1
-                if frame.is_corrupt:
+                if frame.is_corrupt and self._is_own(frame.pts):
                     repaired += 1
                     self._counted(repaired, "damaged frame", "kept, repaired as far as possible")
                 yield frame
@@ -306,6 +312,10 @@ class VideoSource(Source):
             if missing > skipped:
                 self._counted(missing, "damaged frame", "skipped")
         self._compare_with_header(last)
+
+    def _is_own(self, pts: int | None) -> bool:
+        """Whether what happens to a frame is counted here, and not in another segment."""
+        return True
 
     def _counted(self, number: int, what: str, fate: str) -> None:
         """Say how often something has happened so far, in the place of the line with the last number."""

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from nstfilter.plugins.video.recipe import TAG
 from nstfilter.streams import SoundInfo
@@ -63,6 +63,9 @@ QUICKTIME_LANGUAGES = {
 }
 
 
+UNSET = ("creation_time", "1970-01-01")  # what FFmpeg makes of the zero that stands for no time in MP4
+
+
 def is_stale(tag: str) -> bool:
     """Whether a tag is about the old file, and not about what it shows."""
     return tag.startswith((*STALE_TAGS, "major_brand", "minor_version", "compatible_brands"))
@@ -73,6 +76,24 @@ def called(stream: Stream) -> str:
     language = stream.language
     name = {"audio": "sound", "subtitle": "subtitle"}.get(stream.type, stream.type)
     return f"{name} track {stream.index}" + (f" ({language})" if language and language != "und" else "")
+
+
+def described(stream: Stream) -> str | None:
+    """What messages call anything that lies in a file; None for the names of chapters, as MP4 keeps them."""
+    context = stream.codec_context
+    if "bin_data" in (getattr(stream, "name", None), context.name if context is not None else None):
+        return None
+    picture = stream.type == "video" and stream.disposition & Disposition.attached_pic
+    return f"{called(stream)} (cover art)" if picture else called(stream)
+
+
+def tags_of(container: InputContainer) -> list[str]:
+    """The names of the tags that say something about what a file shows."""
+    return sorted(
+        name
+        for name, value in container.metadata.items()
+        if not is_stale(name) and (name, value[:10]) != UNSET
+    )
 
 
 class Track:
