@@ -140,6 +140,8 @@ def test_a_recipe_chooses_only_among_models_that_have_a_name():
 
 def test_a_recipes_mix_has_its_name():
     assert str(RECIPE.mix) == "wave+mosaic"
+    for nameless in ("", "/", "."):  # of anybody's making
+        assert str(Recipe.from_json(changed(style=nameless)).mix) == "painting"
 
 
 def test_another_model_is_noticed():

@@ -293,10 +293,11 @@ class Recipe(BaseModel):
 
     @property
     def mix(self) -> StyleMix:
-        """A style of this name, for results to be named after; it has no picture."""
+        """A style of this name, for results to be named after; it has no picture. A recipe of anybody's may
+        have no name."""
         parts = [_unweighed(part) for part in self.style.split("+")]
         name = "+".join(re.sub(r"[^\w .-]", "-", PurePath(part).stem) for part in parts)
-        return StyleMix(((Style(name[:100], Path()), 1.0),))
+        return StyleMix(((Style(name[:100] or "painting", Path()), 1.0),))
 
     def check_model(self, model: StyleModel) -> None:
         """Raises `ModelError` where `model` is not the recipe's, which it would paint something else with, or
