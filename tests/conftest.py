@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -22,9 +23,16 @@ if hasattr(signal, "SIGHUP"):  # and nohup has them ignore a terminal that close
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# files with few tests that take long
+LONG = ("camera_vm", "plugin_ray_address", "packaging", "readme", "live_sound", "whole", "models_hub")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first; together, so that one process of several starts the machine once."""
-    items.sort(key=lambda item: "test_camera_vm.py" not in item.nodeid)
+    """What takes long begins first, so that no process waits for another in the end: files in `LONG`, then
+    those with the most slow tests. A file stays together, since its tests share what they need."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    first = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: (first.get(item.path.name, len(LONG)), -slow[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +45,21 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     packs.cache_clear()
     yield
     packs.cache_clear()
+
+
+# how long a live run waits until it calls a model, a camera or a sink stuck; a busy machine is none of them
+PATIENT = """
+from nstfilter.live import live, painter, sink_worker
+live.HOLD = painter.PATIENCE = painter.FIRST = sink_worker.STUCK = 120.0
+"""
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For live runs on the real clock: what a busy machine delays is waited for, and no card comes for it.
+    Programs that are started need `PATIENT` in a plugin of theirs."""
+    for name in ("live.HOLD", "painter.PATIENCE", "painter.FIRST", "sink_worker.STUCK"):
+        monkeypatch.setattr(f"nstfilter.live.{name}", 120.0)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ ALPHA = "format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*X/W'"
 
 def ffmpeg(*arguments: str | Path) -> None:
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
 
 
 def _inputs(seconds: float = 2, sound: bool = True) -> list[str]:
@@ -246,7 +246,7 @@ def make(name: str, folder: Path) -> Path:
 
 def probe(path: Path, *options: str) -> dict[str, Any]:
     command = ["ffprobe", "-v", "quiet", "-of", "json", *options, f"file:{path}"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=120).stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=600).stdout)
 
 
 def streams(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
@@ -279,7 +279,7 @@ def packets(path: Path, stream: str) -> list[tuple[float, float]]:
 def cues(path: Path) -> list[tuple[float, float, str]]:
     """The first track of subtitles, as a player shows it."""
     command = ["ffmpeg", "-v", "error", "-copyts", "-i", f"file:{path}", "-map", "0:s:0", "-f", "srt", "-"]
-    text = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout.decode()
+    text = subprocess.run(command, check=True, capture_output=True, timeout=600).stdout.decode()
     found = []
     for block in text.strip().replace("\r", "").split("\n\n"):
         _, clocks, *words = block.split("\n")
@@ -298,7 +298,7 @@ def pixels(path: Path, form: str = "rgb24", stream: str = "v:0", decoder: str | 
     choice = ["-c:v", decoder] if decoder else []
     command = ["ffmpeg", "-nostdin", "-v", "error", *choice, "-i", f"file:{path}", "-map", f"0:{stream}"]
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form, "-"]
-    return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+    return subprocess.run(command, check=True, capture_output=True, timeout=600).stdout
 
 
 if __name__ == "__main__":
