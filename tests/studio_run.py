@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +15,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from nstfilter.errors import UsageError
@@ -27,6 +30,8 @@ from nstfilter.streams import Frame, Sink, Source, StreamInfo
 from nstfilter.testing import FakeModel
 
 STYLES = ("ruby", "jade", "coal")
+# seconds in which what must come has come on any machine; nothing waits as long where all is well
+PATIENCE = 120
 FAKE_MODEL = """
 @hookimpl
 def register_models(register):
@@ -83,11 +88,14 @@ class Run:
 
     def client(self, **options: Any) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=30, **options)
+        return httpx.Client(base_url=self.base, headers=headers, timeout=PATIENCE, **options)
 
     def socket(self) -> ClientConnection:
         where = self.base.replace("http", "ws") + "/socket"
-        return connect(where, additional_headers={"authorization": f"Bearer {self.token}"}, compression=None)
+        headers = {"authorization": f"Bearer {self.token}"}
+        # a test that has not read all it was sent does not wait for the server's goodbye
+        options = {"compression": None, "open_timeout": PATIENCE, "close_timeout": 1}
+        return connect(where, additional_headers=headers, **options)
 
 
 @contextmanager
@@ -101,7 +109,8 @@ def studio_run(
     port: int | None = 0,
     osc: tuple[str, int] | None = None,
 ) -> Iterator[Run]:
-    """A run in a thread; it has ended when this ends, with everything that belonged to it."""
+    """A run in a thread; it has ended when this ends, with everything that belonged to it. The fixture
+    `patient` is for it."""
     before = set(threading.enumerate())
     there = threading.Event()
     addresses: list[str] = []
@@ -139,17 +148,17 @@ def studio_run(
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert there.wait(20)
+        assert there.wait(PATIENCE)
         if errors:
             raise errors[0]
         yield Run(addresses[0], session, out, panel)
     finally:
         session.live.stop()
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
     for one in set(threading.enumerate()) - before:
         if one.name.startswith("nstfilter-studio"):
-            one.join(20)
+            one.join(PATIENCE)
             assert not one.is_alive(), one.name
 
 
@@ -163,5 +172,24 @@ def open_video(path: str) -> Source:
     return opened
 
 
-def packs_for_studio(folder: Path, make_pack: Any) -> None:
+def wait_for(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """What `what` gives once that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not come")
+
+
+def prepare(folder: Path, make_pack: Any, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run with a panel needs: three styles and the model "fake", in an empty folder."""
     make_pack(folder / "user-data" / "styles" / "mine", *STYLES)
+    site("fakemodel", FAKE_MODEL)
+    monkeypatch.chdir(folder)
+    not_behind_others(monkeypatch)
+
+
+def not_behind_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and thumbnails are painted after all else on the computer; on a busy one that would be never."""
+    monkeypatch.setattr(os, "setpriority", lambda *_: None, raising=False)

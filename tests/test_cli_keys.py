@@ -18,6 +18,7 @@ import nstfilter.cli.keys
 from nstfilter.cli.keys import TypedText, keys
 
 if sys.platform != "win32":
+    import fcntl
     import termios
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
@@ -94,7 +95,7 @@ class Terminal:
 
     def modes(self, wanted):
         """Ask until the terminal is in those modes."""
-        for _ in range(500):
+        for _ in range(6000):
             self.ask("modes")
             if self.answer() == wanted:
                 return
@@ -127,7 +128,8 @@ def test_keys_arrive_one_by_one_and_are_not_shown(terminal):
     here.say(" é")
     assert [here.hears(), here.hears()] == ["key ' '", "key 'é'"]
     here.say("\x1b[A")  # an arrow is no key of ours
-    time.sleep(0.05)
+    while int.from_bytes(fcntl.ioctl(here.slave, termios.FIONREAD, bytes(4)), sys.byteorder):
+        time.sleep(0.01)  # until it was read
     here.say("q")
     assert here.hears() == "key 'q'"
 
@@ -208,7 +210,7 @@ def test_windows_against_a_fake_of_its_module(monkeypatch):
     spec.loader.exec_module(module)
     monkeypatch.undo()
     with module._Terminal(came.append, 0):
-        assert done.wait(10)
+        assert done.wait(60)
     assert came == ["n", "q"]
 
 

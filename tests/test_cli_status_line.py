@@ -57,7 +57,7 @@ def shown(text):
 
 def test_messages_stand_above_the_line(screen):
     with StatusLine(lambda: "29.8 frames/s   " + "much more than a line holds" * 3) as it:
-        assert screen.there.wait(10)
+        assert screen.there.wait(60)
         assert shown(screen.getvalue()) == ["29.8 frames/s   much more than a line h"]
         it.say("the camera is back")
         it.say("two\nlines")
@@ -76,7 +76,7 @@ def test_a_line_that_gets_shorter_leaves_nothing_behind(screen):
         return state
 
     with StatusLine(status):
-        assert over.wait(10)
+        assert over.wait(60)
         assert shown(screen.getvalue()) == ["9"]
     assert shown(screen.getvalue()) == [""]
 
@@ -85,7 +85,7 @@ def test_in_the_background_there_are_messages_and_no_line(screen, monkeypatch):
     monkeypatch.setattr(os, "tcgetpgrp", lambda fd: -1, raising=False)
     with StatusLine(pytest.fail) as it:
         it.say("the camera is away")
-        assert screen.there.wait(10)
+        assert screen.there.wait(60)
     assert screen.getvalue() == "the camera is away\n"
 
 
@@ -102,11 +102,11 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(screen, monkeypatch):
 
     def write(text):
         screen.there.set()
-        free.wait(10)
+        free.wait(60)
         raise OSError("hung up")
 
     screen.write = write
     with StatusLine(lambda: "29.8 frames/s") as it:
-        assert screen.there.wait(10)
+        assert screen.there.wait(60)
         it.say("the camera is away")
         free.set()

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from nstfilter.errors import SinkError, SourceError
 from nstfilter.files import file_hash
+from nstfilter.jobs import job_file
 from nstfilter.jobs.job_file import SAMPLE, SAMPLES, JobFile, JobFolder, SegmentState, content_hash
 
 
@@ -196,7 +197,8 @@ def test_of_a_huge_input_both_ends_and_the_size_count(tmp_path):
     assert len(hashes) == 4
 
 
-def test_asking_whether_a_folder_is_busy_changes_nothing_and_keeps_nobody_out(folder, tmp_path):
+def test_asking_whether_a_folder_is_busy_changes_nothing_and_keeps_nobody_out(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_file, "PATIENCE", 60)  # a busy machine lets go late
     other = JobFolder(tmp_path / "out.mp4")
     folder.write(job())
     assert other.busy
@@ -209,8 +211,9 @@ def test_asking_whether_a_folder_is_busy_changes_nothing_and_keeps_nobody_out(fo
     folder.acquire()
 
 
-def test_two_never_hold_the_same_folder(tmp_path):
+def test_two_never_hold_the_same_folder(tmp_path, monkeypatch):
     """One removes the folder and lets go while the other waits for its lock."""
+    monkeypatch.setattr(job_file, "PATIENCE", 60)
     first, second = JobFolder(tmp_path / "out.mp4"), JobFolder(tmp_path / "out.mp4")
     first.acquire()
     thread = threading.Thread(target=second.acquire)
@@ -218,6 +221,7 @@ def test_two_never_hold_the_same_folder(tmp_path):
     time.sleep(0.05)
     first.release()
     thread.join()
+    monkeypatch.undo()
     assert second.path.is_dir()
     with pytest.raises(SinkError, match="another process"):
         JobFolder(tmp_path / "out.mp4").acquire()

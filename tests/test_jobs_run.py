@@ -64,6 +64,7 @@ def _models_and_short_segments(site, monkeypatch):
     site("plain_models", MODELS)
     monkeypatch.setattr(segments, "SECONDS", 2.0)
     monkeypatch.setattr(segments, "WARMING", 1.0)
+    monkeypatch.setattr(checkpoints, "EVERY", 3600)  # a machine may be slow; some tests have them at once
 
 
 def clip(path: Path, seconds: int = 10, **how: Any) -> Path:
@@ -484,7 +485,7 @@ def test_a_full_disk_is_one_line_and_after_room_is_made_the_same_command_goes_on
 
 
 RENDERING = """
-import sys
+import os, signal, sys, threading
 from pathlib import Path
 from nstfilter.jobs import segments
 from nstfilter.jobs.run import render_all
@@ -495,13 +496,19 @@ from nstfilter.jobs.planning import Job
 from nstfilter.jobs.task import Settings
 segments.SECONDS, segments.WARMING = 2.0, 1.0
 if __name__ == "__main__":
-    source, output, model, embedding, executor = sys.argv[1:]
+    source, output, model, embedding, executor, frames, seconds = sys.argv[1:]
     embedding = Path(embedding).read_bytes()
     settings = Settings("blue", embedding, (len(embedding) // 4,), model, size=32, stability=0.4, threads=1)
-    say = lambda progress: print(progress.frames, flush=True)
-    jobs = int(executor)
+    jobs, frames, begun = int(executor), int(frames), []
+
+    def die(progress):
+        # by its own hand, since another's comes late on a busy machine; as sudden, and in mid-work
+        begun.append(progress.frames)
+        if frames and progress.frames >= begun[0] + frames:
+            threading.Timer(float(seconds), os.kill, (os.getpid(), signal.SIGKILL)).start()
+
     with open_executor("local", jobs=jobs) as workers:
-        (result,) = render_all([Job(Path(source), Path(output))], settings, workers, on_progress=say)
+        (result,) = render_all([Job(Path(source), Path(output))], settings, workers, on_progress=die)
     assert result.state == "done", result
 """
 
@@ -511,42 +518,24 @@ def kill_and_go_on(
 ) -> tuple[Path, Path]:
     """One render that is killed so many times and taken up again, and one that is not."""
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages")}
+    environment["NSTFILTER_TEST_SLEEP"] = "0.002"
     (tmp_path / "rendering.py").write_text(RENDERING)
     (tmp_path / "embedding").write_bytes(embedding.tobytes())
 
-    def command(output: str) -> list[str]:
+    def render_it(output: str, frames: int = 0, seconds: float = 0.0) -> int:
         words = [sys.executable, str(tmp_path / "rendering.py"), str(source), str(tmp_path / output)]
-        return [*words, model, str(tmp_path / "embedding"), str(jobs)]
+        words += [model, str(tmp_path / "embedding"), str(jobs), str(frames), str(seconds)]
+        return subprocess.run(words, env=environment, check=False).returncode
 
-    subprocess.run(command("whole.mp4"), env=environment, check=True, stdout=subprocess.DEVNULL)
-    dice, killed = random.Random(4), 0
-    while killed < kills:
-        environment["NSTFILTER_TEST_SLEEP"] = "0.005"
-        with subprocess.Popen(
-            command("out.mp4"), env=environment, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout
-            begun, painted = None, dice.randint(1, 45)
-            for line in process.stdout:
-                begun = int(line) if begun is None else begun
-                if int(line) >= begun + painted:
-                    threading.Event().wait(dice.random() * 0.03)
-                    break
-            process.send_signal(signal.SIGKILL)
-            process.stdout.read()
-        assert process.returncode == -signal.SIGKILL, "it was done before it could be killed so often"
-        killed += 1
+    assert render_it("whole.mp4") == 0
+    dice = random.Random(4)
+    for _ in range(kills):
+        code = render_it("out.mp4", dice.randint(1, 45), dice.random() * 0.03)
+        assert code == -signal.SIGKILL, "it was done before it could be killed so often"
         assert not (tmp_path / "out.mp4").exists()
-    subprocess.run(command("out.mp4"), env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert render_it("out.mp4") == 0
     assert left(tmp_path) == []
     return tmp_path / "whole.mp4", tmp_path / "out.mp4"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
-def test_killed_and_taken_up_again_gives_the_same_frames(tmp_path):
-    whole, out = kill_and_go_on(tmp_path, clip(tmp_path / "in.mp4", seconds=10), "plain", COLOR, kills=1)
-    assert content(whole) == content(out)
 
 
 @pytest.mark.slow
@@ -559,13 +548,12 @@ def test_twenty_kills_and_the_frames_and_the_sound_are_those_of_an_uninterrupted
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_the_same_with_pocket(tmp_path, jobs):
+def test_the_same_with_pocket_and_two_workers(tmp_path):
     from nstfilter import StyleFilter
 
     embedding = StyleFilter("candy", size=32).embedding
     source = clip(tmp_path / "in.mp4", seconds=20)
-    whole, out = kill_and_go_on(tmp_path, source, "pocket", embedding, kills=3, jobs=jobs)
+    whole, out = kill_and_go_on(tmp_path, source, "pocket", embedding, kills=3, jobs=2)
     assert content(whole) == content(out)
 
 

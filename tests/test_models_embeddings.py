@@ -197,7 +197,7 @@ def test_an_entry_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest
         file.write(b"\x93NUMPY")  # type: ignore[attr-defined]
         file.flush()  # type: ignore[attr-defined]
         halfway.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         file.seek(0)  # type: ignore[attr-defined]
         whole(file, array, **options)  # type: ignore[arg-type]
 
@@ -206,7 +206,7 @@ def test_an_entry_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest
     saver = threading.Thread(target=get_again, args=(folder,))
     saver.start()
     try:
-        assert halfway.wait(20)
+        assert halfway.wait(60)
         assert list(folder.glob("*.npy")) == []
     finally:
         go_on.set()
@@ -253,7 +253,7 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        results.append((process.communicate(timeout=60)[1], process.returncode))
+        results.append((process.communicate(timeout=300)[1], process.returncode))
     assert results == [("", 0), ("", 0)]
     assert len(list(tmp_path.glob("*.npy"))) == 60
     assert len(list(tmp_path.iterdir())) == 60

@@ -98,16 +98,16 @@ def test_compiling_ahead_holds_nobody_up() -> None:
 
     def slow() -> Any:
         building.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return plus(2)
 
     thread = threading.Thread(target=lambda: engine.graph("large", slow))
     thread.start()
-    assert building.wait(10)
+    assert building.wait(60)
     assert (graph(PICTURE)[0] == PICTURE + 1).all()
     assert engine.graph("small", lambda: pytest.fail("compiled again")) is graph
     go_on.set()
-    thread.join(10)
+    thread.join(60)
     assert (engine.graph("large", lambda: pytest.fail("compiled again"))(PICTURE)[0] == PICTURE + 2).all()
 
 

@@ -66,7 +66,7 @@ def test_the_parts_overlap():
     class Waiting(MemorySink):
         def _write(self, frame):
             if not self.frames:
-                assert filtered_second.wait(10), "the filter waited for the sink"
+                assert filtered_second.wait(60), "the filter waited for the sink"
             super()._write(frame)
             written.set()
 

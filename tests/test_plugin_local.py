@@ -44,7 +44,8 @@ MODELS = '''
             return super().stylize(frame, embedding, out=out)
 
     class Mortal(FakeModel):
-        """Kills its process at the fifth frame it sees, as often as `lives` says, all processes counted."""
+        """Kills its process at the fifth frame it sees, as often as `lives` says, all processes counted, also
+        where two come to it at once."""
 
         seen = 0
 
@@ -55,9 +56,11 @@ MODELS = '''
         def stylize(self, frame, embedding, *, out=None):
             self.seen += 1
             if self.seen == 5:
-                deaths = NOTES / "deaths"
-                if not deaths.exists() or len(deaths.read_text().split()) < self.lives:
-                    note("deaths", os.getpid())
+                for number in range(self.lives):
+                    try:
+                        (NOTES / f"death {number}").touch(exist_ok=False)
+                    except FileExistsError:
+                        continue
                     os.kill(os.getpid(), signal.SIGKILL)
             return super().stylize(frame, embedding, out=out)
 
@@ -65,10 +68,18 @@ MODELS = '''
         def stylize(self, frame, embedding, *, out=None):
             return {}["no such key"]
 
+    class Together(FakeModel):
+        """Waits until another process has opened it too."""
+
+        def stylize(self, frame, embedding, *, out=None):
+            while len((NOTES / "opened").read_text().splitlines()) < 2:
+                time.sleep(0.02)
+            return super().stylize(frame, embedding, out=out)
+
     def open_slow(target, *, threads=None):
         note("opened", f"{os.getpid()} {threads}")
         note("gpus", os.environ.get("CUDA_VISIBLE_DEVICES"))
-        return Slow()
+        return Together() if target == "together" else Slow()
 
     @hookimpl
     def register_models(register):
@@ -145,7 +156,7 @@ def painted_here(inputs, how=None):
 
 def gone(pid):
     """Whether the process ends soon; a deadline for what must happen, not a time that is waited."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)
@@ -259,7 +270,7 @@ def test_tasks_are_taken_as_workers_come_free(notes, tmp_path):
 
     with open_executor("local", jobs=2) as executor:
         next(executor.run(one_by_one()))
-    assert len(taken) == 3
+    assert len(taken) in (3, 4)  # one or both had become free
 
 
 def test_what_a_killed_worker_was_at_is_done_by_another(notes, tmp_path):
@@ -269,7 +280,7 @@ def test_what_a_killed_worker_was_at_is_done_by_another(notes, tmp_path):
         for task, report in executor.run(tasks(inputs, settings("mortal:2"))):
             assert report.frames == 12
             assert same(frames(task.output), expected.pop(task.input))
-    assert len((notes / "deaths").read_text().split()) == 2
+    assert len(list(notes.glob("death *"))) == 2
     assert not expected
 
 
@@ -386,7 +397,7 @@ def test_pictures_are_read_while_another_is_painted(notes, tmp_path, monkeypatch
         return open_source(path)
 
     def stylize(self, frame, embedding, *, out=None):
-        assert opened.wait(20)
+        assert opened.wait(60)
         painting.append(threading.current_thread())
         assert len(painting) == 1
         time.sleep(0.01)

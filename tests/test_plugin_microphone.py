@@ -251,5 +251,5 @@ def test_portaudio_itself_gives_the_sound_of_a_device(tmp_path):
     )
     environment = os.environ | {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")}
     command = [sys.executable, "-c", REAL, "mic:yeti"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.split() == ["yeti", "48000", "960", "0.5"], done.stderr

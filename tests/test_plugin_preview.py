@@ -19,6 +19,7 @@ from textwrap import dedent
 import cv2
 import numpy as np
 import pytest
+from conftest import PATIENT
 
 from nstfilter import open_sink, run
 from nstfilter.errors import MissingLibraryError, SinkError
@@ -308,22 +309,43 @@ def x_server():
 
 
 @pytest.fixture
-def shown(x_server):
-    """Two windows on the server, one after the other; what happens to them is told on stdout."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SHOW],
-        env=os.environ | {"DISPLAY": x_server},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.wait()
+def show(x_server):
+    """Begins a program with two windows on the server, one after the other; what happens to them is told on
+    stdout."""
+    begun = []
+
+    def begin():
+        begun.append(
+            subprocess.Popen(
+                [sys.executable, "-c", SHOW],
+                env=os.environ | {"DISPLAY": x_server},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
-def test_a_real_window_shows_hears_and_closes(x_server, shown):
-    desktop, lines = Desktop(x_server), queue.Queue()
+def painted(desktop, process, seconds=60):
+    """Whether the first picture comes."""
+    end = time.monotonic() + seconds
+    while desktop.pixel(300, 100) == (0, 0, 0) and time.monotonic() < end:
+        assert process.poll() is None
+        time.sleep(0.02)
+    return desktop.pixel(300, 100) != (0, 0, 0)
+
+
+def test_a_real_window_shows_hears_and_closes(x_server, show):
+    desktop, lines, shown = Desktop(x_server), queue.Queue(), show()
+    if not painted(desktop, shown):  # seen once: where a machine stalls as Qt starts, Qt never sees an event
+        shown.kill()
+        shown = show()
     threading.Thread(target=lambda: [lines.put(line) for line in shown.stdout], daemon=True).start()
 
     def told_after(act):
@@ -331,25 +353,23 @@ def test_a_real_window_shows_hears_and_closes(x_server, shown):
         while True:
             act()
             with suppress(queue.Empty):
-                return lines.get(timeout=1)
+                return lines.get(timeout=1)  # on a busy machine it is done more often
             assert shown.poll() is None
 
     for name in ("first", "second"):
-        assert lines.get() == f"{name} open\n"
-        while desktop.pixel(300, 100) == (0, 0, 0):  # until the first picture is there
-            assert shown.poll() is None
-            time.sleep(0.02)
+        assert lines.get(timeout=120) == f"{name} open\n"
+        assert painted(desktop, shown)
         assert desktop.pixel(300, 100) == (200, 150, 100), "mirrored"
         assert desktop.pixel(20, 100) == (0, 0, 0)
         assert told_after(lambda: desktop.press(57)) == "key 'n'\n"
         while (line := told_after(desktop.close)) == "key 'n'\n":
             pass
         assert line == f"{name} closed\n"
-    assert shown.wait(20) == 0
+    assert shown.wait(120) == 0
     assert shown.stderr.read() == ""
 
 
-CHEAP = """
+CHEAP = f"""{PATIENT}
 @hookimpl
 def register_models(register):
     register("cheap", lambda _: FakeModel())

@@ -19,6 +19,8 @@ import pytest
 
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.manager import manager, open_sink, open_source
+from nstfilter.plugins.stream import sink as stream_sink
+from nstfilter.plugins.stream import source as stream_source
 from nstfilter.plugins.stream.address import shown
 from nstfilter.streams import Frame, StreamInfo
 
@@ -41,7 +43,13 @@ def peer(*words):
     )
 
 
-def until(attempt, error, seconds=20):
+@pytest.fixture(autouse=True)
+def _peers_may_be_slow(monkeypatch):
+    monkeypatch.setattr(stream_source, "PATIENCE", (60.0, 60.0))
+    monkeypatch.setattr(stream_sink, "PATIENCE", 60)
+
+
+def until(attempt, error, seconds=120):
     """What `attempt` returns once it raises no `error`: a peer takes a moment to listen."""
     end = time.monotonic() + seconds
     while True:
@@ -126,7 +134,7 @@ def test_a_stream_goes_out_and_a_player_gets_it(tmp_path):
         for index in range(60):
             sink.write(Frame(colored(index), pts=100 * index))
         sink.close()
-        player.communicate(timeout=30)
+        player.communicate(timeout=120)
     finally:
         player.kill()
         player.communicate()
@@ -299,10 +307,8 @@ def test_srt_goes_through_another_ffmpeg(tmp_path):
             f"{command} --to - | {FFMPEG} -v quiet -i - -c copy -f mpegts {address}",
             shell=True, stderr=subprocess.DEVNULL, start_new_session=True,
         ) as broadcast:  # fmt: skip
-            until(
-                lambda: (tmp_path / "a.ts").stat().st_size > 50_000 or 1 / 0, (OSError, ZeroDivisionError), 60
-            )
+            until(lambda: (tmp_path / "a.ts").stat().st_size > 50_000 or 1 / 0, (OSError, ZeroDivisionError))
             os.killpg(broadcast.pid, signal.SIGINT)
-        player.wait(30)
+        player.wait(120)
     with open_source(str(tmp_path / "a.ts")) as received:
         assert len(list(received)) > 10

@@ -22,7 +22,7 @@ from PIL import Image
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 from pythonosc.udp_client import SimpleUDPClient
-from studio_run import FAKE_MODEL, STYLES, LatestSink, packs_for_studio, studio_run
+from studio_run import PATIENCE, STYLES, LatestSink, prepare, studio_run, wait_for
 from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -40,16 +40,14 @@ from nstfilter.plugins.studio.server import Page
 from nstfilter.plugins.studio.sink import PanelSink
 from nstfilter.plugins.studio.sources import shown
 from nstfilter.plugins.studio.uploads import UploadedStyles, plain_name
-from nstfilter.testing import MemorySource
+from nstfilter.testing import FakeModel, MemorySource
 
 PAGE = Path(__file__).parents[1] / "plugins/studio/page"
 
 
 @pytest.fixture
-def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch):
-    packs_for_studio(tmp_path, make_pack)
-    site("fakemodel", FAKE_MODEL)
-    monkeypatch.chdir(tmp_path)
+def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch, patient):
+    prepare(tmp_path, make_pack, site, monkeypatch)
 
 
 @pytest.fixture
@@ -58,19 +56,10 @@ def run(folders):
         yield running
 
 
-def wait_for(what, seconds=30.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it did not come")
-
-
 def until(page, kind):
     """The next message of that type; binary ones are "frame"."""
     for _ in range(500):
-        message = page.recv(timeout=30)
+        message = page.recv(timeout=PATIENCE)
         if isinstance(message, bytes):
             if kind == "frame":
                 return message
@@ -119,7 +108,7 @@ def test_only_those_with_the_token_are_answered(run):
 def test_the_socket_wants_the_token_too(run):
     where = run.base.replace("http", "ws") + "/socket"
     with pytest.raises(InvalidStatus) as refused:
-        connect(where)
+        connect(where, open_timeout=PATIENCE)
     assert refused.value.response.status_code in (401, 403)
 
 
@@ -128,8 +117,9 @@ def test_pages_of_other_sites_change_nothing(run, origin):
     with run.client(headers={"origin": origin}) as client:
         assert client.post("/api/do/card").status_code == 403
         assert client.patch("/api/values", json={"strength": 0}).status_code == 403
+    where = run.base.replace("http", "ws") + f"/socket?token={run.token}"
     with pytest.raises(InvalidStatus):
-        connect(run.base.replace("http", "ws") + f"/socket?token={run.token}", origin=origin)
+        connect(where, origin=origin, open_timeout=PATIENCE)
     assert not run.session.controls.card_shown
 
 
@@ -304,17 +294,15 @@ def test_readers_of_the_stream_see_the_card_and_count_as_others(run, monkeypatch
         run.session.controls.set("card", True)
         wait_for(lambda: run.out.latest.mean() < 90)
         data = b""
-        for _ in range(200):
-            data += next(parts)
-            jpegs = data.split(b"--frame")
-            if len(jpegs) > 3:
-                image = cv2.imdecode(
-                    np.frombuffer(jpegs[-2].partition(b"\r\n\r\n")[2], np.uint8), cv2.IMREAD_COLOR
-                )
-                if image is not None and image.mean() < 90:
-                    break
-        else:
-            raise AssertionError("the card did not come")
+
+        def card():
+            nonlocal data
+            *jpegs, data = (data + next(parts)).split(b"--frame")
+            jpegs = [np.frombuffer(jpeg.partition(b"\r\n\r\n")[2], np.uint8) for jpeg in jpegs[-1:]]
+            images = [cv2.imdecode(jpeg, cv2.IMREAD_COLOR) for jpeg in jpegs if jpeg.size]
+            return any(image is not None and image.mean() < 90 for image in images)
+
+        wait_for(card)
     wait_for(lambda: not run.session.live.on_air)
     (closed,) = [one.given for one in run.session.live._workers if one.name == "stream"]
     wait_for(lambda: closed.state == "closed")
@@ -348,9 +336,9 @@ def test_one_page_too_many_is_told_so(run, monkeypatch):
     monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PAGES", 1)
     with run.socket() as page, run.socket() as late:
         until(page, "hello")
-        assert json.loads(late.recv(timeout=30)) == {"type": "full", "pages": 1}
+        assert json.loads(late.recv(timeout=PATIENCE)) == {"type": "full", "pages": 1}
         with pytest.raises(ConnectionClosed):
-            late.recv(timeout=30)
+            late.recv(timeout=PATIENCE)
     wait_for(lambda: not run.panel.server.pages)
     with run.socket() as page:
         until(page, "hello")
@@ -367,7 +355,8 @@ def test_a_page_that_sends_much_is_heard_to_the_end_and_in_order(run, monkeypatc
         until(page, "hello")
         for number in range(40):
             page.send(json.dumps({"type": "set", "values": {"strength": number / 100}}))
-        wait_for(lambda: run.session.controls.get("strength") == 0.39)
+        while until(page, "state")["state"]["values"]["strength"] != 0.39:
+            pass
         assert heard == [{"strength": number / 100} for number in range(40)]
 
 
@@ -383,8 +372,12 @@ def test_of_what_a_slow_page_is_to_be_told_the_latest_lines_wait_in_order():
         for number in range(20):
             page.put({"type": "message", "text": number})
             page.put({"type": "state", "text": f"state {number}"})
-        with suppress(TimeoutError):
-            await asyncio.wait_for(page.send_to(Slow()), 0.05)
+        telling = asyncio.create_task(page.send_to(Slow()))
+        for _ in range(100):  # turns of the loop: more than there are messages
+            await asyncio.sleep(0)
+        telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await telling
 
     asyncio.run(tell())
     assert sent == ["state 19", *range(12, 20)]
@@ -804,19 +797,26 @@ def test_files_that_cannot_be_painted_are_refused_or_fail_alone(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path):
-    film = tmp_path / "film.mp4"
-    render(open_source("demo:320x180@25", seconds=4, sound=False), lambda frame: frame, open_sink(film))
+def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path, monkeypatch):
+    film, paused, stylize = tmp_path / "film.mp4", threading.Event(), FakeModel.stylize
+    render(open_source("demo:160x90@25", seconds=4, sound=False), lambda frame: frame, open_sink(film))
+
+    def painted_once_paused(self, frame, *given, **named):
+        assert frame.shape[0] != 90 or paused.wait(PATIENCE)
+        return stylize(self, frame, *given, **named)
+
+    monkeypatch.setattr(FakeModel, "stylize", painted_once_paused)
     with studio_run() as first, first.client() as client:
         key = send(client, "film.mp4", film.read_bytes()).json()["key"]
         client.post(f"/api/renders/{key}/pause")
+        paused.set()
         wait_for(lambda: state_of(client, key)["state"] == "paused")
         assert client.get(f"/renders/{key}/result").status_code == 400
         other = send(client, "photo.png", picture()).json()["key"]
         wait_for(lambda: state_of(client, other)["state"] == "done")  # it does not stop the others
         client.post(f"/api/renders/{key}/resume")
     with studio_run() as second, second.client() as client:
-        wait_for(lambda: state_of(client, key)["state"] == "done", 60)
+        wait_for(lambda: state_of(client, key)["state"] == "done")
         assert state_of(client, key)["frames"] == 100
         assert client.get(f"/renders/{key}/result").content[4:8] == b"ftyp"
         assert client.get(f"/renders/{key}/result", headers={"range": "bytes=0-99"}).status_code == 206
@@ -825,10 +825,23 @@ def test_a_render_is_paused_and_the_next_run_goes_on_with_it(folders, tmp_path):
 # what else steers the run
 
 
+def two_free_ports():
+    """The first of two neighbors: answers go to the port after the one that is listened at."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
+            suppress(OSError, OverflowError),
+        ):
+            first.bind(("127.0.0.1", 0))
+            second.bind(("127.0.0.1", first.getsockname()[1] + 1))
+            return first.getsockname()[1]
+
+
 @pytest.fixture
 def osc(folders):
     """A run that listens for OSC, a client that sends to it, and a server that hears what comes back."""
-    with studio_run(osc=("127.0.0.1", 0)) as running:
+    with studio_run(osc=("127.0.0.1", two_free_ports())) as running:
         there = running.panel.osc.port
         heard = []
         dispatcher = Dispatcher()
@@ -1021,17 +1034,17 @@ def test_on_a_page_too_the_card_waits_for_no_change_and_changes_come_in_their_or
 
     def change(values):
         busy.set()
-        go.wait(20)
+        go.wait(2 * PATIENCE)
         done.append(values["strength"])
 
     monkeypatch.setattr(run.panel.studio, "set", change)
     with run.socket() as socket:
         for number in range(20):
             socket.send(json.dumps({"type": "set", "values": {"strength": number}}))
-        assert busy.wait(20)
+        assert busy.wait(PATIENCE)
         socket.send(json.dumps({"type": "do", "action": "card"}))
         try:
-            wait_for(lambda: run.session.controls.card_shown, 5)
+            wait_for(lambda: run.session.controls.card_shown)
         finally:
             go.set()
         wait_for(lambda: len(done) == 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
+from studio_run import PATIENCE, not_behind_others, wait_for
 
 from nstfilter.errors import SinkError, SourceError, UsageError
 from nstfilter.jobs.run import Progress, Result
@@ -27,16 +30,6 @@ from nstfilter.plugins.studio.sources import LoopedFile, SentVideos, switch_sour
 from nstfilter.plugins.studio.uploads import TooLargeError, UploadedStyles, receive
 from nstfilter.streams import Frame, Source, StreamInfo
 from nstfilter.testing import MemorySource
-
-
-def wait_for(what, seconds=20.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it did not come")
-
 
 # received
 
@@ -64,7 +57,7 @@ def test_what_comes_is_written_whole(tmp_path, monkeypatch):
     ],
 )
 def test_what_cannot_be_received_leaves_nothing(tmp_path, monkeypatch, parts, pause, free, error, match):
-    monkeypatch.setattr(uploads_module, "STALLED", 0.1)
+    monkeypatch.setattr(uploads_module, "STALLED", 0.1 if pause else PATIENCE)
     monkeypatch.setattr(uploads_module, "PIECE", 30)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
     with pytest.raises(error, match=match):
@@ -102,7 +95,7 @@ def painted(monkeypatch):
     def render_all(jobs, settings, executor, *, on_progress, stop, **options):
         (job,) = jobs
         begun.append(job.input.name)
-        for number in range(2000):
+        for number in itertools.count():
             on_progress(Progress(number, 100, 1, 0, 0, 0))
             if stop.is_set():
                 return [Result(job, "stopped")]
@@ -113,6 +106,7 @@ def painted(monkeypatch):
 
     monkeypatch.setattr(renders_module, "render_all", render_all)
     monkeypatch.setattr(renders_module, "LOOK", 0.05)
+    not_behind_others(monkeypatch)
     monkeypatch.setattr(Renders, "_settings", lambda self, render: (None, "{}"))
     return SimpleNamespace(go=go, begun=begun)
 
@@ -122,14 +116,23 @@ def two(tmp_path, painted):
     """Two processes' queues: the first one paints."""
     first, second = Renders("fake", tmp_path / "renders"), Renders("fake", tmp_path / "renders")
     first.start()
+
+    def is_held():
+        try:
+            with FileLock(tmp_path / "renders/.lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
     wait_for((tmp_path / "renders/.lock").exists)
+    wait_for(is_held)
     second.start()
     yield first, second
     for one in (first, second):
         one.stop()
     for thread in threading.enumerate():
         if thread.name == "nstfilter-studio-renders":
-            thread.join(20)
+            thread.join(PATIENCE)
 
 
 def queued(renders, name="photo.png"):

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from studio_run import FAKE_MODEL, packs_for_studio, studio_run
+from studio_run import PATIENCE, prepare, studio_run, wait_for
 
 from nstfilter.manager import open_sink
 from nstfilter.pipeline import run as render
@@ -43,10 +43,8 @@ def browser():
 
 
 @pytest.fixture
-def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch):
-    packs_for_studio(tmp_path, make_pack)
-    site("fakemodel", FAKE_MODEL)
-    monkeypatch.chdir(tmp_path)
+def folders(tmp_path, own_packs_only, make_pack, site, monkeypatch, patient):
+    prepare(tmp_path, make_pack, site, monkeypatch)
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def open_page(browser, run):
 
     def open_page(size="desktop", address=None):
         context = browser.new_context(viewport=SIZES[size], has_touch=size == "phone", accept_downloads=True)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -99,15 +97,6 @@ def color(page):
     )
 
 
-def wait_for(what, seconds=30.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
-
-
 def photo(color=(30, 200, 10)):
     data = io.BytesIO()
     Image.new("RGB", (60, 40), color).save(data, "PNG")
@@ -122,9 +111,9 @@ def test_a_click_on_a_style_changes_the_picture_in_the_page_and_what_others_see(
     out = run.out.latest.mean((0, 1))
     page.get_by_test_id("style-coal").click()  # bluer by 80, of which half is seen
     wait_for(lambda: color(page)[2] - before[2] > 30)
-    assert run.out.latest.mean((0, 1))[0] - out[0] > 30
-    assert page.get_by_test_id("style-coal").get_attribute("aria-pressed") == "true"
-    assert page.get_by_test_id("look").text_content() == "Coal"
+    wait_for(lambda: run.out.latest.mean((0, 1))[0] - out[0] > 30)
+    wait_for(lambda: page.get_by_test_id("style-coal").get_attribute("aria-pressed") == "true")
+    wait_for(lambda: page.get_by_test_id("look").text_content() == "Coal")
 
 
 @pytest.mark.slow
@@ -146,7 +135,8 @@ def test_every_control_of_the_stage_does_what_it_says(open_page, run, size, tmp_
     wait_for(lambda: list(tmp_path.glob("*.png")))
     page.get_by_test_id("record").click()
     page.get_by_test_id("recording").wait_for()
-    time.sleep(1)
+    shown = run.out.count
+    wait_for(lambda: run.out.count > shown + 15)
     page.get_by_test_id("record").click()
     wait_for(lambda: list(tmp_path.glob("*.mp4")))
     page.get_by_test_id("show-plain").click()
@@ -336,7 +326,7 @@ def test_setup_shows_outputs_addresses_and_what_works_here(open_page, run, size)
     run.session.controls.set("strength", 0.5)
     wait_for(lambda: cell.text_content() == "0.5")
     page.get_by_test_id("doctor").click()
-    page.get_by_test_id("checks").get_by_text("Python", exact=True).wait_for(timeout=60_000)
+    page.get_by_test_id("checks").get_by_text("Python", exact=True).wait_for()
 
 
 @pytest.mark.slow
@@ -416,6 +406,7 @@ def test_a_page_too_many_says_so_and_goes_on_when_there_is_room(open_page, run, 
     monkeypatch.setattr("nstfilter.plugins.studio.server.MAX_PAGES", 1)
     first = open_page()
     context = browser.new_context()
+    context.set_default_timeout(1000 * PATIENCE)
     late = context.new_page()
     late.goto(run.address)
     late.get_by_text("1 pages are open already").wait_for()
@@ -508,7 +499,7 @@ def test_search_favorites_and_keys(open_page, run):
     assert page.get_by_test_id("style-ruby").is_hidden()
     page.reload()
     page.get_by_test_id("favorites").click()
-    assert page.get_by_test_id("style-jade").is_visible()
+    page.get_by_test_id("style-jade").wait_for()
     page.get_by_test_id("look").click()
     page.keyboard.press("n")
     wait_for(lambda: run.session.controls.get("style") == "mine/jade")
@@ -537,18 +528,9 @@ def test_a_page_finds_the_panel_again(open_page, run, folders):
 
 
 @pytest.mark.slow
-def test_a_slow_page_does_not_slow_the_run(open_page, run):
-    page = open_page()
-    shown = run.out.count
-    began = time.monotonic()
-    page.evaluate("() => { const end = performance.now() + 2000; while (performance.now() < end); }")
-    assert (run.out.count - shown) / (time.monotonic() - began) > 15  # of 30, on a machine that is busy
-    wait_for(lambda: run.out.count > shown + 80)
-
-
-@pytest.mark.slow
 def test_a_page_of_yesterday_is_told_what_to_do(open_page, run, browser):
     page = browser.new_context().new_page()
+    page.set_default_timeout(1000 * PATIENCE)
     answer = page.goto(run.base + "/")
     assert answer.status == 401
     assert "Open the one that nstfilter printed" in page.text_content("body")
@@ -592,7 +574,8 @@ def axe(tmp_path_factory):
     if not npm:
         pytest.skip("npm, which fetches axe-core, is not here")
     folder = tmp_path_factory.mktemp("axe")
-    line = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "axe-core@4"]
+    line = [npm, "install", "--silent", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    line += ["--prefix", str(folder), "axe-core@4"]
     try:
         subprocess.run(line, check=True, capture_output=True, timeout=60)
     except (subprocess.SubprocessError, OSError):
@@ -607,14 +590,13 @@ def test_nothing_keeps_anybody_out(open_page, run, axe, size, scheme):
     run.session.controls.set("glide", 0)
     run.panel.studio.save_preset("Evening", 1)
     page = open_page(size)
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no color is on its way to another
     page.evaluate(axe)
     found = []
     for tab in page.get_by_role("tab").all():
         if not tab.is_visible():
             continue
         tab.click()
-        time.sleep(0.4)
         problems = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         found += [
             f"{tab.text_content()}: {one['id']}: {node['html'][:160]}"

@@ -22,7 +22,7 @@ from nstfilter.pipeline import run
 from nstfilter.plugins import video
 from nstfilter.plugins.video import recipe as video_recipe
 from nstfilter.plugins.video.source import VideoSource
-from nstfilter.streams import Change, Frame, StreamInfo
+from nstfilter.streams import Change, Frame, Source, StreamInfo
 
 av = pytest.importorskip("av")
 
@@ -553,13 +553,21 @@ def test_durations_are_those_on_the_screen(tmp_path: Path) -> None:
 def test_close_is_safe_while_another_thread_reads(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", size=(640, 360), times=[512 * i for i in range(60)])
     for _ in range(5):
-        source = video.open_source(str(path))
+        source, closed = video.open_source(str(path)), threading.Event()
         seen: list[Frame] = []
-        reader = threading.Thread(target=lambda s=source, n=seen: n.extend(s))
+
+        def read_on(source: Source = source, closed: threading.Event = closed, seen: list = seen) -> None:
+            for frame in source:
+                seen.append(frame)
+                if len(seen) == 55:  # where this thread comes so far before the other comes to close it
+                    closed.wait(60)
+
+        reader = threading.Thread(target=read_on)
         reader.start()
         source.close()
         source.close()
-        reader.join(10)
+        closed.set()
+        reader.join(60)
         assert not reader.is_alive()
         assert len(seen) < 60
     source = video.open_source(str(path))
@@ -575,20 +583,20 @@ def test_close_waits_for_the_frame_being_read(tmp_path: Path, monkeypatch: pytes
 
     def held() -> Any:
         reading.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return VideoSource._next_frame(source)
 
     monkeypatch.setattr(source, "_next_frame", held)
     reader = threading.Thread(target=lambda: list(source))
     closer = threading.Thread(target=source.close)
     reader.start()
-    assert reading.wait(10)
+    assert reading.wait(60)
     closer.start()
     closer.join(0.1)
     assert closer.is_alive()
     go_on.set()
     for thread in (closer, reader):
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

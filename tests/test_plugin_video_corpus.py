@@ -429,12 +429,10 @@ FRAGILE = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "seeds", [range(5), pytest.param(range(5, 105), marks=pytest.mark.slow)], ids=["few", "many"]
-)
-def test_bytes_cut_and_flipped_are_refused_or_counted(clips: Path, tmp_path: Path, seeds: range) -> None:
+@pytest.mark.parametrize("first", range(0, 105, 15))
+def test_bytes_cut_and_flipped_are_refused_or_counted(clips: Path, tmp_path: Path, first: int) -> None:
     """No traceback, no hang, and no frame missing without a word, whatever is done to a file."""
-    for seed in seeds:
+    for seed in range(first, first + 15):
         dice = random.Random(seed)
         source = corpus.make(dice.choice(FRAGILE), clips)
         damaged, target = tmp_path / f"{seed}{source.suffix}", tmp_path / f"{seed}-out.mkv"
@@ -445,9 +443,9 @@ def test_bytes_cut_and_flipped_are_refused_or_counted(clips: Path, tmp_path: Pat
         if report is None:
             assert list(tmp_path.iterdir()) == [damaged], seed
         else:
-            written, expected = len(corpus.times(target)), _readable(damaged)
+            written = len(corpus.times(target))
             assert written == report.frames
-            assert written >= expected or report.warnings, (seed, written, expected)
+            assert report.warnings or written >= _readable(damaged), (seed, written)
             target.unlink()
         damaged.unlink()
 

@@ -53,7 +53,7 @@ def start(*words: str | Path, **more) -> subprocess.Popen[str]:
 
 def wait_for_some(path: Path, ended: subprocess.Popen[str]) -> None:
     """Until a render has written something into its folder that is worth interrupting."""
-    for _ in range(6000):
+    for _ in range(60_000):
         partial = [p for p in path.parent.rglob("*.partial*") if p.stat().st_size > 20_000]
         if partial:
             return
@@ -69,7 +69,7 @@ def slow_arguments(clip: Path, out: Path) -> list[str | Path]:
 def finish(clip: Path, out: Path) -> None:
     """The same command goes on, and leaves the whole film and nothing else."""
     render = start(*slow_arguments(clip, out))
-    assert render.wait(timeout=120) == 0, render.communicate()[1]
+    assert render.wait(timeout=600) == 0, render.communicate()[1]
     assert frames_of(out) == FRAMES
     assert {path.name for path in out.parent.iterdir()} == {out.name}
 
@@ -80,10 +80,11 @@ def test_ctrl_c_leaves_no_half_film_and_the_same_command_makes_it(clip, tmp_path
     render = start(*slow_arguments(clip, out))
     wait_for_some(out, render)
     render.send_signal(signal.SIGINT)
-    _, said = render.communicate(timeout=60)
+    _, said = render.communicate(timeout=600)
     assert render.returncode == 130, said
     assert "Traceback" not in said
-    assert list(out.parent.iterdir()) == []  # so few seconds of work are not worth a folder
+    # so few seconds of work are not worth a folder; on a slow machine they are many
+    assert [path.name for path in out.parent.iterdir()] in ([], [".out.mp4.nstfilter"])
     finish(clip, out)
 
 
@@ -113,7 +114,7 @@ def test_a_full_disk_is_one_clear_line(clip, tmp_path, name):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
         env=os.environ | {"NSTFILTER_CACHE_DIR": str(tmp_path / "cache")},
     )
-    _, said = render.communicate(timeout=120)
+    _, said = render.communicate(timeout=600)
     assert render.returncode == 1, said
     assert "Traceback" not in said
     assert said.count("\n") == 1
@@ -159,7 +160,7 @@ def test_a_known_clip_keeps_its_times_and_its_sound(shared, tmp_path):
     import av
 
     clip, out = shared / "data/clips/bigbuckbunny.mp4", tmp_path / "out.mp4"
-    said, errors = start("apply", clip, "-o", out, "--size", "120", "--json").communicate(timeout=300)
+    said, errors = start("apply", clip, "-o", out, "--size", "120", "--json").communicate(timeout=600)
     assert json.loads(said)["results"][0]["frames"] == 132, errors
     times, sound = [], []
     for path in (clip, out):
