@@ -578,7 +578,8 @@ def the_command_paints_a_call() -> None:
         )
         stack.callback(program.wait)
         stack.callback(program.kill)
-        wait(lambda: program.poll() is not None or virtual_cameras()[0].busy_with)
+        # to import it all takes half a minute where nothing else is done
+        wait(lambda: program.poll() is not None or virtual_cameras()[0].busy_with, 4 * PATIENCE)
         call = stack.enter_context(other("read", VIRTUAL))
 
         def painted() -> bool:
