@@ -27,12 +27,28 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+# within quotes an address goes to their end, elsewhere to a space, less the marks that end a sentence
+ADDRESS = re.compile(
+    r"""(?P<quote>['"])(?P<quoted>[\w+.-]+://.*?)(?=(?<!\\)(?P=quote)(?:\W|$))"""
+    r"""|[\w+.-]+://\S*?(?=[;,:.)\]'"]*(?:\s|$))"""
+)
+
+
 def without_secrets(text: str) -> str:
-    """`text` with less of the addresses in it: no user and password, no query, and of an RTMP path not the
-    last part, which is the key to a channel."""
-    text = re.sub(r"://(?:[^\s'\"]*|[^\s/]*)@", "://", text)  # quotes end an address, or are in a password
-    text = re.sub(r"(://[^\s'\"?]*)\?[^\s'\";,]*", r"\1", text)
-    return re.sub(r"(rtmps?://[^/\s]+/[^/\s]+)/[^\s'\";,]+", r"\1/...", text, flags=re.IGNORECASE)
+    """`text` with less of the addresses in it, as `bare_address` has them."""
+    return ADDRESS.sub(lambda found: (found["quote"] or "") + bare_address(found["quoted"] or found[0]), text)
+
+
+def bare_address(address: str) -> str:
+    """`address`, all of it, with no user and password, no query, and of an RTMP path not the last part, which
+    is the key to a channel."""
+    scheme, _, rest = address.partition("://")
+    rest = rest.rpartition("@")[2].partition("?")[0]
+    if re.match(r"[^/\[]*:(?!\d*(?:/|$))", rest):  # what stands for a port is none, and may be a password
+        rest = "..."
+    if scheme.lower() in ("rtmp", "rtmps"):
+        rest = re.sub(r"^([^/]+/[^/]+)/.+", r"\1/...", rest, flags=re.DOTALL)
+    return f"{scheme}://{rest}"
 
 
 class NstfilterError(Exception):

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nstfilter.errors import UsageError
+from nstfilter.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +181,11 @@ PARAMETERS = {parameter.name: parameter for parameter in _LIST}
 
 # those that are about people and rooms
 PEOPLE = ("area", "background", "feather", "face", "segmenter")
+
+
+def changeable(name: str) -> Parameter:
+    """The parameter of that name. Raises `UsageError` where there is none that can change between frames."""
+    known = {one.name: one for one in _LIST if one.between_frames}
+    if name not in known:
+        raise UnknownNameError("parameter", name, list(known))
+    return known[name]

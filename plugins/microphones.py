@@ -42,6 +42,13 @@ def load() -> Any:
         raise MissingLibraryError("sound needs sounddevice: pip install 'nstfilter[sound]'") from None
     except OSError:
         raise MissingLibraryError(f"sound needs PortAudio: {install_line()}") from None
+    except (
+        Exception
+    ) as error:  # PortAudio is started by the import, and the class is in what was not imported
+        if type(error).__name__ != "PortAudioError":
+            raise
+        reason = " ".join(str(error).split()).replace(": ", ", ")
+        raise MissingLibraryError(f"PortAudio does not start ({reason}): {install_line()}") from None
     return sounddevice
 
 

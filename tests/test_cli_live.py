@@ -25,7 +25,7 @@ from nstfilter import SinkError, open_sink, open_source, run
 from nstfilter.cli import live as command
 from nstfilter.cli.app import build_app
 from nstfilter.cli.keys import TYPED
-from nstfilter.errors import NstfilterError
+from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.graphics import display as preview_display
 from nstfilter.hookspecs import hookimpl
 from nstfilter.live.actions import HELP
@@ -230,6 +230,42 @@ def test_the_secrets_of_an_address_are_in_no_message(live, devices):
         assert "://h" in line
         assert "pass" not in line
         assert "KEY" not in line
+
+
+@pytest.mark.parametrize(
+    "place", ["rtmp://h/a/K;E,Y", "rtmp://h/a/K\"E'Y", 'rtmp://me:K"E;Y@h/a/x', "rtmp://h/a?k=K,E;Y"]
+)
+def test_no_mark_in_an_address_ends_it_before_its_secrets(live, place):
+    line = str(live("--to", place, "--to", place).exception)
+    assert "://h" in line
+    assert not set("KEY") & set(line)
+    result = live("--from", video("a.mp4"), "--to", place + " pass=KEY")
+    assert "an address has no spaces" in str(result.exception)
+    assert not set("KEY") & set(str(result.exception))
+
+
+def test_a_quality_that_nothing_takes_is_refused(live):
+    video("a.mp4")
+    for words in (["--to", "b.mp4"], ["--to", "virtualcam", "--record-input", "c.mkv"]):
+        result = live("--from", "a.mp4", *words, "--quality", "50")
+        assert isinstance(result.exception, UsageError)
+        assert "--quality is of no use here" in str(result.exception)
+    assert listing() == ["a.mp4"]
+
+
+def test_sound_that_no_target_takes_is_said(live):
+    line = "no target takes sound; it is in what the key r records"
+    assert line in live("--from", video("a.mp4"), "--to", "virtualcam", "--sound", "hum").output
+    words = ["--to", "virtualcam", "--record-input", "c.mkv", "--sound", "hum"]
+    assert line not in live("--from", "a.mp4", *words).output
+
+
+def test_a_room_that_others_see_although_nothing_plain_is_to_be_seen_is_said(live):
+    line = "with area people others see the room as it is"
+    words = ["--from", video("a.mp4"), "--to", "virtualcam", "--area", "people"]
+    assert line in live(*words, "--never-plain").output
+    assert line not in live(*words, "--never-plain", "--background", "blur").output
+    assert line not in live(*words).output
 
 
 def test_numbered_pictures_are_of_the_quality_asked_for(live):

@@ -11,7 +11,7 @@ import pytest
 from nstfilter.errors import SinkError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.live.actions import ACTIONS, HELP, SWITCHES
-from nstfilter.live.controls import LEAST_STRENGTH, SHOWN, Controls
+from nstfilter.live.controls import LEAST_STRENGTH, ROOM_SEEN, SHOWN, Controls
 from nstfilter.live.mailbox import Clock
 from nstfilter.live.stats import Figures
 from nstfilter.packs.reading import parse_style
@@ -208,6 +208,21 @@ def test_never_plain_shows_the_card_where_faces_are_left_as_they_are(make, name,
     assert controls.card_shown
     controls.never_plain = False
     assert not controls.card_shown
+
+
+def test_never_plain_says_where_the_room_is_seen(make):
+    said = []
+    controls = make(never_plain=True, say=said.append)
+    controls.paint.background = None
+    controls.press("a")
+    assert (controls.get("area"), said) == ("people", [ROOM_SEEN])
+    controls.set("background", "blur")
+    assert len(said) == 1
+    controls.set("background", None)
+    assert said == [ROOM_SEEN, ROOM_SEEN]
+    controls.never_plain = False
+    controls.set("area", "people")
+    assert len(said) == 2
 
 
 def test_locked_keys_only_unlock_mute_and_put_the_card_up(make):

@@ -181,7 +181,15 @@ def test_what_nobody_reads_does_not_pile_up():
 
 
 @pytest.mark.parametrize(
-    ("error", "says"), [(ImportError(), r"pip install 'nstfilter\[sound\]'"), (OSError(), "PortAudio: ")]
+    ("error", "says"),
+    [
+        (ImportError(), r"pip install 'nstfilter\[sound\]'"),
+        (OSError(), "PortAudio: "),
+        (
+            Library.PortAudioError("Error initializing: no host API"),
+            r"start \(Error initializing, no host API\): ",
+        ),
+    ],
 )
 def test_what_is_missing_is_told_with_the_line_to_type(monkeypatch, error, says):
     real = builtins.__import__

@@ -511,6 +511,31 @@ def test_search_favorites_and_keys(open_page, run):
     page.keyboard.press("-")
     page.get_by_text("The keys are locked").wait_for()
     assert run.session.controls.get("strength") == 0.9
+    assert page.get_by_test_id("mute").is_hidden()  # there is no sound in this run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_mute_is_a_button_that_stays_pressed(open_page, run, size):
+    controls = run.session.controls
+    controls.sound = True
+    page = open_page(size)
+    mute = page.get_by_test_id("mute")
+    mute.click()
+    wait_for(lambda: controls.muted and mute.get_attribute("aria-pressed") == "true")
+    page.reload()
+    wait_for(lambda: mute.get_attribute("aria-pressed") == "true")
+    place = page.get_by_test_id("plain").bounding_box()
+    assert place["x"] + place["width"] <= SIZES[size]["width"]
+    mute.click()
+    wait_for(lambda: not controls.muted and mute.get_attribute("aria-pressed") == "false")
+    controls.do("lock")
+    wait_for(lambda: page.get_by_test_id("lock").get_attribute("aria-pressed") == "true")
+    page.keyboard.press("u")  # silence is never refused
+    wait_for(lambda: controls.muted and mute.get_attribute("aria-pressed") == "true")
+    page.keyboard.press("u")
+    page.get_by_text("The keys are locked").wait_for()
+    assert controls.muted
 
 
 @pytest.mark.slow

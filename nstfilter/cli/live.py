@@ -18,7 +18,7 @@ import typer
 from nstfilter.cli.live_report import facts, summary
 from nstfilter.cli.options import complete_style, option
 from nstfilter.cli.output import warn
-from nstfilter.errors import NstfilterError, UsageError, without_secrets
+from nstfilter.errors import NstfilterError, UsageError, bare_address, without_secrets
 from nstfilter.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -159,13 +159,15 @@ def live(
     if osc is not None and not any(target.partition(":")[0] == "panel" for target in targets):
         raise UsageError("--osc is of no use without a panel; add --panel")
     _check(source, targets, record_input)
+    if quality is not None:
+        _check_quality([*targets, *([record_input] if record_input else [])])
 
     from nstfilter.cli.keys import TypedText, keys
     from nstfilter.cli.status_line import StatusLine
     from nstfilter.filter import StyleFilter
     from nstfilter.graphics.opencv import cv2
     from nstfilter.live.actions import HELP, KEYS
-    from nstfilter.live.controls import Controls
+    from nstfilter.live.controls import ROOM_SEEN, Controls
     from nstfilter.live.governor import Governor
     from nstfilter.live.last_style import remember
     from nstfilter.live.live import Live
@@ -224,7 +226,16 @@ def live(
             "mirror": session.mirrors_preview,
         }
         sinks = [open_sink(target, **_taken(manager().sinks, target, options)) for target in targets]
+        plain = (
+            open_sink(record_input, **_taken(manager().sinks, record_input, options))
+            if record_input
+            else None
+        )
         microphone = opened.enter_context(open_microphone(sound)) if sound is not None else None
+        if microphone and not any(sink.takes_sound for sink in [*sinks, plain] if sink):
+            warn("no target takes sound; it is in what the key r records")
+        if controls.room_seen:
+            warn(ROOM_SEEN)
         run = session.live = Live(
             camera,
             controls,
@@ -234,9 +245,7 @@ def live(
             rate=rate,
             governor=None if size else Governor(rate, floor),
             card=shown,
-            record=open_sink(record_input, **_taken(manager().sinks, record_input, options))
-            if record_input
-            else None,
+            record=plain,
             microphone=microphone,
             overlay=controls.describe,
             say=session.say,
@@ -389,7 +398,19 @@ def _check(source: str, targets: list[str], record_input: str | None) -> None:
     )
     for place, count in places.items():
         if count > 1:
-            raise UsageError(f"{place} is asked for {count} times; once is enough")
+            named_so = bare_address(place) if "://" in place else place
+            raise UsageError(f"{named_so} is asked for {count} times; once is enough")
+
+
+def _check_quality(targets: list[str]) -> None:
+    """Raises `UsageError` where none of `targets` takes a quality."""
+    from nstfilter.manager import manager
+
+    if not any("quality" in manager().sinks.options(target) for target in targets):
+        raise UsageError(
+            "--quality is of no use here: it is for recordings as pictures, such as --to shots/%05d.jpg; "
+            "those of videos take --crf"
+        )
 
 
 def _open_source(target: str, shape: tuple[int, int] | None, rate: Fraction) -> Source:

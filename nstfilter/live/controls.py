@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.errors import NstfilterError, UnknownNameError, UsageError
+from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
 from nstfilter.live.actions import BY_KEY, FAVORITES, HELP, NAMES, SWITCHES
@@ -20,7 +20,7 @@ from nstfilter.live.stats import Figures
 from nstfilter.models import mix_embeddings
 from nstfilter.packs.reading import parse_style
 from nstfilter.packs.style import StyleMix
-from nstfilter.parameters import PARAMETERS, Parameter
+from nstfilter.parameters import PARAMETERS, changeable
 
 # how much of the next style one press mixes in
 MIX_STEP = 0.25
@@ -28,6 +28,7 @@ MIX_STEP = 0.25
 SHOWN = 4.0
 # with `never_plain`, the least strength that others see
 LEAST_STRENGTH = 0.5
+ROOM_SEEN = "with area people others see the room as it is, never-plain or not; background blur hides it"
 # shorter times between two styles of a rotation would leave no time to look at one
 SHORTEST_TURN = 2.0
 
@@ -105,7 +106,7 @@ class Controls:
         self.fit: str = PARAMETERS["fit"].default
         self.never_plain, self.on_air = never_plain, on_air
         self.plain = self.help_shown = self.locked = self.muted = False
-        self._sound = sound
+        self.sound = sound
         self.overlay_shown = True
         self.is_recording: Callable[[], bool] = lambda: False
         self._card_up = False
@@ -175,6 +176,11 @@ class Controls:
         return self._strength * self.paint.face < LEAST_STRENGTH or self.paint.area == "background"
 
     @property
+    def room_seen(self) -> bool:
+        """Whether others see the room as it is although `never_plain` is on: `area` leaves it as it is."""
+        return self.never_plain and self.paint.area == "people" and self.paint.background is None
+
+    @property
     def recording(self) -> bool:
         """Whether a recording that was begun by a key is being written."""
         return self.is_recording()
@@ -213,7 +219,7 @@ class Controls:
             "fit": self.fit,
             "background": spelled_background(self.paint.background),
         }
-        name = _parameter(name).name
+        name = changeable(name).name
         return own[name] if name in own else getattr(self.paint, name)
 
     def set(self, name: str, value: Any) -> None:
@@ -225,7 +231,7 @@ class Controls:
             if value != self._switches()[name]:
                 self.do(name)
             return
-        value = _parameter(name).check(value)
+        value = changeable(name).check(value)
         with self._changing:
             if name == "strength" and self.never_plain:
                 self._check_strength(value)
@@ -246,6 +252,8 @@ class Controls:
                     self.rotate, self._turned = value, self._clock.now()
                 case _:
                     setattr(self.paint, name, value)
+        if name in ("area", "background") and self.room_seen and self._say:
+            self._say(ROOM_SEEN)
 
     def state(self) -> dict[str, Any]:
         """Everything a panel shows: each parameter that can change between frames and each of SWITCHES by its
@@ -366,12 +374,13 @@ class Controls:
             case "area":
                 choices = PARAMETERS["area"].choices
                 self.paint.area = choices[(choices.index(self.paint.area) + 1) % len(choices)]
-                return f"painting {self.paint.area}"
+                return ROOM_SEEN if self.room_seen else f"painting {self.paint.area}"
             case "background":
                 background = self.paint.background = self._next_background()
                 name = "the room" if background is None else "your picture"
-                return f"background: {background if isinstance(background, str) else name}"
-            case "mute" if self._sound:
+                name = background if isinstance(background, str) else name
+                return ROOM_SEEN if self.room_seen else f"background: {name}"
+            case "mute" if self.sound:
                 self.muted = not self.muted
                 return "muted" if self.muted else "sound is on"
             case "mirror":
@@ -486,11 +495,3 @@ class Controls:
         if not self._mixed:
             return here
         return f"{here} {100 - 100 * self._mixed:.0f} % + {there} {100 * self._mixed:.0f} %"
-
-
-def _parameter(name: str) -> Parameter:
-    """The parameter of that name. Raises `UsageError` where there is none that can change between frames."""
-    changeable = {one.name: one for one in PARAMETERS.values() if one.between_frames}
-    if name not in changeable:
-        raise UnknownNameError("parameter", name, list(changeable))
-    return changeable[name]

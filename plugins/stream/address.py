@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from nstfilter.errors import without_secrets
+from nstfilter.errors import UsageError, bare_address
 
 
 def shown(address: str) -> str:
-    """The address as a message may show it."""
-    return without_secrets(address)
+    """The address as a message may show it. Raises `UsageError` for one with spaces: where it ended in other
+    messages could not be told, and it may hold a secret."""
+    bare = bare_address(address)
+    if any(map(str.isspace, address)):
+        raise UsageError(f"an address has no spaces, and this one does: {bare}; write %20 for each")
+    return bare
 
 
 def reason(error: Exception) -> str:

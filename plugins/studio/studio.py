@@ -93,6 +93,7 @@ class Studio:
             "recording_plain": self.session.recordings.recording_plain,
             "with_plain": self.session.recordings.with_plain,
             "locked": controls.locked,
+            "muted": controls.muted if controls.sound else None,  # there is nothing to mute
             "never_plain": controls.never_plain,
             "mixes": controls.paint.model.mixes,
             "source": shown(self.session.source),

@@ -65,8 +65,9 @@ const plain = h(
   { type: "button", "aria-pressed": "false", "data-testid": "plain", title: "Send the camera as it is (space)", onclick: () => link.do("plain") },
   h("span", {}, "Plain video"),
 );
+const mute = button("sound", "Record silence (U)", { "aria-pressed": "false", "data-testid": "mute", hidden: true, onclick: () => link.do("mute") }, "Mute");
 const now = h("p.look", { "data-testid": "look" });
-const transport = h("div.transport", { role: "toolbar", "aria-label": "What goes out" }, card, now, h("div.group", {}, record, snapshot, plain));
+const transport = h("div.transport", { role: "toolbar", "aria-label": "What goes out" }, card, now, h("div.group", {}, record, mute, snapshot, plain));
 
 const PANELS = [
   ["styles", "Styles", gallery],
@@ -183,6 +184,8 @@ link.on("state", () => {
   record.setAttribute("aria-pressed", String(recording));
   record.lastChild.textContent = recording ? "Stop" : "Record";
   plain.setAttribute("aria-pressed", String(asIs));
+  mute.hidden = link.state.muted === null;
+  mute.setAttribute("aria-pressed", String(Boolean(link.state.muted)));
   lock.setAttribute("aria-pressed", String(link.state.locked));
   const { parts } = link.state;
   now.textContent = parts.map(({ name, weight }) => (parts.length > 1 ? `${name} ${Math.round(100 * weight)} %` : name)).join(" + ");
@@ -278,7 +281,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const { target, key } = event;
   if (target.closest("input:not([type=range]), select, textarea, dialog")) return;
-  const locked = link.state?.locked && !["l", "c", "?", "/", "f"].includes(key.toLowerCase());
+  const free = ["l", "c", "?", "/", "f", ...(link.state?.muted ? [] : ["u"])];
+  const locked = link.state?.locked && !free.includes(key.toLowerCase());
   if (locked && (ACTIONS[key.toLowerCase()] || /^[1-9 ]$/.test(key))) toast("The keys are locked; L unlocks them");
   else if (key === " " && !target.closest("button, [role=slider], a")) link.do("plain");
   else if (key === "/") {

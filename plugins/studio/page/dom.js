@@ -39,6 +39,7 @@ const PATHS = {
   play: "M8 5l11 7-11 7z",
   refresh: "M19 8a8 8 0 1 0 1 4M19.500 4v4.500H15",
   lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
+  sound: "M12 3.500a3 3 0 0 0-3 3V11a3 3 0 0 0 6 0V6.500a3 3 0 0 0-3-3M6 11a6 6 0 0 0 12 0M12 17v3.500",
   phone: "M7 3h10v18H7zM11 18h2",
   folder: "M3 6h6l2 2h10v11H3z",
   mirror: "M9.500 7v10H3zM14.500 7v10H21zM12 4v16",
