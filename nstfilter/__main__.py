@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import NoReturn
 
-MAY_HANG = ("nstfilter-live", "nstfilter-read", "nstfilter-write")  # names of threads
+# seconds that threads have to end once the command has; the panel says goodbye to its pages meanwhile
+GRACE = 0.5
 
 
 def main() -> None:
@@ -19,9 +21,11 @@ def main() -> None:
     try:
         _run()
     except SystemExit as end:
-        # A model or a driver hangs in a thread of a live run, or a pipe that nobody writes to or reads from:
-        # Python would wait for it, or be aborted by it. Everything that has to be finished is finished.
-        if any(thread.name.startswith(MAY_HANG) for thread in threading.enumerate()):
+        # A model or a driver hangs in a thread of a live run, a pipe that nobody writes to or reads from, or a
+        # thumbnail is being painted: Python would wait for it, or be aborted by the library that is at work
+        # there ("terminate called without an active exception", or a segmentation fault). Everything that has
+        # to be finished is finished.
+        if _left_behind():
             _end_at_once(end.code)
         raise
 
@@ -35,6 +39,16 @@ def _open_what_is_closed() -> None:
         os.close(number)
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _left_behind() -> bool:
+    """Whether threads of ours that nobody waits for are still at work after GRACE."""
+    until = time.monotonic() + GRACE
+    own = [one for one in threading.enumerate() if one.daemon and one.name.startswith("nstfilter-")]
+    with contextlib.suppress(KeyboardInterrupt):
+        for thread in own:
+            thread.join(max(0.0, until - time.monotonic()))
+    return any(thread.is_alive() for thread in own)
 
 
 def _end_at_once(code: object) -> NoReturn:

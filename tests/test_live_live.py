@@ -739,6 +739,18 @@ def test_a_filter_that_hangs_is_a_card_after_a_second_and_never_the_plain_face(m
     assert accounted_for(figures)
 
 
+@pytest.mark.parametrize("seconds", [3.0, 7.0])
+def test_the_first_pictures_may_take_longer_before_painting_hangs(clock, seconds):
+    # a model that compiles, on a busy machine
+    said, paint = [], Hanging(clock, 0.02)
+    live = Live(FakeCamera(clock), paint, [FakeDevice(clock)], clock=clock, say=said.append)
+    clock.at(0.1, lambda: setattr(paint, "hung", True))
+    clock.at(0.1 + seconds, lambda: setattr(paint, "hung", False))
+    clock.at(10.017, live.stop)
+    live.run()
+    assert bool(said) == (seconds > 5)
+
+
 def on(sink):
     return zip(sink.device.times, sink.frames, strict=True)
 

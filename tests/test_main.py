@@ -135,3 +135,23 @@ def test_another_full_disk_keeps_its_traceback(site, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["nstfilter", "fail"])
     with pytest.raises(OSError, match="No space"):
         main()
+
+
+LEAVING = """
+import atexit, sys, threading, time
+import nstfilter.__main__ as program
+def run():
+    threading.Thread(target=time.sleep, args=({},), name="nstfilter-studio-gallery", daemon=True).start()
+    sys.exit(3)
+atexit.register(print, "taken down")
+program._run = run
+program.main()
+"""
+
+
+@pytest.mark.parametrize(("seconds", "printed"), [(100, ""), (0.05, "taken down\n")])
+def test_python_is_not_taken_down_while_a_thread_is_at_work_in_a_library(seconds, printed):
+    # seen were a segmentation fault and "terminate called without an active exception"
+    line = [sys.executable, "-c", LEAVING.format(seconds)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, printed, "")

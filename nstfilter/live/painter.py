@@ -18,11 +18,11 @@ from nstfilter.streams import Frame
 
 # seconds between two tries of a filter that fails
 RETRY = 1.0
-# seconds without a picture after which painting counts as hanging, and for the very first picture, for which
-# a model may have to compile
+# seconds without a picture after which painting counts as hanging, and for the first few pictures of a source
+# and while sizes are compiled, when a model may be compiling or waiting for those who do
 PATIENCE, FIRST = 1.0, 5.0
-# a model that is slow but steady is given so many times what its last pictures took
-SLOWER = 2.5
+# a model that is slow but steady is given so many times what its last pictures took, of which so many count
+SLOWER, LATELY = 2.5, 5
 
 log = logging.getLogger("nstfilter")
 
@@ -67,7 +67,8 @@ class Painter:
         self._letterbox, self._clock, self._say = letterbox, clock, say
         self._retry_at = 0.0
         self._busy_since: float | None = None
-        self._lately: deque[float] = deque(maxlen=5)
+        self._lately: deque[float] = deque(maxlen=LATELY)
+        self._shape: tuple[int, ...] | None = None
         self._follow_fit()  # for who asks the letterbox before the first frame
         if governor:
             self._set_size(governor.size)
@@ -84,11 +85,14 @@ class Painter:
         started = self._clock.now()
         if self.failing and started < self._retry_at:
             return None
-        patience = self._patience()
         self._busy_since = started
         try:
             self._follow_fit()
             image = self._letterbox.scaled(as_bgr(frame.image)[0])
+            if image.shape != self._shape:  # a model may compile for it
+                self._shape = image.shape
+                self._lately.clear()
+            patience = self._patience()
             hidden = self._card_shown()
             painted = self.filter(image)
             hidden = hidden or self._card_shown()
@@ -132,7 +136,8 @@ class Painter:
 
     def _patience(self) -> float:
         lately = list(self._lately)
-        return max(PATIENCE, SLOWER * median(lately)) if lately else FIRST
+        usual = max(PATIENCE, SLOWER * median(lately)) if lately else FIRST
+        return usual if self.prepared and len(lately) == LATELY else max(FIRST, usual)
 
     def _set_size(self, size: int) -> None:
         if getattr(self.filter, "size", None) != size:
