@@ -97,6 +97,11 @@ def color(page):
     )
 
 
+def focused(page):
+    """What the keyboard has come to."""
+    return page.evaluate("document.activeElement.dataset.testid")
+
+
 def photo(color=(30, 200, 10)):
     data = io.BytesIO()
     Image.new("RGB", (60, 40), color).save(data, "PNG")
@@ -187,7 +192,7 @@ def test_every_dial_turns_is_typed_and_goes_back(open_page, run, size):
     page.get_by_test_id("more-dials").click()
     page.get_by_test_id("fit").wait_for(state="hidden")
     controls.set("fit", "fill")
-    page.locator("[data-testid=more-dials].changed").wait_for()
+    page.get_by_role("button", name="More 1").wait_for()
 
 
 @pytest.mark.slow
@@ -309,15 +314,38 @@ def test_files_are_painted_compared_and_downloaded(open_page, run, size):
 
 
 @pytest.mark.slow
+def test_a_file_that_waits_to_be_sent_leaves_the_list_when_it_is_cancelled(open_page, run):
+    page, held = open_page(), []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/api/renders?*", hold)
+    page.get_by_test_id("tab-files").click()
+    names = ["one.png", "two.png"]
+    page.get_by_test_id("paint-files").set_input_files(
+        [{"name": name, "mimeType": "image/png", "buffer": photo()} for name in names]
+    )
+    wait_for(lambda: held)
+    page.get_by_label("Do not send two.png").press("Enter")
+    assert page.get_by_label("Do not send two.png").count() == 0
+    page.wait_for_function("document.activeElement.ariaLabel === 'Do not send one.png'")
+    held.pop().continue_()
+    page.get_by_test_id("render-one.png").wait_for()
+    assert not held
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_setup_shows_outputs_addresses_and_what_works_here(open_page, run, size):
     page = open_page(size)
     page.get_by_test_id("tab-setup").click()
     page.get_by_test_id("output-virtualcam").wait_for()
-    page.get_by_test_id("source-demo").click()
+    page.get_by_test_id("source-demo").press("Enter")
     wait_for(lambda: run.session.source == "demo")
     page.get_by_test_id("connection").get_by_text("demo").wait_for()
     page.locator("[data-testid=source-demo][aria-pressed=true]").wait_for()
+    assert focused(page) == "source-demo"
     page.get_by_text("nstfilter studio --host 0.0.0.0").wait_for()
     assert run.token not in page.content()  # the page may be on a screen that others see
     page.get_by_text("Every address").click()
@@ -361,8 +389,9 @@ def test_a_video_is_sent_and_seen_through(open_page, run, size, tmp_path):
 def test_a_recording_comes_with_that_of_the_plain_camera(open_page, run, size, tmp_path):
     page = open_page(size)
     page.get_by_test_id("tab-setup").click()
-    page.get_by_test_id("output-plain").click()
+    page.get_by_test_id("output-plain").press("Enter")
     page.locator("[data-testid=output-plain][aria-checked=true]").wait_for()
+    assert focused(page) == "output-plain"
     page.get_by_test_id("record").click()
     page.get_by_test_id("recording").get_by_text("and the plain camera").wait_for()
     shown = run.out.count

@@ -185,8 +185,15 @@ class Dials extends HTMLElement {
     this.unfolded = on;
     this.rest.hidden = !on;
     this.more.setAttribute("aria-expanded", String(on));
-    this.more.textContent = on ? "Less" : "More";
     kept.set("more-dials", on);
+    this.#name();
+  }
+
+  /** Say how many of those that are folded away are not as usual. */
+  #name(changed = this.changed ?? 0) {
+    this.changed = changed;
+    this.more.replaceChildren(this.unfolded ? "Less" : "More", !this.unfolded && changed ? h("b", {}, String(changed)) : "");
+    this.more.title = changed ? `${changed} of these ${changed > 1 ? "are not at their defaults" : "is not at its default"}` : "";
   }
 
   #build() {
@@ -209,7 +216,7 @@ class Dials extends HTMLElement {
     const { values } = link.state;
     for (const [name, control] of this.controls) control.update(values[name]);
     const changed = ([name, { parameter }]) => !FIRST.includes(name) && (values[name] ?? null) !== (parameter.default ?? null);
-    this.more.classList.toggle("changed", [...this.controls].some(changed));
+    this.#name([...this.controls].filter(changed).length);
     this.controls.get("feather")?.classList.toggle("idle", values.area === "all" && !values.background);
   }
 

@@ -63,6 +63,13 @@ export const button = (name, label, attributes = {}, text = "") =>
 /** A message about a file, which may name it already. */
 export const about = (name, message) => (message.includes(name) ? message : `${name}: ${message}`);
 
+/** Fill `container` anew; who has come to one of its elements with the keyboard stays there. */
+export function refill(container, ...children) {
+  const { testid } = (container.contains(document.activeElement) && document.activeElement.dataset) || {};
+  container.replaceChildren(...children);
+  if (testid) container.querySelector(`[data-testid="${CSS.escape(testid)}"]`)?.focus();
+}
+
 let toasts;
 export function toast(text, level = "info") {
   toasts ??= document.body.appendChild(h("div.toasts", { role: "status", "aria-live": "polite" }));
@@ -144,8 +151,14 @@ export const send = (path, file, { progress, aborted }) =>
 export function sending(file) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
   const stop = new AbortController();
-  const leave = button("close", `Do not send ${file.name}`, { onclick: () => stop.abort() });
+  const leave = button("close", `Do not send ${file.name}`, { onclick: () => abort() });
   const row = h("div.item", { role: "listitem" }, icon("upload"), h("div.about", {}, h("b", {}, file.name), h("span", {}, `Sending, ${bytes(file.size)}`), bar), leave);
+  const abort = () => {
+    const next = row.nextElementSibling ?? row.previousElementSibling ?? row.parentElement?.parentElement;
+    stop.abort();
+    row.remove(); // now, though its turn may come later
+    next?.querySelector("button")?.focus();
+  };
   return { row, aborted: stop.signal, progress: (part) => (bar.value = part) };
 }
 

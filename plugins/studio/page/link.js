@@ -12,6 +12,8 @@ export class Link extends EventTarget {
   #wait = 400;
   #pending = {};
   #flushing = false;
+  #eager = 0;
+  #acknowledge = null;
   #view = null;
 
   connect() {
@@ -82,9 +84,20 @@ export class Link extends EventTarget {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Called with each frame once it is drawn: the next one is sent only then. */
-  ack() {
-    this.#send({ type: "ack" });
+  /** Called with each frame once it is drawn: the next one is sent only then. The page asks for it after a
+      `rest` of so many milliseconds; at once, where somebody has just done something and waits to see it. */
+  ack(rest) {
+    const timer = setTimeout(() => this.#acknowledge?.(), performance.now() < this.#eager ? 0 : rest);
+    this.#acknowledge = () => {
+      clearTimeout(timer);
+      this.#acknowledge = null;
+      this.#send({ type: "ack" });
+    };
+  }
+
+  #hurry() {
+    this.#eager = performance.now() + 500;
+    this.#acknowledge?.();
   }
 
   view(width, show) {
@@ -104,11 +117,13 @@ export class Link extends EventTarget {
     if (!this.#flushing) return;
     this.#pending = {};
     this.#send({ type: "set", values });
+    this.#hurry();
     setTimeout(() => this.#flush(), 16);
   }
 
   do(action) {
     this.#send({ type: "do", action });
+    this.#hurry();
   }
 
   refresh() {

@@ -133,7 +133,7 @@ class Preview extends HTMLElement {
     } finally {
       this.#drawing = false;
       // half of the time at most, so that on a slow computer the page leaves the other half to the run
-      setTimeout(() => link.ack(), performance.now() - began - 4);
+      link.ack(performance.now() - began - 4);
     }
   }
 

@@ -1,6 +1,6 @@
 // Where the frames go, and what else can steer the run: a phone, OSC, MIDI, other programs.
 
-import { h, icon, button, toast, api, post, send, sending } from "./dom.js";
+import { h, icon, button, toast, api, post, refill, send, sending } from "./dom.js";
 import { link } from "./link.js";
 import { label, shown } from "./dials.js";
 import { midi } from "./midi.js";
@@ -27,6 +27,8 @@ const copied = (text, what) => async () => {
 const line = (text, what) => h("div.line", {}, h("code", {}, text.replace(/(token=).+/, "$1\u2026")), button("copy", `Copy: ${what}`, { onclick: copied(text, what) }));
 
 class Setup extends HTMLElement {
+  #choosing = Promise.resolve();
+
   connectedCallback() {
     this.outputs = h("div.list", { "data-testid": "outputs" });
     this.remote = h("div.remote");
@@ -97,7 +99,8 @@ class Setup extends HTMLElement {
   }
 
   #drawSources(sources) {
-    this.sources.replaceChildren(
+    refill(
+      this.sources,
       ...sources.map(({ name, title, problem, on }) => {
         const isFile = name.startsWith("file:");
         const choose = h(
@@ -114,9 +117,12 @@ class Setup extends HTMLElement {
     );
   }
 
+  /** One after the other, for a camera takes a while. */
   async #choose(name) {
-    for (const one of this.sources.querySelectorAll("button")) one.disabled = true; // a camera takes a while
-    await this.#do(() => post("/api/sources", { name }));
+    this.sources.ariaBusy = "true";
+    const mine = (this.#choosing = this.#choosing.then(() => this.#do(() => post("/api/sources", { name }))));
+    await mine;
+    if (mine === this.#choosing) this.sources.ariaBusy = "false";
   }
 
   #remove(name) {
@@ -142,7 +148,8 @@ class Setup extends HTMLElement {
   }
 
   #drawOutputs(outputs) {
-    this.outputs.replaceChildren(
+    refill(
+      this.outputs,
       ...outputs.map((output) => {
         const turn = h("button.switch", { type: "button", role: "switch", "aria-checked": String(output.on), "data-testid": `output-${output.name}`, disabled: Boolean(output.problem) }, h("span", {}, output.title), h("i"));
         turn.addEventListener("click", async () => {
