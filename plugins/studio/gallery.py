@@ -28,6 +28,10 @@ WIDTH = 256
 # round begins after so many seconds
 FIRST_SHARE, SHARE, ROUND = 0.5, 0.1, 20.0
 
+# less urgent than painting, but not by far: a thread that is kept waiting while it has the interpreter keeps
+# all others waiting
+NICE = 5
+
 RUN = secrets.token_hex(4)
 
 log = logging.getLogger("nstfilter")
@@ -66,7 +70,7 @@ class Thumbnail:
 
 
 class Gallery:
-    """The styles, and a thread of the lowest priority that paints them while a page is looking.
+    """The styles, and a thread of low priority that paints them while a page is looking.
 
     `picture`  gives the plain picture of the moment (HxWx3 BGR uint8), or None while there is none to show
     `model`    what `open_model` understands: the gallery has a model of its own, for one serves one thread
@@ -126,7 +130,7 @@ class Gallery:
         with contextlib.suppress(
             OSError, AttributeError
         ):  # this thread's own, where a system has such a thing
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         paint: StyleFilter | None = None
         while not self._stop.is_set():
             self._soon.wait(ROUND)
