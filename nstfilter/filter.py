@@ -360,7 +360,8 @@ class StyleFilter:
     def _stylize(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
         whole = image.shape[0] * image.shape[1] <= ONE_PIECE
         if whole and self._stability:
-            return stabilizer(image, partial(self.model.stylize, image, embedding), self._stability)
+            paint = partial(self.model.stylize, image, embedding)
+            return stabilizer(image, paint, self._stability, embedding)
         stabilizer.reset()  # what it remembers would be old when it is used again
         if whole:
             return self.model.stylize(image, embedding)

@@ -70,8 +70,10 @@ def test_a_style_change_glides_from_one_to_the_other(make, clock):
         seen.append(blue(controls(FRAME)))
         clock.time += GLIDE / 10
     assert seen == sorted(seen)
-    assert (seen[0], seen[5], seen[10]) == (50, 60, 70)
-    assert seen[1] - seen[0] < seen[5] - seen[4] > seen[10] - seen[9]  # starts and ends gently
+    steps = np.diff([50, *seen])
+    assert seen[-1] == 70
+    assert steps[0] >= 3  # seen at once
+    assert steps[1] > steps[-1] <= 1  # ends gently
 
 
 def test_a_change_in_mid_glide_goes_on_from_where_it_was(make, clock):
@@ -80,7 +82,7 @@ def test_a_change_in_mid_glide_goes_on_from_where_it_was(make, clock):
     clock.time += GLIDE / 2
     before = blue(controls(FRAME))
     controls.do("next")
-    assert blue(controls(FRAME)) == before == 60
+    assert 60 < before < blue(controls(FRAME)) < before + 10
     clock.time += GLIDE
     assert blue(controls(FRAME)) == 90
 
@@ -502,7 +504,7 @@ def test_every_value_that_can_change_between_frames_is_set_and_given(make):
 def test_a_style_that_is_set_is_glided_to_and_the_keys_go_on_from_there(make, clock):
     controls = make()
     controls.set("style", "ruby:0.5+coal:0.5")
-    assert blue(controls(FRAME)) == 50
+    assert 50 < blue(controls(FRAME)) < 60
     clock.time += GLIDE
     assert blue(controls(FRAME)) == 70
     assert controls.get("style") == "mine/ruby:0.5+mine/coal:0.5"

@@ -102,6 +102,21 @@ def test_a_painting_that_changes_is_not_held_up():
     assert change(result[:, WIDTH // 2 :], half[:, WIDTH // 2 :]) < 3
 
 
+def test_while_the_style_changes_less_is_carried():
+    frame, styles = scene(1), [np.float32([number]) for number in range(2)]
+    before, after = strokes(frame, 4), strokes(frame, 5)
+
+    def shown(*painted_with):
+        calm = Stabilizer()
+        for painted, style in zip((before, before, after), painted_with, strict=True):
+            result = calm(frame, painted.copy, 0.8, style)
+        return change(result, after)
+
+    same = shown(styles[0], styles[0], styles[0])
+    assert 0 < shown(styles[0], styles[0], styles[1]) < 0.7 * same
+    assert shown(styles[0], styles[1], styles[1].copy()) == same  # the change is over
+
+
 def test_what_goes_wrong_beside_the_painting_is_raised(monkeypatch):
     calm, frame = Stabilizer(), scene(1)
     calm(frame, frame.copy, 1)

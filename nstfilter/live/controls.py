@@ -26,6 +26,8 @@ from nstfilter.parameters import PARAMETERS, changeable
 MIX_STEP = 0.25
 # seconds that a message stays on the overlay, and within which `quit` is to be pressed a second time
 SHOWN = 4.0
+# the part of a glide's way that its first frame goes
+AT_ONCE = 0.15
 # with `never_plain`, the least strength that others see
 LEAST_STRENGTH = 0.5
 ROOM_SEEN = "with area people others see the room as it is, never-plain or not; background blur hides it"
@@ -48,8 +50,9 @@ class _Glide:
         part = (now - self.since) / self.seconds if self.seconds > 0 else 1.0
         if part >= 1:
             return self.end
-        part = max(0.0, part)
-        eased = np.float32(part * part * (3 - 2 * part))  # starts and ends gently
+        # It begins with a step and ends gently: one that begins gently as well shows nothing for a tenth of a
+        # second, and a puck that is moved all the time would begin anew all the time
+        eased = np.float32(1 - (1 - AT_ONCE) * (1 - max(0.0, part)) ** 2)
         return self.start * (1 - eased) + self.end * eased
 
 

@@ -95,9 +95,7 @@ class PocketModel:
     def taught(self, path: Path, picture: Path) -> np.ndarray:
         """The embedding of the taught style in a file, float32 [taught.SIZE]. Raises `StyleError`, also where
         it was taught to another picture than the one at `picture`."""
-        found = taught.read(path)
-        taught.check_picture(found, path, picture)
-        return found.vector
+        return taught.vector(path, picture)
 
     def mix(self, embeddings: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
         """The weighted mean; `shares` sum to 1. Where one of the styles is taught, so is the mix: a style

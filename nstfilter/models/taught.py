@@ -15,6 +15,7 @@ import math
 import os
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,8 @@ LARGEST_FILE = 1_000_000
 """In bytes, also unpacked: what is larger was not written here, and is not read. Packs come from strangers,
 and a few kB may unpack to gigabytes."""
 LARGEST_RECIPE = 10_000
+KEPT = 48
+"""Styles of which the vectors are kept in memory, half a megabyte each."""
 
 
 class Taught(NamedTuple):
@@ -142,6 +145,28 @@ def check_picture(found: Taught, path: Path, picture: Path) -> None:
             f"{path} was taught to another picture than {picture.name}; rename one of the two, or teach this "
             "one with: nstfilter styles teach --overwrite"
         )
+
+
+def vector(path: Path, picture: Path) -> np.ndarray:
+    """The vector in the file `path`, taught to the picture at `picture`; read-only. Kept in memory, as it is
+    asked for when somebody clicks on a style, until one of the two files changes. Raises `StyleError`."""
+    return _vector(path, picture, _version(path), _version(picture))
+
+
+@lru_cache(KEPT)
+def _vector(path: Path, picture: Path, *versions: object) -> np.ndarray:
+    found = read(path)
+    check_picture(found, path, picture)
+    found.vector.flags.writeable = False  # many share it
+    return found.vector
+
+
+def _version(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # whoever reads it says why
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def short_hash(path: Path) -> str:
