@@ -21,8 +21,8 @@ def main() -> None:
     try:
         _run()
     except SystemExit as end:
-        # A model or a driver hangs in a thread of a live run, or a pipe that nobody writes to or reads from, or
-        # a thumbnail is being painted: Python would wait for it, or be aborted by the library that is at work
+        # A model or a driver hangs in a thread of a live run, nobody writes to or reads from a pipe, or a
+        # thumbnail is being painted: Python would wait for it, or be aborted by the library that is at work
         # there ("terminate called without an active exception", or a segmentation fault). Everything that has
         # to be finished is finished.
         if _left_behind():
