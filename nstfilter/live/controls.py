@@ -26,7 +26,8 @@ from nstfilter.parameters import PARAMETERS, changeable
 MIX_STEP = 0.25
 # seconds that a message stays on the overlay, and within which `quit` is to be pressed a second time
 SHOWN = 4.0
-# the part of a glide's way that its first frame goes
+# a glide begins with a step, this part of its way, and ends gently: beginning gently too, it would show
+# nothing for a tenth of a second
 AT_ONCE = 0.15
 # with `never_plain`, the least strength that others see
 LEAST_STRENGTH = 0.5
@@ -50,8 +51,6 @@ class _Glide:
         part = (now - self.since) / self.seconds if self.seconds > 0 else 1.0
         if part >= 1:
             return self.end
-        # It begins with a step and ends gently: one that begins gently as well shows nothing for a tenth of a
-        # second, and a puck that is moved all the time would begin anew all the time
         eased = np.float32(1 - (1 - AT_ONCE) * (1 - max(0.0, part)) ** 2)
         return self.start * (1 - eased) + self.end * eased
 
