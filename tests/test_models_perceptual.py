@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nstfilter.models.perceptual import Losses, weave
+from nstfilter.models import network
+from nstfilter.models.perceptual import SECOND, Losses, weave
+from nstfilter.models.pocket import WEIGHTS, load
+from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
 pytestmark = pytest.mark.slow
 
 RANDOM = np.random.default_rng(0)
-ONE, OTHER = (np.kron(RANDOM.integers(0, 256, (1, 8, 10, 3)), np.ones((1, 8, 8, 1))) for _ in range(2))
+ONE, OTHER = (np.kron(RANDOM.integers(0, 256, (1, 8, 12, 3)), np.ones((1, 8, 8, 1))) for _ in range(2))
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,25 @@ def test_a_picture_is_no_way_from_itself_and_some_from_another(see) -> None:
     assert content > 0.5
     style, content = (float(loss) for loss in see.losses(one[:, ::-1], wanted, layout))
     assert content > 10 * style  # upside down: much the same colors and edges, at other places
+
+
+def test_a_second_eye_has_its_say_in_the_style_and_none_in_the_content(see) -> None:
+    both = Losses(second=load(WEIGHTS))
+    one, other = (tf.constant(picture, tf.float32) for picture in (ONE, OTHER))
+    wanted = both.grams(one)
+    assert [gram.shape[-1] for gram in wanted[-len(SECOND) :]] == [24, 32, 96]
+    assert float(both.losses(one, wanted, both.layout(one))[0]) == pytest.approx(0, abs=1e-5)
+    first, content = see.losses(other, see.grams(one), see.layout(one))
+    style, same = both.losses(other, wanted, both.layout(one))
+    assert float(same) == pytest.approx(float(content), rel=1e-5)
+    maps = [network.look(TensorFlowOps(), load(WEIGHTS), x, 4) for x in (one, other)]
+    further = []
+    for stage in SECOND:
+        a, b = (m[stage].numpy().reshape(-1, m[stage].shape[-1]) for m in maps)
+        a, b = a.T @ a / len(a), b.T @ b / len(b)
+        further.append(np.abs(a - b).sum() / np.abs(a).sum())
+    count = len(wanted) - len(SECOND)
+    assert float(style) == pytest.approx((count * float(first) + sum(further)) / len(wanted), rel=1e-3)
 
 
 def test_a_weave_costs_and_strokes_do_not() -> None:

@@ -1,6 +1,7 @@
 """Teaches pocket's transformer one style, in TensorFlow, on the user's machine.
 
-The perceptual losses of Johnson, Alahi and Fei-Fei 2016 (arXiv 1603.08155) through the eye of eye.py. The
+The perceptual losses of Johnson, Alahi and Fei-Fei 2016 (arXiv 1603.08155) through the eye of eye.py and
+pocket's own encoder: taught through one eye alone, a style looks right to that eye and less so to others. The
 transformer begins as the base network with the style's own scales and shifts; all of it is free to move.
 Needs TensorFlow, takes minutes, and is never part of painting a frame.
 """
@@ -107,7 +108,7 @@ class Lesson:
         if not contents:
             raise UsageError("there is no picture to practice on")
         self._ops = _Ops()
-        self._see = Losses(threads)
+        self._see = Losses(threads, second=weights)
         self._dials, self._seconds = dials, seconds
         self._contents = [_at_most(c, LARGEST_CONTENT) for c in contents]
         start = progress.vector if progress else taught.base(weights, embedding)

@@ -129,10 +129,12 @@ def paint(
     return ops.picture(x), means, variances
 
 
-def encode(ops: Any, weights: Weights, picture: Any) -> Any:
-    """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100]."""
+def look(ops: Any, weights: Weights, picture: Any, stages: int = len(STAGES)) -> list[Any]:
+    """[n, h, w, 3] BGR with values to 255, h and w multiples of 32 -> the maps in which the encoder's first
+    `stages` stages end: at 1/4, 1/8, 1/16, 1/16, 1/32 and 1/32 of the size, in the engine's own layout."""
+    maps = []
     x = ops.unshuffle(picture, 4) * number(1 / 255) - number(0.5)
-    for s in range(len(STAGES)):
+    for s in range(stages):
         end = len(stage_widths(s)) - 1
         for k in range(end + 1):
             kernel, bias = weights[f"stage{s}.{k}.weight"], weights[f"stage{s}.{k}.bias"]
@@ -140,4 +142,11 @@ def encode(ops: Any, weights: Weights, picture: Any) -> Any:
             x = x + y if end - RESIDUAL[s] <= k < end else y
             if k < end or s == len(STAGES) - 1:  # a stage ends in a linear layer, except the last
                 x = ops.relu(x)
-    return ops.linear(ops.moments(x)[0], weights["answer.weight"], weights["answer.bias"])
+        maps.append(x)
+    return maps
+
+
+def encode(ops: Any, weights: Weights, picture: Any) -> Any:
+    """[1, h, w, 3] BGR uint8, h and w multiples of 32 -> [1, 100]."""
+    seen = look(ops, weights, picture)[-1]
+    return ops.linear(ops.moments(seen)[0], weights["answer.weight"], weights["answer.bias"])

@@ -1,5 +1,5 @@
 """What a painting is judged by while it is learned, in TensorFlow: style and content through the eye of
-eye.py, and the weave.
+eye.py, style through pocket's encoder too, and the weave.
 
 Frames are [n, h, w, 3] BGR float32 with values in [0, 255], their sides multiples of 8 and at least 64.
 """
@@ -12,33 +12,45 @@ from typing import Any
 import numpy as np
 
 from nstfilter.graphics.opencv import cv2
-from nstfilter.models import eye
+from nstfilter.models import eye, network
+from nstfilter.models.network import Weights
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
 CONTENT = eye.LAYERS.index(eye.CONTENT_LAYER)
+SECOND = (0, 1, 3)
+"""The encoder's stages that look: at 1/4, 1/8 and 1/16 of the size."""
 STYLE_SIZE = 512
 """Shorter side, in pixels, of the style's picture at a stroke of 1."""
 LARGEST_STYLE = 1536
 
 
 class Losses:
-    """The eye, and what is asked of what it sees. `threads` holds for the whole process, and only when
-    TensorFlow has not computed anything before. Raises `ModelError` when the eye's weights cannot be used."""
+    """The eye, and what is asked of what it sees. With pocket's weights as `second`, its encoder looks too:
+    what looks right to one eye alone need not to another. `threads` holds for the whole process, and only
+    when TensorFlow has not computed anything before. Raises `ModelError` when the eye's weights cannot be
+    used."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, *, second: Weights | None = None) -> None:
         if threads:
             with contextlib.suppress(RuntimeError):  # TensorFlow is running already
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
                 tf.config.threading.set_inter_op_parallelism_threads(1)
-        self._ops, self._weights = TensorFlowOps(), eye.load()
+        self._ops, self._weights, self._second = TensorFlowOps(), eye.load(), second
 
     def _see(self, frames: Any, last: int = len(eye.LAYERS)) -> list[Any]:
         return eye.look(self._ops, self._weights, tf.cast(frames, tf.float32) / 255, last)
 
+    def _see_also(self, frames: Any) -> list[Any]:
+        if self._second is None:
+            return []
+        height, width = (side // 32 * 32 for side in frames.shape[1:3])
+        maps = network.look(self._ops, self._second, frames[:, :height, :width], SECOND[-1] + 1)
+        return [maps[stage] for stage in SECOND]
+
     def grams(self, frames: Any) -> list[Any]:
         """By layer, the mean over places of the products of channels, [n, c, c]."""
-        return [_gram(m) for m in self._see(frames)]
+        return [_gram(m) for m in self._see(frames) + self._see_also(frames)]
 
     def layout(self, frames: Any) -> Any:
         """What `losses` compares with for the content."""
@@ -49,10 +61,10 @@ class Losses:
         content, `layout_loss`. Both are 0 where nothing differs."""
         maps = self._see(frames)
         style = [
-            tf.reduce_mean(tf.reduce_sum(tf.abs(_gram(m) - w), (1, 2))) / tf.reduce_sum(w)
-            for m, w in zip(maps, wanted, strict=True)
+            tf.reduce_mean(tf.reduce_sum(tf.abs(_gram(m) - w), (1, 2))) / tf.reduce_sum(tf.abs(w))
+            for m, w in zip(maps + self._see_also(frames), wanted, strict=True)
         ]
-        return tf.add_n(style) / len(maps), layout_loss(maps[CONTENT], layout)
+        return tf.add_n(style) / len(style), layout_loss(maps[CONTENT], layout)
 
 
 def _gram(m: Any) -> Any:

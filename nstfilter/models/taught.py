@@ -3,10 +3,12 @@
 In memory a taught style is a vector, float32 [SIZE]: every kernel and bias of the transformer, then the
 scales and the shifts of its normalized layers. The vector takes the place of an embedding, so that a mix of
 styles is a weighted mean of vectors, and a glide from one style to another moves along the line between two
-(tried: networks that were taught from the same weights mix evenly). On disk it is an .npz beside the style's
-picture, for RGB frames with values in [0, 1] as in pocket.npz: kernels as whole numbers from -127 to 127 with a
-step for each output channel, which moves a painting by less than one of 255 on average, the rest as float16
-(kernels too in files of earlier versions), and the recipe it was taught with.
+(tried: networks that were taught from the same weights mix evenly).
+
+On disk it is an .npz beside the style's picture, for RGB frames with values in [0, 1] as in pocket.npz, with
+the recipe it was taught with. Kernels are whole numbers from -127 to 127 with a step for each output channel,
+which moves a painting by less than one of 255 on average; the rest is float16, and in earlier versions all
+was.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import math
 import os
 import zipfile
 import zlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +38,6 @@ LARGEST_FILE = 1_000_000
 """In bytes, also unpacked: what is larger was not written here, and is not read. Packs come from strangers,
 and a few kB may unpack to gigabytes."""
 LARGEST_RECIPE = 10_000
-KEPT = 48
-"""Styles of which the vectors are kept in memory, half a megabyte each."""
 
 
 class Taught(NamedTuple):
@@ -122,9 +121,7 @@ def read(path: Path) -> Taught:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in ("recipe", "style", *PAINTER)}
             steps = {
-                key: file[f"{key}.step"].astype(np.float32)
-                for key in PAINTER
-                if f"{key}.step" in file.files
+                key: file[f"{key}.step"].astype(np.float32) for key in PAINTER if f"{key}.step" in file.files
             }
         recipe = json.loads(found.pop("recipe").tobytes()[:LARGEST_RECIPE].decode())
         both = found.pop("style").astype(np.float32)
@@ -166,28 +163,6 @@ def check_picture(found: Taught, path: Path, picture: Path) -> None:
             f"{path} was taught to another picture than {picture.name}; rename one of the two, or teach this "
             "one with: nstfilter styles teach --overwrite"
         )
-
-
-def vector(path: Path, picture: Path) -> np.ndarray:
-    """The vector in the file `path`, taught to the picture at `picture`; read-only. Kept in memory, as it is
-    asked for when somebody clicks on a style, until one of the two files changes. Raises `StyleError`."""
-    return _vector(path, picture, _version(path), _version(picture))
-
-
-@lru_cache(KEPT)
-def _vector(path: Path, picture: Path, *versions: object) -> np.ndarray:
-    found = read(path)
-    check_picture(found, path, picture)
-    found.vector.flags.writeable = False  # many share it
-    return found.vector
-
-
-def _version(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return None  # whoever reads it says why
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def short_hash(path: Path) -> str:
