@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from nstfilter import StyleFilter, open_source
+from nstfilter.files import write_file
 from nstfilter.filter import as_bgr, read_picture
 from nstfilter.graphics.sheet import contact_sheet
 from nstfilter.models.pocket import PocketModel
@@ -62,7 +63,8 @@ def demo(target: str) -> np.ndarray:
 
 
 def save(name: str, picture: np.ndarray) -> None:
-    cv2.imwrite(str(PICTURES / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    write_file(PICTURES / name, data.tobytes())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ method is in models/lesson.py, the file's format in models/taught.py.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import math
 import os
 import time
 import zipfile
@@ -20,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from nstfilter.errors import NstfilterError, SourceError, StyleError
+from nstfilter.errors import NstfilterError, SourceError, StyleError, UsageError
 from nstfilter.files import write_file
 from nstfilter.filter import as_bgr, read_picture
 from nstfilter.graphics.opencv import cv2
@@ -29,7 +32,9 @@ from nstfilter.jobs.folders import walk
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.manager import manager, open_source
 from nstfilter.models import taught
+from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.lesson import Dials, Lesson, Progress
+from nstfilter.models.perceptual import middle
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
 from nstfilter.packs.reading import list_styles, packs, taught_file
 from nstfilter.packs.style import Style
@@ -39,6 +44,8 @@ PICTURES = 60
 DEMO = "demo:640x360@5"
 EVERY = 30.0
 """Seconds between two saves, and between two pictures of how it looks so far."""
+LARGEST_PROGRESS = 10_000_000
+"""In bytes, unpacked: what is larger was not left by a lesson."""
 LARGEST_PICTURE = 640
 """Shorter side, in pixels, of pictures that are kept to practice on."""
 
@@ -72,14 +79,48 @@ def teach(
     `preview`   a picture of how it looks so far, rewritten every half minute
     `on_state`  called after every step, in this thread
 
-    What was learned is saved every half minute and on Ctrl-C, which is raised on; the same call then goes on
-    where it was. Raises `StyleError` for a style that is taught already (unless `overwrite`) or a file that
-    cannot be written,
-    `UsageError` and `SourceError` for what cannot be practiced on, `MissingLibraryError` without TensorFlow.
+    What was learned is saved every half minute and on Ctrl-C, which is raised on with a note; the same call,
+    without `overwrite`, then goes on where it was. What a lesson before has finished stays until this one is.
+    Raises `StyleError` for a style that is taught already (unless `overwrite`), one that another process
+    teaches, or a file that cannot be written, `UsageError` and `SourceError` for what cannot be practiced on,
+    `MissingLibraryError` without TensorFlow, and `ModelError` for a lesson that went astray.
     """
+    if not 0 < minutes < math.inf:
+        raise UsageError(f"minutes is {minutes:g}; expected a number above 0")
     dials = dials or Dials()
     final = taught_file(style)
     unfinished = final.with_name(final.name.removesuffix(".npz") + ".unfinished.npz")
+    if preview:
+        _check_preview(preview, [style.path, final, unfinished], on)
+    _check_folder(final.parent)
+    with _alone(style, final):
+        return _learn(
+            style,
+            final,
+            unfinished,
+            minutes=minutes,
+            dials=dials,
+            on=on,
+            preview=preview,
+            overwrite=overwrite,
+            threads=threads,
+            on_state=on_state,
+        )
+
+
+def _learn(
+    style: Style,
+    final: Path,
+    unfinished: Path,
+    *,
+    minutes: float,
+    dials: Dials,
+    on: Sequence[str],
+    preview: Path | None,
+    overwrite: bool,
+    threads: int | None,
+    on_state: Callable[[State], None] | None,
+) -> Path:
     lesson_of = {
         "picture": taught.short_hash(style.path),
         "base": taught.short_hash(WEIGHTS),
@@ -110,7 +151,11 @@ def teach(
     except OSError as error:
         raise StyleError(f"{final.parent} cannot be made: {error.strerror}") from error
 
+    stays = _is_finished(final, lesson_of)
+
     def save() -> None:
+        if not np.isfinite(lesson.vector).all():
+            return  # what was saved before is better
         recipe = {
             "style": str(style),
             "model": model.name,
@@ -123,7 +168,8 @@ def teach(
             **lesson_of,
         }
         with interrupted_later():
-            _write_whole(final, taught.dump(lesson.vector, recipe))
+            if lesson.done or not stays:
+                _write_whole(final, taught.dump(lesson.vector, recipe))
             if lesson.done:
                 unfinished.unlink(missing_ok=True)
             else:
@@ -142,12 +188,65 @@ def teach(
                 if preview:
                     _show(preview, model, picture, contents[0], embedding, lesson.vector)
                 saved = time.monotonic()
-    finally:
+    except KeyboardInterrupt as stop:
         if losses:
+            kept = f"{unfinished}, and {final} stays until the lesson is over" if stays else f"{final}"
+            again = "the same command without --overwrite" if overwrite else "the same command"
+            stop.add_note(f"what was learned is in {kept}; {again} goes on")
+        raise
+    finally:
+        if losses or lesson.done:  # it may have been resumed with fewer minutes
             save()
             if preview:
                 _show(preview, model, picture, contents[0], embedding, lesson.vector)
     return final
+
+
+def _check_preview(path: Path, own: Sequence[Path], on: Sequence[str]) -> None:
+    """Raises `UsageError` for a preview that cannot be written, or would replace what is taught from."""
+    if path.is_dir() or not cv2.haveImageWriter(f"preview{path.suffix or '.jpg'}"):
+        raise UsageError(f"--preview is {path}; expected the name of a picture, such as so-far.jpg")
+    place = path.resolve()
+    for other in (*own, *map(Path, on)):
+        if place == other.resolve() or (os.path.isdir(other) and place.is_relative_to(other.resolve())):
+            raise UsageError(f"--preview is {path}, where what is taught from lies; give it another place")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises `StyleError` where nothing can be written there: better now than when all is learned."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StyleError(
+            f"what is taught would lie in {folder}, which may not be written to; copy the style's picture to "
+            "another place"
+        )
+
+
+@contextlib.contextmanager
+def _alone(style: Style, final: Path) -> Iterator[None]:
+    """Raises `StyleError` where another process teaches this style. The lock lies in the cache folder, so
+    that none is left beside the picture; where that cannot be written, there is none."""
+    name = hashlib.sha256(os.fsencode(final.absolute())).hexdigest()[:32]
+    lock = FileLock(cache_folder() / "teaching" / f"{name}.lock")
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StyleError(f"{style} is being taught by another process; wait for it, or stop it") from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_finished(final: Path, lesson_of: dict[str, Any]) -> bool:
+    """Whether `final` is the whole result of a lesson with this picture."""
+    with contextlib.suppress(StyleError):
+        recipe = taught.read(final).recipe
+        return bool(recipe.get("finished")) and recipe.get("picture") == lesson_of["picture"]
+    return False
 
 
 def _our_own() -> Iterator[np.ndarray]:
@@ -188,6 +287,7 @@ def _practice_on(targets: Sequence[str]) -> Iterator[np.ndarray]:
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
+    picture = middle(picture)
     scale = LARGEST_PICTURE / min(picture.shape[:2])
     if scale >= 1:
         return picture.copy()  # a source may use its buffer again
@@ -207,15 +307,16 @@ def _show(
     written costs nothing but the picture."""
     height = min(480, content.shape[0])
     content = np.ascontiguousarray(_as_high(content, height))
-    row = [_as_high(picture, height), *(model.stylize(content, embedding) for embedding in (before, now))]
-    written, data = cv2.imencode(path.suffix or ".jpg", np.hstack(row))
-    with contextlib.suppress(NstfilterError, OSError):
+    with contextlib.suppress(NstfilterError, OSError, cv2.error):
+        row = [_as_high(picture, height), *(model.stylize(content, embedding) for embedding in (before, now))]
+        written, data = cv2.imencode(path.suffix or ".jpg", np.hstack(row))
         if written:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, data.tobytes())
 
 
 def _as_high(picture: np.ndarray, height: int) -> np.ndarray:
+    picture = middle(picture)
     width = max(1, round(picture.shape[1] * height / picture.shape[0]))
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
@@ -231,11 +332,14 @@ def _dump_progress(progress: Progress, lesson_of: dict[str, Any]) -> bytes:
 def _read_progress(path: Path, lesson_of: dict[str, Any]) -> Progress | None:
     """What an interrupted lesson left. Raises `StyleError` where that was another lesson."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_PROGRESS:
+                return None
         with np.load(path, allow_pickle=False) as file:
             before = {name: str(file[f"of_{name}"]) for name in lesson_of}
-            vector, first, second = (file[name] for name in ("vector", "first", "second"))
+            vector, first, second = (file[name].astype(np.float32) for name in ("vector", "first", "second"))
             progress = Progress(vector, first, second, int(file["steps"]), float(file["seconds"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, *taught.DAMAGE):
         return None  # there is none, or it is damaged: begin anew
     changed = [name for name, value in lesson_of.items() if before[name] != str(value)]
     if changed:
@@ -243,9 +347,9 @@ def _read_progress(path: Path, lesson_of: dict[str, Any]) -> Progress | None:
             f"an interrupted lesson lies in {path}, with another {' and '.join(changed)}; give it the same "
             "options, or begin anew with --overwrite"
         )
-    if any(array.shape != (taught.SIZE,) for array in progress[:3]):
+    if any(array.shape != (taught.SIZE,) or not np.isfinite(array).all() for array in progress[:3]):
         return None
-    return progress
+    return progress if progress.steps >= 0 and 0 <= progress.seconds < math.inf else None
 
 
 def _write_whole(path: Path, data: bytes) -> None:

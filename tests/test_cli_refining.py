@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
+from nstfilter.cli.refining import Refining
 from nstfilter.errors import UsageError
 from nstfilter.jobs.recipe import Recipe
 from nstfilter.models import perceptual
@@ -47,6 +49,20 @@ def test_losses_are_told_and_the_recipe_says_how_often(folder) -> None:
     result = apply("b.png", "--recipe", "a-mosaic.png", "-o", "c.png")
     assert isinstance(result.exception, UsageError)
     assert recipe.command in str(result.exception)
+
+
+def test_losses_are_those_of_the_painting_itself(monkeypatch) -> None:
+    refining = Refining.__new__(Refining)
+    refining.model, refining.refined = SimpleNamespace(refined=None), {}
+
+    def attempt(task, *, stop=None):
+        if task.output == "first":
+            refining.model.refined = "its losses"
+        return SimpleNamespace(frames=1)
+
+    monkeypatch.setattr("nstfilter.jobs.work.attempt", attempt)
+    assert len(list(refining.run([SimpleNamespace(output=name) for name in ("first", "second")]))) == 2
+    assert refining.refined == {"first": "its losses"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nstfilter.errors import UsageError
+from nstfilter.errors import ModelError, UsageError
 from nstfilter.filter import read_picture
 from nstfilter.models import lesson, perceptual, taught
 from nstfilter.models.lesson import Dials, Lesson
@@ -49,6 +49,13 @@ def test_it_begins_where_the_style_is_untaught_and_its_loss_falls(begin, model) 
     pupil._seconds = pupil.spent
     assert pupil.done
     assert np.abs(model.stylize(CONTENT, pupil.vector).astype(int) - model.stylize(CONTENT, z)).mean() > 1
+
+
+def test_a_loss_that_is_no_number_ends_it(begin) -> None:
+    pupil = begin()
+    pupil._update = lambda batch, rate: np.float32("nan")
+    with pytest.raises(ModelError, match="went astray at step 1"):
+        pupil.step()
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ from typer.testing import CliRunner
 
 from nstfilter import teaching
 from nstfilter.cli.app import build_app
-from nstfilter.errors import NstfilterError, StyleError, UsageError
-from nstfilter.filter import StyleFilter
+from nstfilter.errors import ModelError, NstfilterError, StyleError, UsageError
+from nstfilter.filter import StyleFilter, read_picture
 from nstfilter.models import taught
 from nstfilter.models.lesson import Dials, Progress
+from nstfilter.models.perceptual import style_picture
+from nstfilter.models.pocket import WEIGHTS, PocketModel, load
 from nstfilter.packs.reading import find_style, taught_file
 from nstfilter.teaching import teach
 
@@ -122,6 +126,134 @@ def test_what_is_taught_is_not_taught_anew_unasked(lesson, picture, photos) -> N
     teach(find_style(picture), minutes=1 / 6, on=[str(photos)], overwrite=True)
 
 
+def test_a_finished_lesson_stays_until_the_next_one_is_finished(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    path = teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    before = path.read_bytes()
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        teach(find_style(picture), minutes=1 / 3, on=[str(photos)], overwrite=True)
+    (note,) = stop.value.__notes__
+    assert f"{path} stays until the lesson is over; the same command without --overwrite goes on" in note
+    assert path.read_bytes() == before
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    teach(find_style(picture), minutes=1 / 3, on=[str(photos)])
+    assert taught.read(path).recipe["steps"] == 20
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+
+
+def test_a_lesson_that_goes_on_with_fewer_minutes_than_it_has_had_is_finished(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(lesson, "interrupted_at", 8)
+    with pytest.raises(KeyboardInterrupt):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    path = teach(find_style(picture), minutes=0.1, on=[str(photos)])
+    assert taught.read(path).recipe["finished"]
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+
+
+def test_a_lesson_that_went_astray_does_not_replace_what_was_saved(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(teaching, "EVERY", 0.0)
+    step = lesson.step
+
+    def astray(self) -> float:
+        if self.steps == 3:
+            self.vector = self.vector * np.float32("nan")
+            raise ModelError("the lesson went astray")
+        return step(self)
+
+    monkeypatch.setattr(lesson, "step", astray)
+    with pytest.raises(ModelError, match="astray"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert taught.read(tmp_path / "own.taught.npz").recipe["steps"] == 3
+
+
+def test_one_style_is_taught_by_one_process_at_a_time(lesson, picture, photos, tmp_path) -> None:
+    def other(state) -> None:
+        with pytest.raises(StyleError, match="is being taught by another process"):
+            teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos)], on_state=other)
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_lesson(lesson, picture, monkeypatch) -> None:
+    monkeypatch.setattr(teaching.os, "access", lambda *_: False)
+    with pytest.raises(StyleError, match="copy the style's picture to another place"):
+        teach(find_style(picture), minutes=1 / 6)
+
+
+@pytest.mark.parametrize("name", ["own.png", "own.taught.npz", "so-far.doc", "photos", "photos/0.png"])
+def test_a_preview_replaces_nothing_and_is_a_picture(lesson, picture, photos, tmp_path, name) -> None:
+    before = picture.read_bytes()
+    with pytest.raises(UsageError, match="--preview is"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)], preview=tmp_path / name)
+    assert picture.read_bytes() == before
+    assert files(tmp_path) == ["own.png"]
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_a_lesson_without_an_end_is_refused(lesson, picture, minutes) -> None:
+    with pytest.raises(UsageError, match="expected a number above 0"):
+        teach(find_style(picture), minutes=minutes)
+
+
+@pytest.mark.parametrize("spoil", ["cut", "nan", "seconds", "bomb", "text", "npy"])
+def test_progress_that_is_damaged_is_not_gone_on_with(
+    lesson, picture, photos, tmp_path, monkeypatch, spoil
+) -> None:
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    with pytest.raises(KeyboardInterrupt):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    path = tmp_path / "own.taught.unfinished.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays |= {
+        "nan": {"second": np.full(taught.SIZE, np.nan, np.float32)},
+        "seconds": {"seconds": np.array(np.nan)},
+        "text": {"steps": np.array("many")},
+        "bomb": {"more": np.zeros(3_000_000)},
+    }.get(spoil, {})
+    np.savez_compressed(path, **arrays)
+    if spoil == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    if spoil == "npy":
+        with path.open("wb") as file:
+            np.save(file, arrays["vector"])
+    (tmp_path / "own.taught.npz").unlink()
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert lesson.latest.start is not None
+    np.testing.assert_array_equal(
+        lesson.latest.start,
+        taught.base(load(WEIGHTS), PocketModel().embed(read_picture(find_style(picture)))),
+    )
+
+
+def test_pictures_as_thin_as_a_line_cost_no_more_memory_than_others(lesson, picture, tmp_path) -> None:
+    line = tmp_path / "line.png"
+    cv2.imwrite(str(line), np.zeros((1, 30_000, 3), np.uint8))
+    teach(find_style(line), minutes=1 / 6, on=[str(line)], preview=tmp_path / "so-far.jpg")
+    assert lesson.latest.contents[0].shape == (1, 16, 3)
+    assert style_picture(np.zeros((1, 30_000, 3), np.uint8)).shape == (512, 1536, 3)
+
+
+def test_names_with_bytes_that_are_no_letters_are_printed(lesson, picture, photos, tmp_path) -> None:
+    odd = tmp_path / os.fsdecode(b"m\xffnet\n.png")
+    try:
+        picture.rename(odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    words = ["styles", "teach", str(odd), "--on", str(photos), "--minutes", "0.2"]
+    result = CliRunner().invoke(build_app(), words)
+    assert result.exit_code == 0, result.exception
+    assert result.stdout.count("\n") == 1
+
+
 def test_pictures_that_share_a_file_name_do_not_share_what_was_taught(lesson, picture, photos) -> None:
     other = picture.with_suffix(".jpg")
     cv2.imwrite(str(other), np.zeros((80, 90, 3), np.uint8))
@@ -172,7 +304,7 @@ def test_the_command_says_where_the_weights_are(lesson, picture, photos, monkeyp
     monkeypatch.setattr(lesson, "interrupted_at", 2)
     result = CliRunner().invoke(build_app(), [*words, "--overwrite"])
     assert result.exit_code == 130
-    assert "the same command goes on" in result.stderr
+    assert "the same command without --overwrite goes on" in result.stderr
 
 
 def test_the_command_refuses_what_makes_no_sense(lesson, picture) -> None:

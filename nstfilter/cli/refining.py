@@ -88,6 +88,7 @@ class Refining(Executor):
         for task in tasks:
             if stop and stop.is_set():
                 return
+            self.model.refined = None  # of the one before; some are not painted, at strength 0
             outcome = attempt(task, stop=stop)
             if on_frames and not isinstance(outcome, Exception):
                 on_frames(task, outcome.frames)

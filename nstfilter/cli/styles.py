@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nstfilter.cli.output import INTERRUPTED, progress, table, warn
+from nstfilter.errors import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,17 +188,17 @@ def teach(
     """Teach pocket one style, on this computer; it is painted with what was learned from then on."""
     from nstfilter.models.embeddings import cache_folder
     from nstfilter.models.lesson import Dials
-    from nstfilter.packs.reading import find_style, taught_file
+    from nstfilter.packs.reading import find_style
     from nstfilter.teaching import State
     from nstfilter.teaching import teach as teach_style
 
     found = find_style(style)
     total = (2.0 if draft else minutes) * 60
     preview = preview or cache_folder() / "teaching" / f"{found.name}.jpg"
-    print(f"how it looks so far: {preview}", file=sys.stderr)
+    print(f"how it looks so far: {one_line(str(preview))}", file=sys.stderr)
     try:
         with progress() as bars:
-            bar = bars.add_task(f"teaching {found}", total=round(total), speed="")
+            bar = bars.add_task(f"teaching {one_line(str(found))}", total=round(total), speed="")
 
             def show(state: State) -> None:
                 bars.update(bar, completed=round(state.seconds), speed=f"s  loss {state.loss:.4f}")
@@ -212,12 +213,10 @@ def teach(
                 threads=threads,
                 on_state=show,
             )
-    except KeyboardInterrupt:
-        kept = taught_file(found)
-        said = f"; what was learned is in {kept}, and the same command goes on" if kept.exists() else ""
-        print(f"stopped{said}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("; ".join(["stopped", *map(one_line, getattr(stop, "__notes__", []))]), file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    print(file)
+    print(one_line(str(file)))
 
 
 def _facts(style: Style) -> dict[str, Any]:

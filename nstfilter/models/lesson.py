@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nstfilter.errors import UsageError
+from nstfilter.errors import ModelError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.models import network, taught
 from nstfilter.models.network import Weights
-from nstfilter.models.perceptual import Losses, layout_loss, style_picture, weave
+from nstfilter.models.perceptual import Losses, layout_loss, middle, style_picture, weave
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
@@ -127,7 +127,7 @@ class Lesson:
 
     def step(self) -> float:
         """Learn from one batch of crops. The loss: 0 would be the style itself, with the photograph's
-        structure."""
+        structure. Raises `ModelError` once it is no number: nothing can be learned any more."""
         began = time.monotonic()
         batch = np.stack([self._crop() for _ in range(BATCH)])
         share = min(1.0, self.spent / self._seconds)
@@ -140,6 +140,11 @@ class Lesson:
         loss = float(self._update(tf.constant(batch), tf.constant(rate, tf.float32)))
         self.steps += 1
         self.spent += time.monotonic() - began
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"the lesson went astray at step {self.steps}; the same command goes on from what was saved "
+                "last, and begins anew with --overwrite and another --stroke or --content"
+            )
         return loss
 
     @property
@@ -221,9 +226,10 @@ _scale: np.ndarray | None = None
 
 def _at_most(picture: np.ndarray, shorter: int) -> np.ndarray:
     """The picture with its shorter side at most, and at least CROP, pixels."""
+    picture = middle(picture)
     scale = max(min(1.0, shorter / min(picture.shape[:2])), CROP / min(picture.shape[:2]))
     if scale == 1:
         return picture
-    size = tuple(max(CROP // 4, round(side * scale)) for side in picture.shape[1::-1])
+    size = tuple(round(side * scale) for side in picture.shape[1::-1])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.resize(picture, size, interpolation=way)

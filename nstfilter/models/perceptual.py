@@ -23,6 +23,8 @@ SECOND = (0, 1, 3)
 STYLE_SIZE = 512
 """Shorter side, in pixels, of the style's picture at a stroke of 1."""
 LARGEST_STYLE = 1536
+LONGEST = 16
+"""How many times as long as wide a picture may be; of a longer one, its middle counts."""
 
 
 class Losses:
@@ -84,9 +86,18 @@ def layout_loss(a: Any, b: Any) -> Any:
     return tf.reduce_mean(tf.math.squared_difference(normalized(a), normalized(b)))
 
 
+def middle(picture: np.ndarray) -> np.ndarray:
+    """`picture`, or the middle of one that is longer than LONGEST: scaled to a width it would not fit into
+    memory."""
+    limit = LONGEST * min(picture.shape[:2])
+    top, left = (max(0, side - limit) // 2 for side in picture.shape[:2])
+    return picture[top : top + limit, left : left + limit]
+
+
 def style_picture(picture: np.ndarray, stroke: float = 1.0) -> np.ndarray:
     """A style's picture, HxWx3 BGR uint8, at the size where its strokes are as large as they are to be
     painted, cut to a size the eye takes; the middle of a long one."""
+    picture = middle(picture)
     scale = max(STYLE_SIZE * stroke, eye.SMALLEST) / min(picture.shape[:2])
     if scale != 1:
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

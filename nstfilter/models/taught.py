@@ -17,6 +17,7 @@ import io
 import json
 import math
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,6 +39,20 @@ LARGEST_FILE = 1_000_000
 """In bytes, also unpacked: what is larger was not written here, and is not read. Packs come from strangers,
 and a few kB may unpack to gigabytes."""
 LARGEST_RECIPE = 10_000
+DAMAGE = (
+    ValueError,
+    TypeError,
+    AttributeError,  # an entry that is no array is given as bytes
+    KeyError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged .npz may raise."""
 
 
 class Taught(NamedTuple):
@@ -128,17 +143,7 @@ def read(path: Path) -> Taught:
         arrays = {key: found[key].astype(np.float32) for key in PAINTER}
     except OSError as error:
         raise StyleError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,  # an entry that is no array is given as bytes
-        KeyError,
-        EOFError,
-        MemoryError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGE as error:
         raise StyleError(f"{path} is no taught style, or damaged: {error}; {remedy}") from None
     if (
         {key: array.shape for key, array in arrays.items()} != PAINTER
