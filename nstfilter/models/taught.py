@@ -7,8 +7,7 @@ styles is a weighted mean of vectors, and a glide from one style to another move
 
 On disk it is an .npz beside the style's picture, for RGB frames with values in [0, 1] as in pocket.npz, with
 the recipe it was taught with. Kernels are whole numbers from -127 to 127 with a step for each output channel,
-which moves a painting by less than one of 255 on average; the rest is float16, and in earlier versions all
-was.
+which moves a painting by less than one of 255 on average; the rest is float16, as in earlier versions all is.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import os
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,8 @@ LARGEST_FILE = 1_000_000
 """In bytes, also unpacked: what is larger was not written here, and is not read. Packs come from strangers,
 and a few kB may unpack to gigabytes."""
 LARGEST_RECIPE = 10_000
+KEPT = 48
+"""Styles of which the vectors are kept in memory, half a megabyte each."""
 DAMAGE = (
     ValueError,
     TypeError,
@@ -168,6 +170,28 @@ def check_picture(found: Taught, path: Path, picture: Path) -> None:
             f"{path} was taught to another picture than {picture.name}; rename one of the two, or teach this "
             "one with: nstfilter styles teach --overwrite"
         )
+
+
+def vector(path: Path, picture: Path) -> np.ndarray:
+    """The vector in the file `path`, taught to the picture at `picture`; read-only. Kept in memory, as it is
+    asked for when somebody clicks on a style, until one of the two files changes. Raises `StyleError`."""
+    return _vector(path, picture, _version(path), _version(picture))
+
+
+@lru_cache(KEPT)
+def _vector(path: Path, picture: Path, *versions: object) -> np.ndarray:
+    found = read(path)
+    check_picture(found, path, picture)
+    found.vector.flags.writeable = False  # many share it
+    return found.vector
+
+
+def _version(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # whoever reads it says why
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def short_hash(path: Path) -> str:
