@@ -591,6 +591,18 @@ def test_a_page_of_yesterday_is_told_what_to_do(open_page, run, browser):
     page.context.close()
 
 
+# what a finger would miss: under 40 pixels, also with the room that it has around it
+TOO_SMALL = """() => [...document.querySelectorAll("button, a, select, summary, input:not([type=file])")]
+    .filter((one) => one.checkVisibility() && !one.closest(".skip, .field"))
+    .filter((one) => {
+        const { width, height } = one.getBoundingClientRect();
+        const around = getComputedStyle(one, "::after");
+        const room = around.content === "none" ? 0 : -2 * Number.parseFloat(around.top) || 0;
+        return Math.min(width, height) + room < 39.5;
+    })
+    .map((one) => one.outerHTML.slice(0, 120))"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_everything_has_a_name_and_fits_the_screen(open_page, run, size):
@@ -619,6 +631,8 @@ def test_everything_has_a_name_and_fits_the_screen(open_page, run, size):
         )
         assert nameless == []
         assert page.evaluate(fits) == []
+        if size == "phone":
+            assert page.evaluate(TOO_SMALL) == []
 
 
 @pytest.fixture(scope="module")
