@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from nstfilter.people.faces import faces
+from nstfilter.people.faces import Faces, faces
 
 
 def people(*heads, shape=(160, 288)):
@@ -52,3 +52,29 @@ def test_a_face_that_fills_the_frame_is_one():
     mask = np.full((160, 288), 255, np.uint8)
     mask[:10] = 0
     assert faces(mask, (160, 288)).max() > 230
+
+
+def test_a_face_does_not_jump_with_the_largest_circle_of_its_head():
+    follow, before, jumps = Faces(), None, []
+    for k in range(12):
+        mask = people((144, 50, 26))
+        cv2.circle(mask, (144, 50 + 8 * (k % 2)), 27, 255, -1)
+        ovals = [faces(mask, (160, 288)), follow(mask, (160, 288), follow=k > 0)]
+        if before is not None:
+            jumps.append([cv2.absdiff(*pair).mean() for pair in zip(before, ovals, strict=True)])
+        before = ovals
+    alone, followed = np.mean(jumps[4:], axis=0)
+    assert followed < 0.4 * alone
+
+
+def test_a_face_that_moves_is_followed_one_that_comes_and_goes_fades_and_a_new_stream_begins_at_once():
+    follow, shape = Faces(), (160, 288)
+    for x in range(60, 200, 4):
+        ovals = follow(people((x, 50, 26)), shape, follow=x > 60)
+        assert ovals[50, x] > 230
+    fading = [int(follow(people(), shape, follow=True).max()) for _ in range(4)]
+    assert 255 > fading[0] > fading[1] > fading[3] == 0
+    assert 0 < follow(people((90, 50, 26)), shape, follow=True).max() < 255
+    assert np.array_equal(
+        follow(people((200, 50, 26)), shape, follow=False), faces(people((200, 50, 26)), shape)
+    )

@@ -54,7 +54,10 @@ class _Past(NamedTuple):
 
 
 class Calm:
-    """Carries masks from frame to frame. One stream at a time; `reset` starts another."""
+    """Carries masks from frame to frame. One stream at a time; `reset` starts another.
+
+    `fresh` is whether the latest mask has nothing in it of those before: the first one, and after a cut.
+    """
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -63,6 +66,7 @@ class Calm:
     def reset(self) -> None:
         """Forget the past: the next frame is the first of its stream."""
         self._past: _Past | None = None
+        self.fresh = True
 
     def __call__(self, gray: np.ndarray, mask: np.ndarray, amount: float) -> np.ndarray:
         """The calm version of `mask`, hxw uint8, of the frame with the brightness `gray` (uint8, any size).
@@ -73,6 +77,7 @@ class Calm:
         gray = cv2.resize(gray, mask.shape[::-1])
         kept = mask.astype(np.float32)
         frames = np.ones_like(kept)
+        self.fresh = True
         if amount > 0 and (found := self._carry(gray)):
             past, carried, trust = found
             contrast = cv2.max(_contrast(gray), _contrast(past.gray)).astype(np.float32)
@@ -87,6 +92,7 @@ class Calm:
                 share *= min(1.0, amount / FULL)
                 kept += share * (carried - kept)
                 frames += np.minimum(before * trust, LONGEST)
+                self.fresh = False
         self._past = _Past(gray, cv2.merge([kept, frames]))
         return cv2.convertScaleAbs(kept)
 
@@ -100,6 +106,7 @@ class Calm:
         if found is None or np.count_nonzero(found[2] < 0.5) > CHANGED * gray.size:
             return None
         self._past = _Past(gray, found[1])
+        self.fresh = False
         return cv2.convertScaleAbs(cv2.extractChannel(found[1], 0))
 
     def _carry(self, gray: np.ndarray) -> tuple[_Past, np.ndarray, np.ndarray] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,32 +25,82 @@ SOFT = 0.2
 # the radius of the head that it is drawn for, once, and where in that drawing it is, in pixels
 DRAWN = 32
 _MIDDLE = 2 * DRAWN
+# the least share of its way that an oval goes in a frame, and by how much it appears or disappears
+SLOWEST, FADE = 0.1, 0.25
+
+
+class Head(NamedTuple):
+    """A circle in a head: center and radius in pixels of the mask, and how far its oval is drawn, 0 to 1."""
+
+    x: float
+    y: float
+    radius: float
+    weight: float = 1.0
+
+
+class Faces:
+    """Follows faces from frame to frame: the largest circle in a head jumps where the outline hardly changes.
+    One stream at a time."""
+
+    def __init__(self) -> None:
+        self._last: list[Head] = []
+
+    def __call__(self, mask: np.ndarray, shape: tuple[int, ...], follow: bool) -> np.ndarray:
+        """HxW uint8 of `shape`, 255 on faces and softly falling to 0 around them. `mask` is hxw uint8.
+        Without `follow` a new stream begins."""
+        heads = _found(mask)
+        self._last = self._followed(heads) if follow else heads
+        return _drawn(self._last, mask.shape, shape)
+
+    def _followed(self, heads: list[Head]) -> list[Head]:
+        before, followed = list(self._last), []
+        for head in heads:
+            away = [np.hypot(head.x - last.x, head.y - last.y) / head.radius for last in before]
+            nearest = int(np.argmin(away)) if away else 0
+            if not away or away[nearest] > 1:
+                followed.append(head._replace(weight=FADE))
+                continue
+            last = before.pop(nearest)
+            # the further, the faster: it is a motion, not a jump back and forth
+            rate = max(SLOWEST, float(away[nearest]))
+            x, y, radius = (old + rate * (new - old) for old, new in zip(last[:3], head[:3], strict=True))
+            followed.append(Head(x, y, radius, min(1.0, last.weight + FADE)))
+        gone = [head._replace(weight=head.weight - FADE) for head in before]
+        return followed + [head for head in gone if head.weight > 0]
 
 
 def faces(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """HxW uint8 of `shape`, 255 on faces and softly falling to 0 around them. `mask` is hxw uint8."""
-    found = np.zeros(mask.shape, np.uint8)
+    """The faces of one picture by itself, as `Faces` gives them."""
+    return _drawn(_found(mask), mask.shape, shape)
+
+
+def _found(mask: np.ndarray) -> list[Head]:
     # people are cut off by the frame's sides and lower edge, which are no outline of theirs
     people = cv2.copyMakeBorder((mask > 127).astype(np.uint8), 0, 1, 1, 1, cv2.BORDER_REPLICATE)
     people = cv2.copyMakeBorder(people, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
     room = cv2.distanceTransform(people, cv2.DIST_L2, 5)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(people, connectivity=4)
     smallest = max(3.0, SMALLEST * min(mask.shape))
+    found = []
     for label in range(1, count):
         left, top, width, height, _ = stats[label]
         left, right = max(0, left - 1), left + width + 1  # with the background beside them
         window = np.s_[top : top + height, left:right]
         inside = labels[window] == label
         for x, y, radius in _heads(inside, np.where(inside, room[window], 0), smallest):
-            scale = radius / DRAWN
-            moved = np.array(
-                [
-                    [scale, 0, left + x - 1 - scale * _MIDDLE],
-                    [0, scale, top + y - 1 + LOWER * radius - scale * _MIDDLE],
-                ]
-            )
-            cv2.max(found, cv2.warpAffine(_oval(), moved, mask.shape[::-1]), dst=found)
-    return cv2.resize(found, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+            found.append(Head(float(left + x - 1), float(top + y - 1), radius))
+    return found
+
+
+def _drawn(heads: list[Head], size: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """The ovals of `heads` in a mask of the height and width `size`, at those of `shape`."""
+    ovals = np.zeros(size, np.uint8)
+    for x, y, radius, weight in heads:
+        scale = radius / DRAWN
+        moved = np.array([[scale, 0, x - scale * _MIDDLE], [0, scale, y + LOWER * radius - scale * _MIDDLE]])
+        oval = cv2.warpAffine(_oval(), moved, (size[1], size[0]))
+        cv2.max(ovals, oval if weight == 1 else cv2.convertScaleAbs(oval, alpha=weight), dst=ovals)
+    return cv2.resize(ovals, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 @cache

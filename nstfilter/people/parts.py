@@ -17,7 +17,7 @@ from nstfilter.people.backdrop import Backdrop
 from nstfilter.people.blend import Blend
 from nstfilter.people.calm import Calm
 from nstfilter.people.edge import CAREFUL_GUIDE, GUIDE, EdgeFilter, guide
-from nstfilter.people.faces import faces
+from nstfilter.people.faces import Faces
 
 # pixels around people that are taken out with them where the room is painted without them, and the level of
 # the mask below which nobody is there
@@ -43,7 +43,7 @@ class Parts:
         self._open = segmenter
         self._segmenter: Segmenter | None = None
         self._unfocused = Backdrop(None)
-        self._calm, self._edge, self._blend = Calm(), EdgeFilter(), Blend()
+        self._calm, self._edge, self._blend, self._faces = Calm(), EdgeFilter(), Blend(), Faces()
         self._first, self._carried = True, False
         self.base: np.ndarray | None = None
 
@@ -104,7 +104,8 @@ class Parts:
 
     def _spare(self, mask: np.ndarray, base: np.ndarray, painted: np.ndarray, face: float) -> np.ndarray:
         """`painted`, its faces, those of `mask` (hxw uint8), with the share `face` of the strength."""
-        return self._blend(base, painted, cv2.convertScaleAbs(faces(mask, base.shape[:2]), alpha=1 - face))
+        ovals = self._faces(mask, base.shape[:2], follow=not self._calm.fresh)
+        return self._blend(base, painted, cv2.convertScaleAbs(ovals, alpha=1 - face))
 
     def unpainted(self, image: np.ndarray, backdrop: Backdrop, calm: float) -> np.ndarray:
         """`image` as filmed, but for its room, which `backdrop` replaces."""
