@@ -187,9 +187,11 @@ def prepare(folder: Path, make_pack: Any, site: Any, monkeypatch: pytest.MonkeyP
     make_pack(folder / "user-data" / "styles" / "mine", *STYLES)
     site("fakemodel", FAKE_MODEL)
     monkeypatch.chdir(folder)
+    monkeypatch.setattr("nstfilter.plugins.studio.outputs.PATIENCE", 5 * PATIENCE)
     not_behind_others(monkeypatch)
 
 
 def not_behind_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files and thumbnails are painted after all else on the computer; on a busy one that would be never."""
     monkeypatch.setattr(os, "setpriority", lambda *_: None, raising=False)
+    monkeypatch.setattr("nstfilter.plugins.studio.renders.PATIENCE", PATIENCE)

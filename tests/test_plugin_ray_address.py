@@ -52,8 +52,9 @@ class Answers(grpc.GenericRpcHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
     """Starts a server, and gives its address."""
+    monkeypatch.setattr(ray_address, "TIMEOUT", 120)  # on a busy machine it answers late
     started = []
 
     def start(token=None):

@@ -645,7 +645,7 @@ def axe(tmp_path_factory):
     line = [npm, "install", "--silent", "--no-audit", "--no-fund", "--fetch-retries=0"]
     line += ["--prefix", str(folder), "axe-core@4"]
     try:
-        subprocess.run(line, check=True, capture_output=True, timeout=60)
+        subprocess.run(line, check=True, capture_output=True, timeout=300)
     except (subprocess.SubprocessError, OSError):
         pytest.skip("axe-core could not be fetched from npm")
     return (folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
