@@ -176,14 +176,17 @@ def test_a_real_cluster_with_a_token(tmp_path, listener):
         ) as cluster,
     ):
         try:
-            deadline = time.monotonic() + 180
-            while time.monotonic() < deadline:  # a look at the port is quicker than a program that asks
+            while cluster.poll() is None:  # a look at the port is quicker than a program that asks
                 with contextlib.suppress(OSError), socket.create_connection(address.split(":")):
                     break
                 time.sleep(0.1)
-            while "answer" in (told := said()) and time.monotonic() < deadline:  # not yet, it may say
+            while cluster.poll() is None and "answer" in (told := said()):  # not yet, it may say
                 time.sleep(0.5)
+            opened = cluster.poll() is None and said(RAY_AUTH_TOKEN=TOKEN)
+            if cluster.poll() is not None:
+                pytest.skip("Ray gave its own start up: it lets a machine have thirty seconds for it")
             assert f"NstfilterError: the Ray cluster at {address} wants a token; " in told
-            assert said(RAY_AUTH_TOKEN=TOKEN) == "it opened"
+            assert opened == "it opened"
         finally:
-            os.killpg(cluster.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(cluster.pid, signal.SIGTERM)
