@@ -170,23 +170,19 @@ def test_a_real_cluster_with_a_token(tmp_path, listener):
         temporary as folder,
         subprocess.Popen(
             [*head, f"--temp-dir={folder}"],
-            env=plain | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN},
-            stdout=subprocess.DEVNULL,
+            env=plain | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
             start_new_session=True,
         ) as cluster,
     ):
         try:
-            while cluster.poll() is None:  # a look at the port is quicker than a program that asks
-                with contextlib.suppress(OSError), socket.create_connection(address.split(":")):
-                    break
-                time.sleep(0.1)
-            while cluster.poll() is None and "answer" in (told := said()):  # not yet, it may say
-                time.sleep(0.5)
-            opened = cluster.poll() is None and said(RAY_AUTH_TOKEN=TOKEN)
-            if cluster.poll() is not None:
+            if not any("Ray runtime started" in line for line in cluster.stdout):
                 pytest.skip("Ray gave its own start up: it lets a machine have thirty seconds for it")
+            while "has not answered for" in (told := said()):
+                time.sleep(0.5)
             assert f"NstfilterError: the Ray cluster at {address} wants a token; " in told
-            assert opened == "it opened"
+            assert said(RAY_AUTH_TOKEN=TOKEN) == "it opened"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(cluster.pid, signal.SIGTERM)
