@@ -22,7 +22,7 @@ from nstfilter.people.segmenter import WEIGHTS, PersonSegmenter
 
 RUNS = Path(__file__).parent / "runs"
 PARTS = ("overlaps", "composites", "flicker", "speed")
-CLIPS = 12  # talking heads
+CLIPS = 12  # of the talking heads: those that masks are calmed by
 FRAMES = 60
 STABILITY = 0.8
 STILL = 2.0  # gray levels that a still place may change by
@@ -108,7 +108,7 @@ def edge_error(mask: np.ndarray, truth: np.ndarray) -> float:
     return float((away[1][~edges[0]].mean() + away[0][~edges[1]].mean()) / 2)
 
 
-def flicker(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teacher) -> None:
+def flicker(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teacher, count: int) -> None:
     """How much the mask changes from frame to frame where the picture does not, in per mille."""
     clips = [
         path
@@ -118,7 +118,7 @@ def flicker(shared: Path, segmenter: PersonSegmenter, teacher: people_data.Teach
     names = ("ours", "ours, not calmed", "teacher")
     total = []
     print(f"change of the mask on still parts, per mille of a frame to the next ({', '.join(names)}):")
-    for clip in clips[:CLIPS]:
+    for clip in clips[:count]:
         video, calm = cv2.VideoCapture(str(clip)), Calm()
         masks: list[list[np.ndarray]] = []
         grays = []
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--run", type=Path, default=RUNS / "people")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--clips", type=int, default=CLIPS, help="talking heads to measure flicker on")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -172,7 +173,7 @@ def main() -> None:
     if "composites" in args.only:
         composites(people_data.Material(args.shared, args.run / "targets"), segmenter, teacher)
     if "flicker" in args.only:
-        flicker(args.shared, segmenter, teacher)
+        flicker(args.shared, segmenter, teacher, args.clips)
     if "speed" in args.only:
         speed(segmenter)
 
