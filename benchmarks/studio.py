@@ -62,11 +62,12 @@ new MutationObserver(() => {
   if (!clicked) {
     window.noise = Math.max(window.noise ?? 0, change);
     before = now;
+    window.seen++;
   }
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-number"] });
 addEventListener("click", () => window.measuring && (clicked = performance.now()), true);
 window.measure = () => {
-  Object.assign(window, { measuring: true, noise: 0, differs: null, visible: null });
+  Object.assign(window, { measuring: true, seen: 0, noise: 0, differs: null, visible: null });
   before = clicked = null;
 };
 """
@@ -185,6 +186,7 @@ def clicks(one: Studio, page: Page, rounds: int, glide: float) -> dict[str, floa
         time.sleep(2)
         page.evaluate("window.measure()")
         time.sleep(0.7)
+        wait_for(page, "window.seen > 2")
         tile.click()
         visible.append(wait_for(page, "window.visible"))
         times.append(page.evaluate("window.differs"))
