@@ -561,7 +561,9 @@ SOME = 5_000
 def press(terminal, key):
     """Press a key once the one before was read, and so long after it that it is no typed text."""
     master, slave = terminal
-    while int.from_bytes(fcntl.ioctl(slave, termios.FIONREAD, bytes(4)), sys.byteorder):
+    for _ in range(12_000):
+        if not any(fcntl.ioctl(slave, termios.FIONREAD, bytes(4))):
+            break
         time.sleep(0.01)
     time.sleep(5 * TYPED)
     os.write(master, key)

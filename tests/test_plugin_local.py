@@ -72,7 +72,9 @@ MODELS = '''
         """Waits until another process has opened it too."""
 
         def stylize(self, frame, embedding, *, out=None):
-            while len((NOTES / "opened").read_text().splitlines()) < 2:
+            for _ in range(6000):
+                if len((NOTES / "opened").read_text().splitlines()) > 1:
+                    break
                 time.sleep(0.02)
             return super().stylize(frame, embedding, out=out)
 
