@@ -12,9 +12,12 @@ kept    correlation of the normalized middle maps (mean 0, deviation 1 in each c
 photograph
 
 `--eye vgg` sees through the perceptual teacher, `--eye eye` through ours, `--eye magenta` through the style
-predictor of magenta-mobile, which no perceptual training has used (run export_teacher.py before). Photographs
-are the held-out ones at 320x320; a style is its middle square at 384 pixels. `--styles held-out` are pictures
-and paintings that no training saw, `--styles bundled` those of the package, taught weights included.
+predictor of magenta-mobile, which teaches too (run export_teacher.py before). `--eye people` is the judge:
+the network that finds people, which takes no part in any lesson (from the run of train_people.py).
+
+Photographs are the held-out ones at 320x320; a style is its middle square at 384 pixels. `--styles held-out`
+are pictures and paintings that no training saw, `--styles bundled` those of the package, taught weights
+included.
 """
 
 import argparse
@@ -27,6 +30,7 @@ import data
 import numpy as np
 import perceptual
 import torch
+import torch.nn.functional as F  # noqa: N812
 from train_base import square
 from train_eye import RUNS, painting_paths
 
@@ -47,6 +51,12 @@ class Seen:
         elif name == "eye":
             self.net = perceptual.Eye()
             self.net.load_state_dict(torch.load(RUNS / "eye.pt")["ema"])
+        elif name == "people":
+            from people_network import People
+
+            self.people = People().eval().requires_grad_(False)
+            self.people.load_state_dict(torch.load(RUNS / "people" / "people.pt")["ema"])
+            self.net = self._people
         else:
             import teacher
 
@@ -54,6 +64,14 @@ class Seen:
             # bottleneck blocks at 1/2, 1/4, 1/8 and 1/16 of the size
             names = [model.predictor_names()[k] for k in (0, 6, 12, 24)]
             self.net = lambda x: model.run({model.style: x}, names)
+
+    def _people(self, x: Tensor) -> list[Tensor]:
+        """The maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        height, width = (side // 32 * 32 for side in x.shape[2:])
+        maps = [self.people.stem(F.pixel_unshuffle(x[..., :height, :width] - 0.5, 2))]
+        for stage in self.people.down[:3]:
+            maps.append(stage(maps[-1]))
+        return maps
 
     @torch.no_grad()
     def __call__(self, picture: np.ndarray) -> tuple[list[Tensor], Tensor]:
@@ -74,8 +92,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--styles", choices=("held-out", "bundled"), default="held-out")
     parser.add_argument("--names", nargs="*", help="only these bundled styles")
+    parser.add_argument("--taught", type=Path, help="a folder of taught styles, in place of the package's")
     parser.add_argument("--untaught", action="store_true", help="without the bundled styles' taught weights")
-    parser.add_argument("--eye", choices=("vgg", "eye", "magenta"), default="vgg")
+    parser.add_argument("--eye", choices=("vgg", "eye", "magenta", "people"), default="vgg")
     parser.add_argument("--contents", type=int, default=6)
     parser.add_argument("--size", type=int, default=320, help="side of the photographs")
     parser.add_argument("--sheet", type=Path)
@@ -94,6 +113,9 @@ def main() -> None:
         chosen = [
             s for s in list_styles() if s.pack == "atelier" and (not args.names or s.name in args.names)
         ]
+        if args.taught:
+            files = {s.name: args.taught / f"{s.name}.taught.npz" for s in chosen}
+            chosen = [replace(s, taught=files[s.name]) for s in chosen if files[s.name].exists()]
         if args.untaught:
             chosen = [replace(s, taught=None) for s in chosen]
         styles = [(s.name, s, data.read(s.path)[..., ::-1]) for s in chosen]

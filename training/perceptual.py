@@ -85,6 +85,26 @@ class Eye(nn.Module):
         return maps
 
 
+class Eyes(nn.Module):
+    """Two perceptual teachers at once: the maps of `Vgg16x`, then three inner maps of magenta-mobile's style
+    predictor at 1/4, 1/8 and 1/16 of the size. What looks right to one eye alone need not to another."""
+
+    BLOCKS = (6, 12, 24)
+
+    def __init__(self, shared: Path) -> None:
+        super().__init__()
+        import teacher
+
+        self.vgg = Vgg16x(shared / "models" / "vgg-16x" / "e4.npz").to(memory_format=torch.channels_last)
+        self.predictor = teacher.load()
+        self.names = [self.predictor.predictor_names()[k] for k in self.BLOCKS]
+
+    def forward(self, x: Tensor, last: int = 5) -> list[Tensor]:
+        """As `Vgg16x`; with `last` up to 4, its maps alone."""
+        maps = self.vgg(x, min(last, 4))
+        return maps if last < 5 else maps + self.predictor.run({self.predictor.style: x}, self.names)
+
+
 def gram(x: Tensor) -> Tensor:
     """[n, c, h, w] -> [n, c, c] float32, the mean over places of the products of channels."""
     flat = x.permute(0, 2, 3, 1).flatten(1, 2)  # maps lie channels last: no copy

@@ -10,6 +10,7 @@ style     |G(out) - G(style)|_1 / |G(style)|_1, the mean over relu1_1, 2_1, 3_1 
 content   squared difference of normalized relu3_1 to the photograph's; its weight goes from --content[0] to
           --content[1] on the way: strokes grow first, then structure comes back
 light     the same for 8x8 means of the light
+weave     power of what repeats every four pixels: the network paints cells of 4x4
 calm      the same picture, moved by a few pixels, with noise and in other light, is to be painted the same
 
 The rate falls with time and not with steps, so that a busy machine changes how far a run comes and not where
@@ -165,6 +166,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--content", type=float, nargs=2, default=(0.05, 0.1))
     parser.add_argument("--calm", type=float, default=0.15)
+    parser.add_argument("--weave", type=float, default=200, help="weight against what repeats every 4 pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -174,7 +176,7 @@ def main() -> None:
     args.runs.mkdir(exist_ok=True, parents=True)
 
     last = torch.channels_last
-    eye = perceptual.Vgg16x(args.shared / "models" / "vgg-16x" / "e4.npz").to(memory_format=last)
+    eye = perceptual.Eyes(args.shared)
     bundled = {
         i for i, p in enumerate(data.style_paths(args.shared, held_out=False)) if p.parent.name == "atelier"
     }
@@ -217,8 +219,9 @@ def main() -> None:
             "style": perceptual.style_loss([perceptual.gram(m) for m in maps], wanted).mean(),
             "content": perceptual.content_loss(maps[2], own).mean(),
             "light": perceptual.content_loss(light(out), light(x)).mean(),
+            "weave": perceptual.weave(out).mean(),
         }
-        loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"]
+        loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"] + args.weave * parts["weave"]
         if step % 3 == 0:
             again, moved = shaken(x, random)
             with torch.autocast("cpu", torch.bfloat16):
@@ -241,7 +244,7 @@ def main() -> None:
         if step % 50 == 0:
             log.write(
                 f"{time.strftime('%H:%M:%S')} {step} "
-                + " ".join(f"{key} {np.mean(values):.4f}" for key, values in sums.items())
+                + " ".join(f"{key} {np.mean(values):.5f}" for key, values in sums.items())
                 + f" c {c:.3f} {(now - noted) / 50:.2f} s\n"
             )
             sums, noted = {}, now

@@ -1,4 +1,4 @@
-"""Teach pocket the bundled styles one after the other, through the perceptual teacher.
+"""Teach pocket the bundled styles one after the other, through the perceptual teachers.
 
     python training/train_styles.py --shared ../shared mosaic:1:0.12 wave:1:0.12 ...
 
@@ -20,7 +20,9 @@ import network
 import numpy as np
 import perceptual
 import torch
+import torch.nn.functional as F  # noqa: N812
 from train_base import RUNS, contents, light, shipped, state_of
+from train_transformer import shaken
 
 from nstfilter.files import write_file
 from nstfilter.models import taught
@@ -49,6 +51,15 @@ class Free(network.Transformer):
 def vector_of(student: Free) -> np.ndarray:
     arrays = taught.for_frames(export.of_transformer(student))
     return taught.join(arrays, student.both.detach().numpy())
+
+
+def at_other_size(student: Free, x: Tensor, out: Tensor) -> Tensor:
+    """How far the painting of a smaller copy is from the painting's own smaller copy, by means of 8x8 pixels:
+    a live run that has to paint smaller should not change its colors."""
+    small = F.interpolate(x, scale_factor=5 / 8, mode="bilinear", antialias=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        small = student(small.contiguous(memory_format=torch.channels_last), None)
+    return (F.avg_pool2d(small.float(), 5) - F.avg_pool2d(out.float(), 8)).abs().mean()
 
 
 def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: torch.nn.Module, args) -> None:
@@ -96,6 +107,15 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
             "weave": perceptual.weave(out).mean(),
         }
         loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"] + args.weave * parts["weave"]
+        if step % 2:
+            parts["size"] = at_other_size(student, x, out)
+            loss = loss + args.size * parts["size"]
+        elif step % 4 == 0:
+            again, moved = shaken(x, random)
+            with torch.autocast("cpu", torch.bfloat16):
+                again = student(again, None)
+            parts["calm"] = (again - moved(out))[..., 8:-8, 8:-8].abs().mean()
+            loss = loss + args.calm * parts["calm"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -118,7 +138,10 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         "crop": args.crop,
         "rate": args.rate,
         "seed": args.seed,
+        "eye": args.eye,
         "weave_weight": args.weave,
+        "size_weight": args.size,
+        "calm_weight": args.calm,
         "practiced_on": "photographs, people, rooms",
     }
     if before:
@@ -140,14 +163,18 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=208)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--weave", type=float, default=200, help="weight against what repeats every 4 pixels")
+    parser.add_argument("--eye", choices=("both", "vgg"), default="both")
+    parser.add_argument("--size", type=float, default=0.8, help="weight of looking the same painted smaller")
+    parser.add_argument("--calm", type=float, default=0.6, help="weight of painting a moved picture alike")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     args.runs.mkdir(exist_ok=True, parents=True)
-    eye = perceptual.Vgg16x(args.shared / "models" / "vgg-16x" / "e4.npz")
-    eye = eye.to(memory_format=torch.channels_last)
+    eye: torch.nn.Module = perceptual.Eyes(args.shared)
+    if args.eye == "vgg":
+        eye = eye.vgg
     photos = contents(args.shared)
     for given in args.styles:
         torch.manual_seed(args.seed)

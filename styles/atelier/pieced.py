@@ -276,4 +276,75 @@ def art_deco() -> Picture:
     return picture
 
 
-__all__ = ["art_deco", "cubist", "gilded", "low_poly", "mosaic", "stained_glass"]
+def pixels() -> Picture:
+    """A sunset for a screen of 64 by 64 lights, in sixteen colors with ordered dithering (Bayer 1973).
+
+    Every block is flat and has straight edges; tones are made by alternating blocks, outlines by black ones.
+    """
+    rng = np.random.default_rng(1985)
+    blocks = 64
+    x, y = grid()
+    scene = hills(
+        rng,
+        palette("#1d1b5a #5b2a86 #c23a72 #f4704a #ffd166"),
+        palette("#3f7d4a #1f5a5a #13324f #0d1b2e"),
+        0.55,
+    )
+    sun = np.hypot(x - 0.62, y - 0.36)
+    scene = blend(scene, pigment("#fff3b8"), smoothstep(0.15, 0.145, sun))
+    scene = np.clip(scene + 0.35 * glow(0.62, 0.36, 0.35)[..., None] * palette("#ffb060")[0], 0, 1)
+    for column, row, size in ((0.22, 0.2, 0.13), (0.4, 0.11, 0.09), (0.85, 0.17, 0.1)):
+        for shift, lower, radius in ((-0.9, 0.2, 0.6), (0, 0, 0.8), (0.9, 0.2, 0.6)):
+            cloud = np.hypot(x - column - shift * size, (y - row) * 1.7 - lower * size)
+            scene = blend(scene, pigment("#ffe6d0"), smoothstep(radius * size, 0.97 * radius * size, cloud))
+    small = cv2.resize(scene, (blocks, blocks), interpolation=cv2.INTER_AREA)
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16 - 0.47
+    small = small + 0.16 * np.tile(bayer, (blocks // 4, blocks // 4))[..., None]
+    dark = palette("#0d0b1f #1d1b5a #3b2a7a #6a2f8f #13324f #1f5a5a #2f8fa0 #3f7d4a")
+    light = palette("#a8327f #d9486a #f4704a #ff9a4f #ffd166 #fff3b8 #ffe6d0 #6fb04f")
+    inks = np.concatenate([dark, light])
+    nearest = np.argmin(((small[:, :, None] - inks) ** 2).sum(3), axis=2)
+    side = SIZE // blocks
+    picture = np.kron(inks[nearest].transpose(2, 0, 1), np.ones((1, side, side), np.float32)).transpose(
+        1, 2, 0
+    )
+    edge = np.minimum(np.mod(x * SIZE, side), np.mod(y * SIZE, side))
+    return np.asarray(picture * (1 - 0.22 * (edge < 2))[..., None], np.float32)
+
+
+def woven() -> Picture:
+    """A landscape woven in wool: warp over weft, each thread round, dyed and a little uneven.
+
+    Madder, ochre, indigo and undyed white meet in steps along the threads; every crossing casts a small
+    shadow, so that flat areas are cloth and edges are stitches.
+    """
+    rng = np.random.default_rng(1480)
+    x, y = grid()
+    scene = hills(
+        rng, palette("#f3e3c0 #e8b45a #c8502f"), palette("#8a2a2f #2f5a7a #1d3358 #2a4a33 #141c33"), 0.5, 0.4
+    )
+    rings = np.hypot(x - 0.4, y - 0.3)
+    for radius, ink in ((0.2, "#f7efdc"), (0.17, "#d98a2b"), (0.12, "#b3382c"), (0.06, "#f3d27a")):
+        scene = blend(scene, pigment(ink), smoothstep(radius + 0.002, radius - 0.002, rings))
+    bands = (np.mod(y * 9 + 0.6 * np.abs(np.mod(7 * x, 2) - 1), 1) > 0.5) & (y > 0.82)
+    scene = blend(scene, pigment("#e6b04a"), bands.astype(np.float32))
+    pitch = 20
+    column = x * SIZE / pitch + 0.16 * (noise(rng, 12) - 0.5)
+    row = y * SIZE / pitch + 0.16 * (noise(rng, 12) - 0.5)
+    upright = np.mod(np.floor(column) + np.floor(row), 2) == 0
+    across = np.where(upright, np.mod(column, 1), np.mod(row, 1))
+    along = np.where(upright, np.mod(row, 1), np.mod(column, 1))
+    cells = SIZE // pitch + 2
+    dye = cv2.resize(scene, (cells, cells), interpolation=cv2.INTER_AREA)
+    dye = np.clip(dye * rng.normal(1, 0.07, (cells, cells, 1)) + rng.normal(0, 0.015, dye.shape), 0, 1)
+    threads = dye[
+        np.clip(np.floor(row), 0, cells - 1).astype(int), np.clip(np.floor(column), 0, cells - 1).astype(int)
+    ]
+    round_ = np.sqrt(np.clip(1 - (2 * across - 1) ** 2, 0, 1))
+    height = (round_ * (0.45 + 0.55 * np.sin(np.pi * along))).astype(np.float32)
+    twist = 0.5 + 0.5 * np.sin(2 * np.pi * (3 * along + 1.2 * across))
+    cloth = threads * (0.35 + 0.65 * height + 0.16 * (twist - 0.5) * round_)[..., None]
+    return relief(np.clip(1.15 * cloth, 0, 1), height, 0.5, 1.2)
+
+
+__all__ = ["art_deco", "cubist", "gilded", "low_poly", "mosaic", "pixels", "stained_glass", "woven"]

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from fields import (
     SIZE,
+    Field,
     Picture,
     Points,
     around,
@@ -93,43 +94,50 @@ def wave() -> Picture:
 
 
 def halftone() -> Picture:
-    """A comic-book bang: flat colors, black outlines and fat soft dots.
+    """A comic-book bang on cheap paper: four inks, black outlines, and a screen of dots on everything.
 
-    The dots are large, grow with the tone and stay close to their ground in color; small dots of high
-    contrast would swallow the picture. The shapes and the black outlines do the work.
+    Each surface is its paper with dots of one ink, which grow with the tone until they meet: what is painted
+    after it is made of dots that are wide enough to be seen.
     """
     rng = np.random.default_rng(1963)
     x, y = grid()
-    u, v = (x + y) * SIZE * np.pi / 40, (x - y) * SIZE * np.pi / 40
+    u, v = (x + y) * SIZE * np.pi / 20, (x - y) * SIZE * np.pi / 20
     screen = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
-    sky = blend(pigment("#3f9fe0"), pigment("#1a5fc0"), smoothstep(0.12, -0.12, screen - 1.25 * y + 0.1))
-    rays = (np.sin(11 * np.arctan2(y - 0.45, x - 0.52)) > 0).astype(np.float32)
-    sheet = to_bytes(
-        blend(sky, pigment("#14308a"), rays * smoothstep(0.3, 0.7, np.hypot(x - 0.52, y - 0.45)))
-    )
+
+    def dots(paper_color: str, ink: str, tone: Field) -> Picture:
+        cover = smoothstep(-0.07, 0.07, np.clip(tone, 0, 1) * 1.1 - 0.05 - screen)
+        return blend(pigment(paper_color), pigment(ink), cover)
+
     black = (28, 18, 20)
-    for reach, ink, spikes in ((0.47, "#f5232f", 15), (0.36, "#ffd91f", 13), (0.24, "#fffbef", 11)):
+    around_bang = np.hypot(x - 0.52, y - 0.45)
+    rays = smoothstep(-0.05, 0.05, np.sin(11 * np.arctan2(y - 0.45, x - 0.52)))
+    sky = dots("#f4efe2", "#1f78d1", 0.25 + 0.55 * (1 - y))
+    night = dots("#2a86dc", "#12246b", 0.2 + 0.8 * around_bang)
+    sheet = to_bytes(blend(sky, night, rays))
+    for reach, surface, spikes in (
+        (0.47, dots("#f8432f", "#a80f2e", 1.6 * around_bang - 0.25), 15),
+        (0.36, dots("#ffe14a", "#f5731c", 2.1 * around_bang - 0.15), 13),
+        (0.24, dots("#fffbef", "#ffd21f", 3 * around_bang - 0.2), 11),
+    ):
         turn = np.linspace(0, 2 * np.pi, 2 * spikes, endpoint=False) + rng.normal(0, 0.06, 2 * spikes)
         spread = reach * np.tile([1, 0.66], spikes) * rng.uniform(0.85, 1.15, 2 * spikes)
         star = (np.array([0.52, 0.45]) + spread[:, None] * heading(turn)) * SIZE
-        polygon(sheet, star, (pigment(ink) * 255).tolist())
-        if ink == "#ffd91f":
-            inside = np.zeros((SIZE, SIZE), np.uint8)
-            cv2.fillPoly(inside, [fixed(star)], 255)
-            dots = smoothstep(-0.12, 0.12, screen - 1.1 + 1.0 * y) * to_floats(inside)
-            sheet = to_bytes(blend(to_floats(sheet), pigment("#ff8a1f"), dots))
+        inside = np.zeros((SIZE, SIZE), np.uint8)
+        polygon(inside, star, 255)
+        sheet = to_bytes(blend(to_floats(sheet), surface, to_floats(inside)))
         cv2.polylines(sheet, [fixed(star)], True, black, 9, cv2.LINE_AA, 4)
     smoke = relax(scatter(rng, 120), 1)
     smoke = smoke[smoke[:, 1] > 760 + 90 * np.sin(smoke[:, 0] / 130)]
-    for grow, ink in ((14, "#14121c"), (0, "#f7a9bf"), (-26, "#ffc9d4")):
+    clouds = np.zeros((SIZE, SIZE), np.uint8)
+    for grow, ink, lower in ((9, 255, 0), (0, 128, 0), (-9, 128, 40)):
         for place in smoke:
-            radius = 78 + 22 * np.sin(place[0] * 7.3) + grow
-            spot = place + min(grow, 0) * 0.5
-            dot(sheet, spot, radius, (pigment(ink) * 255).tolist())
-    picture = to_floats(sheet)
-    shade = smoothstep(-0.12, 0.12, screen - 1.75 + 1.2 * y) * smoothstep(0.78, 0.8, y)
-    sheet = to_bytes(picture * (1 - shade[..., None] * (1 - pigment("#ef5f8f"))))
-    return paper(rng, to_floats(sheet), 0.05)
+            dot(clouds, place + np.array([0, lower]), 78 + 22 * np.sin(place[0] * 7.3) + grow, ink)
+    light = cv2.GaussianBlur(noise(rng, 6, 2), (0, 0), 12)
+    pink = dots("#fff0ee", "#e8447f", 0.2 + 1.9 * (y - 0.68) + 0.7 * (light - 0.5))
+    cover = to_floats(clouds)
+    picture = blend(to_floats(sheet), pigment("#1c1214"), smoothstep(0.3, 0.4, cover))
+    picture = blend(picture, pink, smoothstep(0.6, 0.52, cover) * smoothstep(0.4, 0.48, cover))
+    return paper(rng, picture, 0.05)
 
 
 def linocut() -> Picture:
