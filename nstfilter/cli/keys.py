@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -99,6 +100,8 @@ else:
     import termios
     import tty
 
+    # what a terminal sends for an arrow, a function key, or a letter with Alt (ECMA-48, 5.4)
+    _NO_LETTER = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
     # what stops or ends a program from its terminal, and would leave that as it is
     _SIGNALS = (signal.SIGTSTP, signal.SIGQUIT)
 
@@ -170,6 +173,5 @@ else:
                         return
                     if not text:
                         return
-                    if not text.startswith("\x1b"):  # an arrow, or another key that is no letter
-                        for key in text:
-                            self.on_key(key)
+                    for key in _NO_LETTER.sub("", text):
+                        self.on_key(key)
