@@ -316,7 +316,11 @@ def test_files_are_painted_compared_and_downloaded(open_page, run, size):
 @pytest.mark.slow
 def test_a_file_that_waits_to_be_sent_leaves_the_list_when_it_is_cancelled(open_page, run):
     page, held = open_page(), []
-    page.route("**/api/renders?*", held.append)
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/api/renders?*", hold)
     page.get_by_test_id("tab-files").click()
     names = ["one.png", "two.png"]
     page.get_by_test_id("paint-files").set_input_files(
