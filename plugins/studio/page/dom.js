@@ -63,8 +63,10 @@ export const button = (name, label, attributes = {}, text = "") =>
 /** A message about a file, which may name it already. */
 export const about = (name, message) => (message.includes(name) ? message : `${name}: ${message}`);
 
-/** Fill `container` anew; who has come to one of its elements with the keyboard stays there. */
+/** Fill `container` anew; who has come to one of its elements with the keyboard stays there. What has not changed is
+    left alone: a press and its release on two drawings of a button are no click. */
 export function refill(container, ...children) {
+  if (children.length && children.map((child) => child.outerHTML).join("") === container.innerHTML) return;
   const { testid } = (container.contains(document.activeElement) && document.activeElement.dataset) || {};
   container.replaceChildren(...children);
   if (testid) container.querySelector(`[data-testid="${CSS.escape(testid)}"]`)?.focus();
