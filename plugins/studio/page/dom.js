@@ -66,7 +66,8 @@ export const about = (name, message) => (message.includes(name) ? message : `${n
 /** Fill `container` anew; who has come to one of its elements with the keyboard stays there. What has not changed is
     left alone: a press and its release on two drawings of a button are no click. */
 export function refill(container, ...children) {
-  if (children.length && children.map((child) => child.outerHTML).join("") === container.innerHTML) return;
+  const { children: there } = container;
+  if (children.length === there.length && children.every((child, k) => child.isEqualNode(there[k]))) return;
   const { testid } = (container.contains(document.activeElement) && document.activeElement.dataset) || {};
   container.replaceChildren(...children);
   if (testid) container.querySelector(`[data-testid="${CSS.escape(testid)}"]`)?.focus();
