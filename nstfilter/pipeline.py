@@ -33,9 +33,9 @@ DEPTH = 4
 
 @dataclass(slots=True)
 class Report:
-    """How a run went: `frames` filtered, and but for live runs written to each sink; `seconds` in all,
-    `filtering` the seconds spent inside the filter, `warnings` what the source and the sinks had to say;
-    `live` the figures of a live run."""
+    """How a run went: `frames` filtered, and but for live runs written to each sink that holds so many;
+    `seconds` in all, `filtering` the seconds spent inside the filter, `warnings` what the source and the
+    sinks had to say; `live` the figures of a live run."""
 
     frames: int = 0
     seconds: float = 0.0
@@ -78,7 +78,7 @@ def run(
                 threads.callback(reader.stop)
                 if isinstance(filter, StyleFilter):  # compiles while the first frame is read
                     filter.prepare(source.info.height, source.info.width, filter.size)
-                writers = [_Writer(sink) for sink in sinks]
+                writers = [_Writer(sink, sink.most_frames(source.info)) for sink in sinks]
                 for writer in writers:
                     threads.callback(writer.stop)
                 for frame in reader:
@@ -190,10 +190,11 @@ class _Reader:
 
 
 class _Writer:
-    """Writes behind the filter."""
+    """Writes behind the filter: the first `most` frames, or all of them."""
 
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
+    def __init__(self, sink: Sink, most: int | None) -> None:
+        self.sink, self.most = sink, most
+        self.taken = 0
         self.hand = _Queue()
         self.thread = threading.Thread(target=self._write, name="nstfilter-write", daemon=True)
         self.thread.start()
@@ -207,6 +208,9 @@ class _Writer:
         self.hand.ended.set()
 
     def put(self, frame: Frame) -> None:
+        if self.taken == self.most:
+            return
+        self.taken += 1
         if not self.hand.put(frame):
             raise self.hand.error or RuntimeError("the writer ended early")
 

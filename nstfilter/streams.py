@@ -300,7 +300,8 @@ class Sink(ABC):
 
     def most_frames(self, info: StreamInfo) -> int | None:
         """How many frames of a stream the result holds, the first ones, where that may be fewer than all: no
-        more are painted then, if no other sink holds more. None for all of them. Changes nothing."""
+        more are written to it, and no more painted, if no other sink holds more. None for all of them.
+        Changes nothing."""
         return None
 
     def open(self, info: StreamInfo) -> None:

@@ -365,8 +365,12 @@ def test_one_picture_of_an_animation_is_painted_where_there_is_room_for_one(
 
 def test_an_animation_is_painted_whole_where_one_of_two_sinks_holds_it(tmp_path: Path) -> None:
     animation(tmp_path / "a.png")
-    sinks = [open_sink(tmp_path / name) for name in ("b.webp", "b.mp4")]
-    assert run(open_source(tmp_path / "a.png"), np.copy, sinks).frames == 4
+    sinks = [open_sink(tmp_path / name) for name in ("b.bmp", "b.webp")]
+    report = run(open_source(tmp_path / "a.png"), np.copy, sinks)
+    assert (report.frames, [sink.state for sink in sinks]) == (4, ["closed", "closed"])
+    with open_source(tmp_path / "a.png") as source, open_source(tmp_path / "b.webp") as whole:
+        np.testing.assert_array_equal(read(tmp_path / "b.bmp"), next(iter(source)).image[..., :3])
+        assert whole.info.frames == 4
 
 
 def test_what_a_picture_is_can_be_told_without_decoding_it(tmp_path: Path) -> None:
