@@ -142,6 +142,9 @@ class VideoSink(JoiningSink):
                 if isinstance(piped, Piped):
                     self._muxer.adopt_piped(piped, self._encoder.stream)
                     piped.taken = True
+                if origin_of(info) is None and not (info.live or self.segment):  # no file to compare it with
+                    lost = rehearse(self.kind, self.codec, info, self.crf)
+                    self.warnings += [line for line in lost if line not in self.warnings]
                 yield
         except BaseException as error:
             self._file.close()
