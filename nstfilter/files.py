@@ -10,10 +10,14 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
+
+LONGEST_NAME = 255  # bytes, on every file system in common use
 
 
 class NewFile:
@@ -110,6 +114,14 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
     else:
         temporary.unlink()
+
+
+def partial_names(path: Path) -> Iterator[Path]:
+    """Names for what there is of `path` and is not all of it: NAME.partial.EXT, NAME.partial2.EXT, and so on,
+    each beside it and as long as a name may be. Folders are read without them."""
+    for number in count(1):
+        ending = os.fsencode(f".partial{'' if number == 1 else number}{path.suffix}")
+        yield path.with_name(os.fsdecode(os.fsencode(path.stem)[: LONGEST_NAME - len(ending)] + ending))
 
 
 def file_hash(path: Path) -> str:

@@ -405,9 +405,63 @@ def test_an_animation_that_grows_too_large_for_webp_ends_with_one_line(
     run(open_source(tmp_path / "a.png"), np.copy, open_sink(tmp_path / "whole.webp"))
     size = (tmp_path / "whole.webp").stat().st_size
     monkeypatch.setattr("nstfilter.plugins.image.animation.LARGEST_WEBP", size - 1)
-    with pytest.raises(SinkError, match="would be larger than the 4 GB that a WebP can have, at 2 s"):
+    with pytest.raises(SinkError, match="would be larger than the 4 GB that a WebP can have, at 2 s") as told:
         run(open_source(tmp_path / "a.png"), np.copy, open_sink(tmp_path / "b.webp"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "whole.webp"]
+    assert told.value.__notes__ == [f"the finished part is kept in {tmp_path / 'b.partial.webp'}"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.partial.webp", "whole.webp"]
+    with open_source(tmp_path / "b.partial.webp") as source:
+        assert len(list(source)) == 3
+
+
+@pytest.mark.parametrize("end", ["stopped", "full", "appeared"])
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_of_an_animation_that_is_not_whole_the_pictures_so_far_are_kept(
+    tmp_path: Path, suffix: str, end: str
+) -> None:
+    resource = pytest.importorskip("resource", reason="limits on file size need POSIX")
+    animation(tmp_path / f"a{suffix}")
+    (tmp_path / f"b.partial{suffix}").write_bytes(b"all that is left")
+    with open_source(tmp_path / f"a{suffix}") as source:
+        info, (*frames, last) = source.info, list(source)
+    sink = open_sink(tmp_path / f"b{suffix}", recipe='{"style": "mosaic"}')
+    sink.open(info)
+    for frame in frames:
+        sink.write(frame)
+    if end == "appeared":
+        (tmp_path / f"b{suffix}").write_bytes(b"precious")
+        with pytest.raises(SinkError, match="exists"):
+            sink.close()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        if end == "full":
+            size = next(tmp_path.glob(".b*")).stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, limits[1]))
+            noise = np.random.default_rng(0).integers(0, 256, CHART.shape, np.uint8)
+            with pytest.raises(SinkError, match="is full"):
+                sink.write(Frame(noise, last.pts, last.duration))
+        kept = sink.abort()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert kept == tmp_path / f"b.partial2{suffix}"
+    assert (tmp_path / f"b.partial{suffix}").read_bytes() == b"all that is left"
+    with open_source(kept) as source:
+        assert source.info.details["recipe"] == '{"style": "mosaic"}'
+        assert [(frame.pts, frame.duration) for frame in source] == [(f.pts, f.duration) for f in frames]
+        assert source.warnings == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert (tmp_path / f"b{suffix}").exists() == (end == "appeared")
+
+
+@pytest.mark.parametrize("name", ["a.png", "%d.png"])
+def test_transparency_that_a_video_has_no_room_for_is_said(tmp_path: Path, name: str) -> None:
+    for number, image in enumerate(animation(tmp_path / "a.png", alpha=True)):
+        pil(image).save(tmp_path / f"{number}.png")
+    for target, lost in (("b.mp4", ["picture: its transparency is not in the result"]), ("b.webm", [])):
+        with open_source(tmp_path / name) as source:
+            assert open_sink(tmp_path / target).losses(source.info) == lost
+            report = run(source, np.copy, open_sink(tmp_path / target))
+        assert report.warnings == lost
+        assert all(isinstance(line, Change) for line in report.warnings)
 
 
 def test_sound_that_an_animation_cannot_hold_is_said(tmp_path: Path) -> None:
@@ -758,8 +812,10 @@ def test_what_the_encoder_cannot_do_is_one_line_and_leaves_nothing(
 
 
 def test_no_frame_at_all_is_an_error(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.png")
     with pytest.raises(SinkError, match="no picture came"):
-        opened(tmp_path / "a.png").close()
+        sink.close()
+    sink.abort()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -769,6 +825,7 @@ def test_a_picture_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> 
     (tmp_path / "a.png").write_bytes(b"precious")
     with pytest.raises(SinkError, match="exists"):
         sink.close()
+    sink.abort()
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert (tmp_path / "a.png").read_bytes() == b"precious"
 

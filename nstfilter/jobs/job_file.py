@@ -21,11 +21,10 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nstfilter.errors import SinkError, SourceError
-from nstfilter.files import file_hash, write_file
+from nstfilter.files import LONGEST_NAME, file_hash, write_file
 
 FORMAT = 1
 ENDING = ".nstfilter"
-LONGEST_NAME = 255  # bytes, on every file system in common use
 SAMPLE, SAMPLES = 1 << 20, 64
 PATIENCE = 0.3  # seconds
 CHECKPOINT = re.compile(r"(\d+)\.\d{4}\.[^.]+")  # names of files in the folder: see checkpoints.py

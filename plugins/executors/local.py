@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nstfilter.errors import UsageError
 from nstfilter.hookspecs import Register, hookimpl
-from nstfilter.jobs.task import Executor, Settings, Task
+from nstfilter.jobs.task import Executor, Settings, Stopped, Task
 
 if TYPE_CHECKING:
     from nstfilter.jobs.work import InTurn
@@ -62,6 +62,11 @@ class InProcess(Executor):
 
         stop = stop or threading.Event()
         begun: deque[tuple[Task, Future[Report | Exception]]] = deque()
+        ending = threading.Event()
+
+        def painted(frames: int) -> None:
+            if frames > 1 and ending.is_set():  # a picture is finished; an animation may have hours to go
+                raise Stopped
 
         def done(left: int) -> Iterator[tuple[Task, Report | Exception]]:
             """The results of the pictures begun, until so many are left."""
@@ -84,7 +89,8 @@ class InProcess(Executor):
                 if stop.is_set():
                     break
                 if self._at_once > 1 and _is_picture(task):
-                    begun.append((task, threads.submit(attempt, task, stop=stop, filters=self._filter)))
+                    work = threads.submit(attempt, task, on_frame=painted, stop=stop, filters=self._filter)
+                    begun.append((task, work))
                     yield from done(self._at_once - 1)
                     continue
                 yield from done(0)
@@ -93,12 +99,17 @@ class InProcess(Executor):
                     return
                 yield task, result
             yield from done(0)
-        except KeyboardInterrupt:
-            with interrupted_later():  # a second Ctrl-C would leave half a picture
+        except KeyboardInterrupt as press:
+            ending.set()
+            with suppress(KeyboardInterrupt), interrupted_later():  # a second would leave half a picture
                 threads.shutdown(cancel_futures=True)
+            for stopped in (future.result() for _, future in begun if not future.cancelled()):
+                for note in getattr(stopped, "__notes__", []) if isinstance(stopped, Stopped) else []:
+                    press.add_note(note)
             yield from done(0)  # those at work are done
             raise
         finally:
+            ending.set()
             with interrupted_later():
                 threads.shutdown(cancel_futures=True)
 

@@ -72,14 +72,16 @@ def _webp_chunks(file: BinaryIO, wanted: tuple[bytes, ...]) -> Iterator[tuple[by
 
 
 class PngWriter:
-    """Writes an animation into `file` of whole PNGs, all of one size and kind."""
+    """Writes an animation into `file` of whole PNGs, all of one size and kind. Another file that holds the
+    same may take its place."""
 
     def __init__(self, file: BinaryIO, plays: int) -> None:
-        self._file, self._plays = file, plays
+        self.file, self._plays = file, plays
         self._frames = self._parts = self._place = 0
 
     def write(self, png: bytes, begin: Fraction, end: Fraction) -> None:
-        """Add a picture, shown from `begin` to `end`, in seconds. Profile and tags are those of the first."""
+        """Add a picture, shown from `begin` to `end`, in seconds. Profile and tags are those of the first.
+        Where it raises, the picture is not counted, and the file may hold half of it."""
         place, first, controlled, size = len(PNG), not self._frames, False, b""
         while place < len(png):
             length, kind = struct.unpack_from(">L4s", png, place)
@@ -88,9 +90,9 @@ class PngWriter:
             if kind == b"IHDR":
                 size = data[:8]
                 if first:
-                    self._file.write(PNG)
+                    self.file.write(PNG)
                     self._put(kind, data)
-                    self._place = self._file.tell()
+                    self._place = self.file.tell()
                     self._put(b"acTL", bytes(8))  # filled in by `finish`
             elif kind == b"IDAT":
                 if not controlled:
@@ -99,20 +101,21 @@ class PngWriter:
                 self._put(*((b"IDAT", data) if first else (b"fdAT", self._number() + data)))
             elif first and kind != b"IEND":
                 self._put(kind, data)
+        self.file.flush()
         self._frames += 1
 
     def finish(self) -> None:
         self._put(b"IEND", b"")
-        self._file.seek(self._place)
+        self.file.seek(self._place)
         self._put(b"acTL", struct.pack(">LL", self._frames, self._plays))
-        self._file.seek(0, 2)
+        self.file.seek(0, 2)
 
     def _number(self) -> bytes:
         self._parts += 1
         return struct.pack(">L", self._parts - 1)
 
     def _put(self, kind: bytes, data: bytes) -> None:
-        self._file.write(
+        self.file.write(
             struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
         )
 
@@ -128,12 +131,12 @@ def _delay(seconds: Fraction) -> bytes:
 
 class WebpWriter:
     """Writes an animation into `file` of whole WebPs, all of one size, with an ICC `profile` and packets of
-    tags where there are any."""
+    tags where there are any. Another file that holds the same may take its place."""
 
     def __init__(
         self, file: BinaryIO, plays: int, *, profile: bytes = b"", exif: bytes = b"", xmp: bytes = b""
     ) -> None:
-        self._file, self._plays = file, plays
+        self.file, self._plays = file, plays
         self._profile, self._exif, self._xmp = profile, exif.removeprefix(b"Exif\0\0"), xmp
         self._begun = False
 
@@ -143,7 +146,7 @@ class WebpWriter:
         area = b"".join((side - 1).to_bytes(3, "little") for side in size)
         if not self._begun:
             flags = ANIMATED | PROFILE * bool(self._profile) | EXIF * bool(self._exif) | XMP * bool(self._xmp)
-            self._file.write(b"RIFF" + bytes(4) + b"WEBP")
+            self.file.write(b"RIFF" + bytes(4) + b"WEBP")
             self._put(b"VP8X", bytes([flags | ALPHA * alpha, 0, 0, 0]) + area)
             if self._profile:
                 self._put(b"ICCP", self._profile)
@@ -151,23 +154,24 @@ class WebpWriter:
             self._begun = True
         data = b"".join(_picture_chunks(webp))
         left = sum(map(len, (self._exif, self._xmp))) + 100  # with what goes around all these
-        if self._file.tell() + len(data) + left > LARGEST_WEBP:
+        if self.file.tell() + len(data) + left > LARGEST_WEBP:
             raise OverflowError
         shown = max(1, round(end * 1000) - round(begin * 1000))
         head = bytes(6) + area + min(shown, 0xFFFFFF).to_bytes(3, "little") + BLIND
         self._put(b"ANMF", head + data)
+        self.file.flush()
 
     def finish(self) -> None:
         for kind, data in ((b"EXIF", self._exif), (b"XMP ", self._xmp)):
             if data:
                 self._put(kind, data)
-        size = self._file.tell()
-        self._file.seek(4)
-        self._file.write(struct.pack("<L", size - 8))
-        self._file.seek(0, 2)
+        size = self.file.tell()
+        self.file.seek(4)
+        self.file.write(struct.pack("<L", size - 8))
+        self.file.seek(0, 2)
 
     def _put(self, kind: bytes, data: bytes) -> None:
-        self._file.write(kind + struct.pack("<L", len(data)) + data + bytes(len(data) % 2))
+        self.file.write(kind + struct.pack("<L", len(data)) + data + bytes(len(data) % 2))
 
 
 def _picture_chunks(webp: bytes) -> Iterator[bytes]:

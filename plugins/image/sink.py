@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from nstfilter.errors import SinkError, UsageError
-from nstfilter.files import NewFile, is_private
+from nstfilter.files import NewFile, is_private, partial_names, put_in_place
+from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.jobs.xmp import packet
 from nstfilter.plugins.image.animation import PngWriter, WebpWriter
 from nstfilter.plugins.image.formats import FORMATS
@@ -43,7 +45,8 @@ class ImageSink(Sink):
     """Takes one frame: gray, BGR or BGRA. Until `close` it is a hidden `.partial` file beside its target.
 
     Of a stream that is no still picture, WebP takes all frames, as an animation; so does PNG, of an animated
-    picture or a GIF. Other formats take the first one of an animated picture, and say so.
+    picture or a GIF. Other formats take the first one of an animated picture, and say so. What there is of an
+    animation that is not whole is kept by `abort` as NAME.partial.EXT, up to its last whole picture.
 
     The EXIF tags and the resolution of the picture it was made from ("exif" and "dpi" in `info.details`) are
     written too, where the format holds them; so is `recipe`, as XMP, in all but BMP.
@@ -70,6 +73,7 @@ class ImageSink(Sink):
             else:
                 self.warnings.append(f"{suffix} files have no quality setting; they are as good as it gets")
         self._written = False
+        self._whole = 0  # bytes of an animation, up to the end of its last whole picture
 
     def _open(self, info: StreamInfo) -> None:
         if info.live:
@@ -172,6 +176,7 @@ class ImageSink(Sink):
                     self._writer.write(data, begin, end)
                 else:
                     self._writer.write(data, begin, end, image.shape[1::-1], alpha)
+                self._whole = self._new.file.tell()
         except OverflowError:
             raise SinkError(
                 f"{self.path} would be larger than the 4 GB that a WebP can have, at {float(begin):.0f} s; "
@@ -192,20 +197,37 @@ class ImageSink(Sink):
         return _with_directories(encoded, self._directories) if self._directories else encoded
 
     def _close(self) -> None:
-        try:
-            if not self._written:
-                raise SinkError(f"no picture came for {self.path}; nothing was written")
-            with _writing(self.path):
-                if self._animated:
-                    self._writer.finish()
-                self._refuse_existing()
-                self._new.commit()
-        except BaseException:
-            self._abort()
-            raise
+        if not self._written:
+            raise SinkError(f"no picture came for {self.path}; nothing was written")
+        with _writing(self.path):
+            if self._animated:
+                self._writer.finish()
+            self._refuse_existing()
+            self._new.commit()
 
-    def _abort(self) -> None:
+    def _abort(self) -> Path | None:
+        if self._whole:
+            with suppress(OSError), interrupted_later():
+                return self._keep()
         self._new.discard()
+        return None
+
+    def _keep(self) -> Path:
+        """Give the animation, as far as it got, a name beside its own."""
+        with suppress(OSError):  # what it has not written yet belongs to a picture that is not whole
+            self._new.file.close()
+        with self._new.temporary.open("r+b") as self._writer.file:
+            self._writer.file.truncate(self._whole)
+            self._writer.file.seek(self._whole)
+            self._writer.finish()
+            self._writer.file.flush()
+            os.fsync(self._writer.file.fileno())
+        names = partial_names(self.path)
+        while True:
+            partial = next(names)
+            with suppress(FileExistsError):
+                put_in_place(self._new.temporary, partial, overwrite=False)
+                return partial
 
     def _refuse_existing(self, origin: Path | None = None) -> None:
         try:

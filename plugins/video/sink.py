@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import av
 
 from nstfilter.errors import SinkError, SourceError, UsageError
-from nstfilter.files import is_private, put_in_place
+from nstfilter.files import LONGEST_NAME, is_private, partial_names, put_in_place
 from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.plugins.video.audit import audit
 from nstfilter.plugins.video.concat import Concat, encoded_anew
@@ -24,8 +24,6 @@ from nstfilter.plugins.video.rehearsal import rehearse
 from nstfilter.plugins.video.source import VideoSource
 from nstfilter.plugins.video.tracks import LiveSound, Piped
 from nstfilter.streams import Change, Frame, JoiningSink, StreamInfo
-
-LONGEST_NAME = 255  # bytes, on every file system in common use
 
 
 class VideoSink(JoiningSink):
@@ -157,18 +155,16 @@ class VideoSink(JoiningSink):
 
     def _create_partial(self, folder: Path, mode: int) -> tuple[Path, BinaryIO]:
         """A new file, by a name nobody has: an earlier partial may be all that is left of somebody's work."""
-        number = 1
+        names = partial_names(folder / self.path.name)
         while True:
-            ending = f".partial{'' if number == 1 else number}{self.path.suffix}"
-            stem = os.fsencode(self.path.stem)[: LONGEST_NAME - len(ending)]
-            partial = folder / (os.fsdecode(stem) + ending)
+            partial = next(names)
             try:
                 # buffered so that a short write, as on a full disk, is completed or fails; but hardly at all,
                 # so that nothing is lost with the process
                 opener = functools.partial(os.open, mode=mode)
                 return partial, open(partial, "x+b", buffering=2, opener=opener)
             except FileExistsError:
-                number += 1
+                continue
             except OSError as error:
                 raise SinkError(f"{partial} cannot be created: {_reason(error)}") from error
 
