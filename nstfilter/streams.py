@@ -52,21 +52,18 @@ COUNT = re.compile(r"(\d+) (.+?)s? (?:was|were) (.+)")
 def added_up(lines: Iterable[str]) -> list[str]:
     """Warnings of parts of a stream as those of the whole: equal lines become one, and so do those that say
     how often something happened, such as `1 frame was skipped` and `2 frames were skipped`, with the sum."""
-    sums: dict[tuple[str, ...], int] = {}
-    changes = set()
+    alike: dict[tuple[str, ...], list[str]] = {}
     for line in lines:
         count = COUNT.fullmatch(line)
-        key = count.groups()[1:] if count else (line,)
-        sums[key] = sums.get(key, 0) + int(count[1] if count else 1)
-        if isinstance(line, Change):
-            changes.add(key)
+        alike.setdefault(count.groups()[1:] if count else (line,), []).append(line)
     whole = []
-    for key, number in sums.items():
-        text = key[0]
-        if len(key) > 1:
+    for key, same in alike.items():
+        text = same[0]
+        if len(key) > 1 and len(same) > 1:
             what, fate = key
+            number = sum(int(line.split()[0]) for line in same)
             text = f"{number} {what} was {fate}" if number == 1 else f"{number} {what}s were {fate}"
-        whole.append(Change(text) if key in changes else text)
+        whole.append(Change(text) if any(isinstance(line, Change) for line in same) else text)
     return whole
 
 

@@ -31,6 +31,7 @@ from nstfilter.jobs.task import Executor, Pictures, Settings
 from nstfilter.jobs.work import filter_for
 from nstfilter.manager import open_executor, open_sink, open_source
 from nstfilter.pipeline import run
+from nstfilter.plugins.image.sink import ImageSink
 from nstfilter.plugins.video.source import VideoSource
 
 RATE = 10
@@ -790,6 +791,71 @@ def test_ctrl_c_while_the_result_is_looked_through_leaves_it_and_nothing_else(tm
         assert len(content(output)[0]) == seconds * RATE
         assert left(tmp_path) == []
         source.unlink()
+
+
+def test_ctrl_c_while_a_result_is_cleared_up_after_costs_nothing(tmp_path, monkeypatch):
+    def press(folder):
+        signal.raise_signal(signal.SIGINT)
+        return remove(folder)
+
+    remove = JobFolder.remove
+    monkeypatch.setattr(JobFolder, "remove", press)
+    results: list[Result] = []
+    with pytest.raises(KeyboardInterrupt):
+        render(clip(tmp_path / "in.mp4"), tmp_path / "out.webm", on_result=results.append)
+    ((state, warnings),) = [(result.state, result.warnings) for result in results]
+    assert (state, warnings) == ("done", ["sound track 1 (deu) is converted from aac to opus"])
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["took", "finish"])
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_only_what_was_not_compared_is_said_not_to_be(tmp_path, monkeypatch, suffix, moment):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segments, "borders", lambda *_: [])
+    monkeypatch.setattr(rendering._Whole, moment, pressed)
+    source = clip(tmp_path / "in.mp4", 1) if suffix == ".mp4" else tmp_path / "in.png"
+    if suffix == ".png":
+        Image.fromarray(picture(0, 64, 48)).save(source)
+    results: list[Result] = []
+    with pytest.raises(KeyboardInterrupt):
+        render(source, tmp_path / f"out{suffix}", on_result=results.append)
+    lost = (suffix, moment) == (".mp4", "took")  # with the report; it is not known how the comparing ended
+    line = "the result was not compared with its input to the end"
+    assert [(result.state, result.changes) for result in results] == [("done", [line] if lost else [])]
+
+
+def test_ctrl_c_ends_an_animation_and_says_where_its_pictures_are(tmp_path, monkeypatch):
+    def write(sink, frame):
+        add(sink, frame)
+        written.append(frame)
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    written, add = [], ImageSink._write
+    monkeypatch.setattr(ImageSink, "_write", write)
+    monkeypatch.setenv("NSTFILTER_TEST_SLEEP", "0.02")
+    first, *rest = (Image.fromarray(picture(number, 64, 48)) for number in range(60))
+    first.save(tmp_path / "in.webp", save_all=True, append_images=rest, duration=100)
+    results: list[Result] = []
+    with pytest.raises(KeyboardInterrupt) as stop:
+        render(tmp_path / "in.webp", tmp_path / "out.webp", on_result=results.append)
+    part = tmp_path / "out.partial.webp"
+    assert stop.value.__notes__ == [f"the finished part is kept in {part}"]
+    assert [result.state for result in results] == ["stopped"]
+    with open_source(part) as source:
+        assert 2 <= len(list(source)) < 60
+    assert left(tmp_path) == []
+
+
+def test_a_failed_job_says_nothing_of_a_file_that_is_not_its_own(tmp_path):
+    Image.fromarray(picture(0, 64, 48)).save(tmp_path / "in.png")
+    output = tmp_path / "out.png"
+    result = render(tmp_path / "in.png", output, on_progress=lambda _: output.write_bytes(b"precious"))
+    assert (result.state, result.warnings) == ("failed", [])
+    assert output.read_bytes() == b"precious"
 
 
 def test_a_folder_removed_in_mid_render_ends_that_job_alone(tmp_path):

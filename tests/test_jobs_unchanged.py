@@ -48,6 +48,13 @@ def test_frames_end_with_an_error_and_not_as_if_all_had_come(path, monkeypatch, 
         list(frames)
 
 
+def test_one_frame_alone_is_of_the_same_file_too(path):
+    source = WatchedSource(MemorySource([np.zeros((4, 4, 3), np.uint8)] * 5), path, InputState.of(path))
+    path.write_bytes(b"another film")
+    with pytest.raises(SourceError):
+        next(iter(source))
+
+
 def test_what_is_not_there_is_one_line(tmp_path):
     with pytest.raises(SourceError, match="cannot be read: No such file"):
         InputState.of(tmp_path / "nothing")

@@ -67,3 +67,4 @@ def test_warnings_of_parts_become_those_of_the_whole():
     assert whole == ["it is interlaced", "5 frames were skipped", "2 frames were repaired", "10 bits"]
     assert [isinstance(line, Change) for line in whole] == [False, True, False, False]
     assert added_up(lines) == lines
+    assert added_up(["1 bus was missed", "0 frames were lost"]) == ["1 bus was missed", "0 frames were lost"]

@@ -91,8 +91,8 @@ def render_all(
 ) -> list[Result]:
     """Do `jobs`, each as far as it can be done; the results are in the order of `jobs`.
 
-    Of `options`, each sink gets those it knows. `on_begin` is called with those of a video's warnings that
-    are known before its first frame is painted, `on_result` as soon as a job is over, with all of them. Once
+    Of `options`, each sink gets those it knows. `on_begin` is called with those of a job's warnings that are
+    known before its first frame is painted, `on_result` as soon as a job is over, with all of them. Once
     `stop` is set what is at work ends early. Ctrl-C does the same, and is raised again with a note on what
     was kept.
     """
@@ -141,8 +141,7 @@ class _Whole:
         """Nothing is left to do."""
 
     def leave(self) -> tuple[Path | None, str | None]:
-        if self.complete:  # the interrupt came a moment later
-            self.warnings.append(NOT_COMPARED)
+        """Nothing is left either: where a part was kept, whoever painted it says so."""
         return None, None
 
 
@@ -302,9 +301,11 @@ class _Run:
         result = Result(job, state, work.frames, work.seconds, warnings=work.warnings, cause=error)
         if state != "done":
             result.kept, note = work.leave()
-            if work.complete and not error:
+            if work.complete and not error:  # the interrupt came a moment later
                 result.state = "done"
                 result.frames = work.frames or sum(begun.out.values())
+                if isinstance(work, _Whole) and begun.left and not is_picture(str(job.input)):
+                    result.warnings.append(NOT_COMPARED)
         if error:
             segment = (
                 re.escape(str(JobFolder(job.output).path)) + r"[/\\]\d+(\.\d{4})?\.\w+"

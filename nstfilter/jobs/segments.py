@@ -11,6 +11,7 @@ from typing import Any
 
 from nstfilter.errors import SourceError, UsageError
 from nstfilter.files import file_hash
+from nstfilter.jobs.interrupts import interrupted_later
 from nstfilter.jobs.job_file import JobFile, JobFolder, SegmentState, content_hash
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import MAX_EMBEDDING
@@ -81,6 +82,7 @@ class Segmented:
         self.expected = info.frames or 0
         self.warnings: list[str] = []
         self.folder = JobFolder(job.output)
+        self._concluded = False
         self.state = InputState.of(job.input)
         fresh = JobFile(
             input=job.input.name,
@@ -176,10 +178,12 @@ class Segmented:
         self._conclude()
 
     def _conclude(self) -> None:
-        said = (line for segment in self.file.segments for line in segment.warnings)
-        self.warnings += added_up([*said, *self.sink.warnings])
-        self.folder.remove()
-        self.folder.release()
+        with interrupted_later():
+            said = (line for segment in self.file.segments for line in segment.warnings)
+            self.warnings += added_up([*said, *self.sink.warnings])
+            self.folder.remove()
+            self.folder.release()
+            self._concluded = True
 
     @property
     def complete(self) -> bool:
@@ -188,6 +192,8 @@ class Segmented:
 
     def leave(self) -> tuple[Path | None, str | None]:
         """Let go, and say where what is done is kept, and how to go on."""
+        if self._concluded:
+            return None, None
         if self.complete:  # the interrupt came a moment later
             self._conclude()
             self.warnings.append(NOT_COMPARED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class InputState:
 
 
 class WatchedSource(Source):
-    """The frames of `source`, for as long as the file at `path` is what it was; else raises `SourceError`,
-    before the last frame is let through."""
+    """The frames of `source`, for as long as the file at `path` is what it was, which is looked at with the
+    first frame, every `PACE` seconds, and at the end; else raises `SourceError`."""
 
     def __init__(self, source: Source, path: Path, state: InputState) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class WatchedSource(Source):
         self.info, self.warnings = source.info, source.warnings
 
     def _frames(self) -> Iterator[Frame]:
-        looked = time.monotonic()
+        looked = -math.inf  # often one frame is all that is asked for
         for frame in self.source:
             if time.monotonic() - looked > PACE:
                 self.state.check(self.path)
