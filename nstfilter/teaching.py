@@ -76,14 +76,16 @@ def teach(
     `dials`     stroke size and how much structure is kept; None for the middle
     `on`        what to practice on: pictures, folders of pictures, videos, or any source; by default frames
                 of the demo and the pictures of the installed styles
-    `preview`   a picture of how it looks so far, rewritten every half minute
+    `preview`   a picture of how it looks so far, rewritten every half minute. A file that is there already
+                is only replaced in the cache folder, by a lesson that goes on, and with `overwrite`
     `on_state`  called after every step, in this thread
 
     What was learned is saved every half minute and on Ctrl-C, which is raised on with a note; the same call,
     without `overwrite`, then goes on where it was. What a lesson before has finished stays until this one is.
-    Raises `StyleError` for a style that is taught already (unless `overwrite`), one that another process
-    teaches, or a file that cannot be written, `UsageError` and `SourceError` for what cannot be practiced on,
-    `MissingLibraryError` without TensorFlow, and `ModelError` for a lesson that went astray.
+    Raises `StyleError` for a style that is taught already, or half taught where the lesson cannot go on
+    (unless `overwrite`), for one that another process teaches, and for a file that cannot be written;
+    `UsageError` and `SourceError` for what cannot be practiced on or shown, `MissingLibraryError` without
+    TensorFlow, and `ModelError` for a lesson that went astray.
     """
     if not 0 < minutes < math.inf:
         raise UsageError(f"minutes is {minutes:g}; expected a number above 0")
@@ -91,7 +93,9 @@ def teach(
     final = taught_file(style)
     unfinished = final.with_name(final.name.removesuffix(".npz") + ".unfinished.npz")
     if preview:
-        _check_preview(preview, [style.path, final, unfinished], on)
+        cached = preview.resolve().is_relative_to(cache_folder().resolve())
+        replace = overwrite or cached or unfinished.exists()
+        _check_preview(preview, [style.path, final, unfinished], on, replace=replace)
     _check_folder(final.parent)
     with _alone(style, final):
         return _learn(
@@ -128,8 +132,14 @@ def _learn(
     }
     progress = None if overwrite else _read_progress(unfinished, lesson_of)
     if final.exists() and not overwrite and progress is None:
-        taught.check_picture(taught.read(final), final, style.path)
-        raise StyleError(f"{style} is taught already ({final}); --overwrite teaches it anew")
+        there = taught.read(final)
+        taught.check_picture(there, final, style.path)
+        if _is_whole(there):
+            raise StyleError(f"{style} is taught already ({final}); --overwrite teaches it anew")
+        raise StyleError(
+            f"the lesson of {style} was interrupted and cannot go on: {unfinished} is damaged or gone; "
+            "--overwrite begins anew"
+        )
     picture = read_picture(style)
     contents = list(_practice_on(on)) if on else list(_our_own())
     if not contents:
@@ -168,12 +178,12 @@ def _learn(
             **lesson_of,
         }
         with interrupted_later():
+            if not lesson.done:  # before the other, which without it is half a lesson that cannot go on
+                _write_whole(unfinished, _dump_progress(lesson.progress, lesson_of))
             if lesson.done or not stays:
                 _write_whole(final, taught.dump(lesson.vector, recipe))
             if lesson.done:
                 unfinished.unlink(missing_ok=True)
-            else:
-                _write_whole(unfinished, _dump_progress(lesson.progress, lesson_of))
         packs.cache_clear()
 
     losses: list[float] = []
@@ -189,27 +199,33 @@ def _learn(
                     _show(preview, model, picture, contents[0], embedding, lesson.vector)
                 saved = time.monotonic()
     except KeyboardInterrupt as stop:
-        if losses:
-            kept = f"{unfinished}, and {final} stays until the lesson is over" if stays else f"{final}"
-            again = "the same command without --overwrite" if overwrite else "the same command"
-            stop.add_note(f"what was learned is in {kept}; {again} goes on")
-        raise
+        if not lesson.done:  # otherwise nothing is left to be stopped
+            if losses:
+                kept = f"{unfinished}, and {final} stays until the lesson is over" if stays else f"{final}"
+                again = "the same command without --overwrite" if overwrite else "the same command"
+                stop.add_note(f"what was learned is in {kept}; {again} goes on")
+            raise
     finally:
         if losses or lesson.done:  # it may have been resumed with fewer minutes
-            save()
-            if preview:
-                _show(preview, model, picture, contents[0], embedding, lesson.vector)
+            with contextlib.suppress(KeyboardInterrupt):  # it ends anyway
+                with interrupted_later():
+                    save()
+                if preview:
+                    _show(preview, model, picture, contents[0], embedding, lesson.vector)
     return final
 
 
-def _check_preview(path: Path, own: Sequence[Path], on: Sequence[str]) -> None:
-    """Raises `UsageError` for a preview that cannot be written, or would replace what is taught from."""
+def _check_preview(path: Path, own: Sequence[Path], on: Sequence[str], *, replace: bool) -> None:
+    """Raises `UsageError` for a preview that cannot be written, would replace what is taught from, or, unless
+    `replace`, anything else."""
     if path.is_dir() or not cv2.haveImageWriter(f"preview{path.suffix or '.jpg'}"):
         raise UsageError(f"--preview is {path}; expected the name of a picture, such as so-far.jpg")
     place = path.resolve()
     for other in (*own, *map(Path, on)):
         if place == other.resolve() or (os.path.isdir(other) and place.is_relative_to(other.resolve())):
             raise UsageError(f"--preview is {path}, where what is taught from lies; give it another place")
+    if os.path.lexists(path) and not replace:
+        raise UsageError(f"--preview is {path}, which exists; give it another name, or remove what is there")
 
 
 def _check_folder(folder: Path) -> None:
@@ -244,9 +260,14 @@ def _alone(style: Style, final: Path) -> Iterator[None]:
 def _is_finished(final: Path, lesson_of: dict[str, Any]) -> bool:
     """Whether `final` is the whole result of a lesson with this picture."""
     with contextlib.suppress(StyleError):
-        recipe = taught.read(final).recipe
-        return bool(recipe.get("finished")) and recipe.get("picture") == lesson_of["picture"]
+        found = taught.read(final)
+        return _is_whole(found) and found.recipe.get("picture") == lesson_of["picture"]
     return False
+
+
+def _is_whole(found: taught.Taught) -> bool:
+    """Whether its lesson went to its end; those of styles that come with plugins do not say."""
+    return bool(found.recipe.get("finished", True))
 
 
 def _our_own() -> Iterator[np.ndarray]:
@@ -340,7 +361,7 @@ def _read_progress(path: Path, lesson_of: dict[str, Any]) -> Progress | None:
             vector, first, second = (file[name].astype(np.float32) for name in ("vector", "first", "second"))
             progress = Progress(vector, first, second, int(file["steps"]), float(file["seconds"]))
     except (OSError, *taught.DAMAGE):
-        return None  # there is none, or it is damaged: begin anew
+        return None  # there is none, or it is damaged
     changed = [name for name, value in lesson_of.items() if before[name] != str(value)]
     if changed:
         raise StyleError(

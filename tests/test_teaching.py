@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import cv2
 import numpy as np
@@ -157,6 +158,55 @@ def test_a_lesson_that_goes_on_with_fewer_minutes_than_it_has_had_is_finished(
     assert files(tmp_path) == ["own.png", "own.taught.npz"]
 
 
+def test_a_second_ctrl_c_takes_nothing_away(lesson, picture, photos, tmp_path, monkeypatch) -> None:
+    def press(path, data) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(path, data)
+
+    write = teaching._write_whole
+    monkeypatch.setattr(teaching, "_write_whole", press)
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert "the same command goes on" in stop.value.__notes__[0]
+    assert files(tmp_path) == ["own.png", "own.taught.npz", "own.taught.unfinished.npz"]
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    assert teach(find_style(picture), minutes=1 / 6, on=[str(photos)]) == tmp_path / "own.taught.npz"
+    assert files(tmp_path) == ["own.png", "own.taught.npz"]
+
+
+def test_ctrl_c_in_the_last_step_is_no_interruption(lesson, picture, photos) -> None:
+    def press(state) -> None:
+        if state.steps == 10:
+            raise KeyboardInterrupt
+
+    path = teach(find_style(picture), minutes=1 / 6, on=[str(photos)], on_state=press)
+    assert taught.read(path).recipe["finished"]
+
+
+def test_a_lesson_goes_on_whose_first_save_came_half_way(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    def write(path, data) -> None:
+        if any(tmp_path.glob("own.taught*")):
+            raise StyleError("the disk is full")
+        path.write_bytes(data)
+
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    whole = teaching._write_whole
+    monkeypatch.setattr(teaching, "_write_whole", write)
+    with pytest.raises(StyleError, match="the disk is full"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    monkeypatch.setattr(teaching, "_write_whole", whole)
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert lesson.latest.steps == 10
+    assert not np.array_equal(
+        lesson.latest.start,
+        taught.base(load(WEIGHTS), PocketModel().embed(read_picture(find_style(picture)))),
+    )
+
+
 def test_a_lesson_that_went_astray_does_not_replace_what_was_saved(
     lesson, picture, photos, tmp_path, monkeypatch
 ) -> None:
@@ -199,6 +249,26 @@ def test_a_preview_replaces_nothing_and_is_a_picture(lesson, picture, photos, tm
     assert files(tmp_path) == ["own.png"]
 
 
+def test_a_preview_replaces_a_picture_only_where_a_lesson_goes_on_or_begins_anew(
+    lesson, picture, photos, tmp_path, monkeypatch
+) -> None:
+    preview = tmp_path / "paris.jpg"
+    preview.write_bytes(b"precious")
+    words = {"minutes": 1 / 6, "on": [str(photos)], "preview": preview}
+    with pytest.raises(UsageError, match=r"--preview is .*paris\.jpg, which exists; give it another name"):
+        teach(find_style(picture), **words)
+    assert preview.read_bytes() == b"precious"
+    preview.unlink()
+    monkeypatch.setattr(lesson, "interrupted_at", 4)
+    with pytest.raises(KeyboardInterrupt):
+        teach(find_style(picture), **words)
+    monkeypatch.setattr(lesson, "interrupted_at", None)
+    for overwrite in (False, True):
+        preview.write_bytes(b"as it was half way")
+        teach(find_style(picture), **words, overwrite=overwrite)
+        assert cv2.imread(str(preview)) is not None
+
+
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
 def test_a_lesson_without_an_end_is_refused(lesson, picture, minutes) -> None:
     with pytest.raises(UsageError, match="expected a number above 0"):
@@ -212,7 +282,7 @@ def test_progress_that_is_damaged_is_not_gone_on_with(
     monkeypatch.setattr(lesson, "interrupted_at", 4)
     with pytest.raises(KeyboardInterrupt):
         teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
-    path = tmp_path / "own.taught.unfinished.npz"
+    path, half = tmp_path / "own.taught.unfinished.npz", tmp_path / "own.taught.npz"
     with np.load(path) as file:
         arrays = dict(file)
     arrays |= {
@@ -227,7 +297,11 @@ def test_progress_that_is_damaged_is_not_gone_on_with(
     if spoil == "npy":
         with path.open("wb") as file:
             np.save(file, arrays["vector"])
-    (tmp_path / "own.taught.npz").unlink()
+    before = half.read_bytes()
+    with pytest.raises(StyleError, match=r"cannot go on: .* is damaged or gone; --overwrite begins anew"):
+        teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
+    assert half.read_bytes() == before
+    half.unlink()
     monkeypatch.setattr(lesson, "interrupted_at", None)
     teach(find_style(picture), minutes=1 / 6, on=[str(photos)])
     assert lesson.latest.start is not None

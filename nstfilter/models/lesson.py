@@ -142,8 +142,9 @@ class Lesson:
         self.spent += time.monotonic() - began
         if not math.isfinite(loss):
             raise ModelError(
-                f"the lesson went astray at step {self.steps}; the same command goes on from what was saved "
-                "last, and begins anew with --overwrite and another --stroke or --content"
+                f"the lesson went astray at step {self.steps}: its loss is no number any more; without "
+                "--overwrite it goes on from what was saved last, if anything was; with --overwrite and "
+                "another --stroke or --content it begins anew"
             )
         return loss
 
