@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 
 import cv2
@@ -12,8 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nstfilter.cli.app import build_app
-from nstfilter.cli.refining import Refining
+from nstfilter.cli.refining import Refining, check
 from nstfilter.errors import UsageError
+from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import Recipe
 from nstfilter.models import perceptual
 from nstfilter.models.tensorflow import tf
@@ -69,7 +71,7 @@ def test_losses_are_those_of_the_painting_itself(monkeypatch) -> None:
     ("words", "says"),
     [
         (("a.png", "film.mp4"), "film.mp4 is none"),
-        (("a.png", "flip.png"), "flip.png is an animation of 2, which would flicker"),
+        (("a.png", "flip.png"), "flip.png is an animation of 2 pictures, which would flicker"),
         (("-", "-o", "b.png"), "not for pipes"),
         (("a.png", "--jobs", "2"), "leave out --jobs"),
         (("a.png", "--on", "ray"), "leave out --jobs and --on"),
@@ -85,3 +87,11 @@ def test_what_cannot_be_refined_is_one_line(folder, words, says) -> None:
     assert isinstance(result.exception, UsageError), result.output
     assert says in str(result.exception)
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png", "film.mp4", "flip.png"]
+
+
+def test_a_picture_that_cannot_be_read_is_no_reason_to_refuse_the_others(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for name in ("needs-a-library.heic", "broken.png"):
+        (tmp_path / name).write_bytes(b"x")
+    jobs = [Job(path, path.with_suffix(".jpg")) for path in tmp_path.iterdir()]
+    check(jobs, direct=False, model="pocket", background=None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nstfilter.errors import SourceError, UsageError
+from nstfilter.errors import NstfilterError, UsageError
 from nstfilter.jobs.task import Executor, Task
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def check(work: Sequence[Job], *, direct: bool, model: str, background: Any) -> 
             raise UsageError(f"--refine is for pictures, and {job.input} is none; paint it without --refine")
         if frames := _animated(job):
             raise UsageError(
-                f"--refine is for still pictures, and {job.input} is an animation of {frames}, which would "
-                "flicker; paint it without --refine, or make its first picture a .jpg"
+                f"--refine is for still pictures, and {job.input} is an animation of {frames} pictures, "
+                "which would flicker; paint it without --refine, or make its first picture a .jpg"
             )
     if model != "pocket":
         raise UsageError("--refine begins with a painting by pocket; leave out --model")
@@ -52,7 +52,7 @@ def _animated(job: Job) -> int | None:
     try:
         with open_source(job.input, describe=True) as source:
             info = source.info
-    except SourceError:
+    except NstfilterError:
         return None
     return None if info.still or open_sink(job.output).most_frames(info) else info.frames
 
