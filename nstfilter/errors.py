@@ -27,10 +27,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-# within quotes an address goes to their end, elsewhere to a space, less the marks that end a sentence
+# within quotes an address goes to their end, elsewhere to a space, less the marks that end a sentence;
+# a long text, which a page or an OSC message may send, is gone through once
 ADDRESS = re.compile(
-    r"""(?P<quote>['"])(?P<quoted>[\w+.-]+://.*?)(?=(?<!\\)(?P=quote)(?:\W|$))"""
-    r"""|[\w+.-]+://\S*?(?=[;,:.)\]'"]*(?:\s|$))"""
+    r"""(?P<quote>['"])(?P<quoted>[\w+.-]+://.*?)(?=(?<!\\)(?P=quote)(?:\W|$)|$)"""
+    r"""|(?<![\w+.-])[\w+.-]+://\S*(?<![;,:.)\]'"])"""
 )
 
 
@@ -40,10 +41,12 @@ def without_secrets(text: str) -> str:
 
 
 def bare_address(address: str) -> str:
-    """`address`, all of it, with no user and password, no query, and of an RTMP path not the last part, which
-    is the key to a channel."""
+    """`address`, all of it, with no user and password, nothing from a query, fragment or space on, and of an
+    RTMP path not the last part, which is the key to a channel."""
     scheme, _, rest = address.partition("://")
-    rest = rest.rpartition("@")[2].partition("?")[0]
+    place, slash, path = re.split(r"[?#\s]", rest, maxsplit=1)[0].partition("/")
+    # an @ after the place ends a password that has one of these marks in it, or is part of a key
+    rest = "..." if "@" in rest[len(place) :] else place.rpartition("@")[2] + slash + path
     if re.match(r"[^/\[]*:(?!\d*(?:/|$))", rest):  # what stands for a port is none, and may be a password
         rest = "..."
     if scheme.lower() in ("rtmp", "rtmps"):

@@ -113,17 +113,18 @@ class Registry:
                 f"{min(r.name for r in claims)}:{target}"
             )
         if not claims:
+            path = "" if "://" in target else target  # what looks like a suffix of an address may be a secret
             hint = ""
             if self.kind == "model":
                 hint = "(the folder or .tar.gz of a SavedModel works too)"
             elif self.kind == "source":
                 if os.path.isdir(target):
                     raise UsageError(f"{target} is a folder; expected a file")
-                if os.path.dirname(target) and not os.path.splitext(target)[1] and not os.path.exists(target):
+                if os.path.dirname(path) and not os.path.splitext(path)[1] and not os.path.exists(path):
                     raise SourceError(f"there is no {target}")
                 hint = "(there is no file or folder of that name either)"
             unknown: UsageError = UnknownNameError(self.kind, target, self.names(), hint)
-            suffix = os.path.splitext(target)[1]
+            suffix = os.path.splitext(path)[1]
             if not failures and (suffix or os.path.isfile(target)):
                 files = f"{suffix} files" if suffix else "files without a suffix"
                 known = ", ".join(self.names())

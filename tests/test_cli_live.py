@@ -225,7 +225,12 @@ def test_the_secrets_of_an_address_are_in_no_message(live, devices):
     result = live("--from", "rtsp://me:pass@host/1?key=no", "--to", "b.mp4", "--json")
     assert json.loads(result.stdout)["from"] == "rtsp://host/1"
     assert "pass" not in result.output
-    for words in (["--from", "rtxp://me:pass@host/1"], ["--to", "rtmp://h/a/KEY", "--to", "rtmp://h/a/KEY"]):
+    for words in (
+        ["--from", "rtxp://me:pass@host/1"],
+        ["--from", "rtxp://host/1 pass=KEY"],
+        ["--from", "rtxp://host/1?a.KEY"],
+        ["--to", "rtmp://h/a/KEY", "--to", "rtmp://h/a/KEY"],
+    ):
         line = str(live(*words, "--model", "cheap").exception)
         assert "://h" in line
         assert "pass" not in line
@@ -233,7 +238,8 @@ def test_the_secrets_of_an_address_are_in_no_message(live, devices):
 
 
 @pytest.mark.parametrize(
-    "place", ["rtmp://h/a/K;E,Y", "rtmp://h/a/K\"E'Y", 'rtmp://me:K"E;Y@h/a/x', "rtmp://h/a?k=K,E;Y"]
+    "place",
+    ["rtmp://h/a/K;E,Y", "rtmp://h/a/K\"E'Y", 'rtmp://me:K"E;Y@h/a/x', "rtmp://h/a?k=K,E;Y", "tcp://h:9/x"],
 )
 def test_no_mark_in_an_address_ends_it_before_its_secrets(live, place):
     line = str(live("--to", place, "--to", place).exception)

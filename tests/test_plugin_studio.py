@@ -1023,6 +1023,8 @@ def test_a_video_that_is_sent_is_seen_through_and_kept(run, tmp_path):
         ("rtsp://user:secret@camera.local:554/stream?key=1", "rtsp://camera.local:554"),
         ("rtmp://live.example/app/secret", "rtmp://live.example"),
         ("http://[::1", "http://[::1"),
+        ("rtsp://user:sec/ret@camera.local/stream", "rtsp://..."),
+        ("stream:rtsp://user:secret@camera.local/key", "stream:rtsp://camera.local"),
     ],
 )
 def test_no_folder_and_no_key_is_on_the_page(name, seen):

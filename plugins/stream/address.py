@@ -10,7 +10,7 @@ def shown(address: str) -> str:
     messages could not be told, and it may hold a secret."""
     bare = bare_address(address)
     if any(map(str.isspace, address)):
-        raise UsageError(f"an address has no spaces, and this one does: {bare}; write %20 for each")
+        raise UsageError(f"an address has no spaces, and this one has some after {bare}; write %20 for each")
     return bare
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nstfilter.errors import NstfilterError, SinkError, SourceError, UsageError
+from nstfilter.errors import NstfilterError, SinkError, SourceError, UsageError, bare_address
 from nstfilter.files import put_in_place
 from nstfilter.manager import manager
 from nstfilter.plugins.studio.scratch import Scratch
@@ -142,8 +142,9 @@ class SentVideos:
 def shown(name: str) -> str:
     """What a page calls a source or an output: the file's name without its folder, and of an address the host
     alone, for the rest may be a password or a key."""
-    if address := re.match(r"([\w.+-]+://)(?:[^/?#]*@)?([^/?#]*)", name):
-        return "".join(address.groups())
+    if re.match(r"[\w.+:-]+://", name):
+        scheme, _, rest = bare_address(name).partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
     return re.split(r"[/\\]", name.removeprefix(FILE))[-1] or name
 
 
