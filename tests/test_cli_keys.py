@@ -126,8 +126,8 @@ def test_keys_arrive_one_by_one_and_are_not_shown(terminal):
     assert here.hears() == "key 'n'"
     here.say(" é")
     assert [here.hears(), here.hears()] == ["key ' '", "key 'é'"]
-    # an arrow, F5 and Alt-N are no keys of ours, and take no other with them
-    here.say("\x1b[A\x1b[15~p\x1bn")
+    # arrows, F5, F3 of Linux's console, Alt-Up and Alt-N are no keys of ours, and take no other with them
+    here.say("\x1b[B" * 30 + "\x1b[15~\x1b[[C\x1b\x1b[Ap\x1bn")
     here.say("q")
     assert [here.hears(), here.hears()] == ["key 'p'", "key 'q'"]
 

@@ -222,6 +222,9 @@ def test_never_plain_says_where_the_room_is_seen(make):
     assert len(said) == 1
     controls.set("background", None)
     assert said == [ROOM_SEEN, ROOM_SEEN]
+    for name, value in (("area", "people"), ("background", None), ("face", 0.9)):
+        controls.set(name, value)  # it is seen already
+    assert len(said) == 2
     controls.never_plain = False
     controls.set("area", "people")
     assert len(said) == 2
@@ -285,6 +288,9 @@ def test_switches_are_set_and_given_by_name(make):
         assert controls.get(name) == before
         controls.set(name, not before)
         assert controls.get(name) == controls.state()[name] == (not before)
+        for on in (True, True, False, False):
+            controls.do(name, on)
+            assert controls.get(name) == on
     with pytest.raises(UsageError, match="true or false"):
         controls.set("card", "on")
 

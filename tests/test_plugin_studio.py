@@ -1053,6 +1053,15 @@ def test_on_a_page_too_the_card_waits_for_no_change_and_changes_come_in_their_or
     assert done == list(range(20))
 
 
+def test_the_room_is_not_seen_while_values_change_together(run, monkeypatch):
+    order = []
+    monkeypatch.setattr(run.session.controls, "set", lambda *changed: order.append(changed))
+    run.panel.studio.set({"area": "people", "background": "blur"})
+    assert order == [("background", "blur"), ("area", "people")]
+    run.panel.studio.set({"background": None, "area": "all"})
+    assert order[2:] == [("area", "all"), ("background", None)]
+
+
 def test_a_camera_whose_address_holds_a_password_is_chosen_without_it(folders):
     secret = "rtsp://user:secret@camera.local/stream"
     with studio_run(source=secret) as run, run.client() as client:

@@ -541,6 +541,18 @@ def test_search_favorites_and_keys(open_page, run):
     page.keyboard.press("-")
     page.get_by_text("The keys are locked").wait_for()
     assert run.session.controls.get("strength") == 0.9
+    page.keyboard.press("c")
+    page.keyboard.press("c")  # on its way together with the one before
+    page.get_by_text("Card is up").wait_for()
+    page.keyboard.press("l")
+    page.locator("[data-testid=lock][aria-pressed=false]").wait_for()
+    assert run.session.controls.card_shown
+    page.keyboard.press("l")
+    page.locator("[data-testid=lock][aria-pressed=true]").wait_for()
+    page.keyboard.press("c")
+    page.keyboard.press("l")
+    page.locator("[data-testid=lock][aria-pressed=false]").wait_for()
+    assert run.session.controls.card_shown
     assert page.get_by_test_id("mute").is_hidden()  # there is no sound in this run
 
 

@@ -100,8 +100,9 @@ else:
     import termios
     import tty
 
-    # what a terminal sends for an arrow, a function key, or a letter with Alt (ECMA-48, 5.4)
-    _NO_LETTER = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
+    # what a terminal sends for an arrow, a function key, or a letter with Alt (ECMA-48, 5.4); some
+    # begin with two escapes where Alt is pressed, and F1 to F5 of Linux's own console with two brackets
+    _NO_LETTER = re.compile(r"\x1b+(\[\[?[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
     # what stops or ends a program from its terminal, and would leave that as it is
     _SIGNALS = (signal.SIGTSTP, signal.SIGQUIT)
 
@@ -168,7 +169,7 @@ else:
                     self.ended.wait(LOOK)
                 elif select.select([self.fd], [], [], LOOK)[0] and self._ours():
                     try:
-                        text = os.read(self.fd, 64).decode("utf-8", "ignore")
+                        text = os.read(self.fd, 4096).decode("utf-8", "ignore")
                     except OSError:
                         return
                     if not text:

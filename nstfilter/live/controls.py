@@ -134,8 +134,7 @@ class Controls:
         # the room itself is among them only where the run began with it: no slip of a finger shows it
         words = [word for word in ("blur", "plain") if word != str(paint.background)]
         self._backgrounds = [paint.background, *words]
-        if never_plain:
-            self._check_strength(paint.strength)
+        self._check_strength(paint.strength)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         if self.mirrored:
@@ -230,17 +229,16 @@ class Controls:
         if name in SWITCHES:
             if not isinstance(value, bool):
                 raise UsageError(f"{name} is {value!r}; expected true or false")
-            if value != self._switches()[name]:
-                self.do(name)
+            self.do(name, value)
             return
         value = changeable(name).check(value)
         with self._changing:
-            if name == "strength" and self.never_plain:
-                self._check_strength(value)
+            seen = self.room_seen
             match name:
                 case "style":
                     self._go_to(parse_style(value))
                 case "strength":
+                    self._check_strength(value)
                     self._strength = value
                 case "size":
                     self._fixed_size, self.paint.size = value, value
@@ -254,7 +252,7 @@ class Controls:
                     self.rotate, self._turned = value, self._clock.now()
                 case _:
                     setattr(self.paint, name, value)
-        if name in ("area", "background") and self.room_seen and self._say:
+        if not seen and self.room_seen and self._say:
             self._say(ROOM_SEEN)
 
     def state(self) -> dict[str, Any]:
@@ -282,7 +280,7 @@ class Controls:
         }
 
     def _check_strength(self, strength: float) -> None:
-        if strength < LEAST_STRENGTH:
+        if self.never_plain and strength < LEAST_STRENGTH:
             raise UsageError(
                 f"strength is {strength:g}; with --never-plain it stays at {LEAST_STRENGTH:g} or more"
             )
@@ -328,13 +326,15 @@ class Controls:
         except NstfilterError as error:
             self._tell(str(error))
 
-    def do(self, action: str) -> None:
-        """Do the action of that name in `ACTIONS`. What goes wrong is said and changes nothing; only an
-        unknown name raises, `UsageError`."""
+    def do(self, action: str, on: bool | None = None) -> None:
+        """Do the action of that name in `ACTIONS`; with `on`, turn that one of SWITCHES so, or leave it so.
+        What goes wrong is said and changes nothing; only an unknown name raises, `UsageError`."""
         if action not in NAMES:
             raise UsageError(f"there is no action {action!r}; expected one of {', '.join(NAMES)}")
         try:
             with self._hiding if action in ("card", "mute") else self._changing:
+                if on is not None and self._switches().get(action) == on:
+                    return
                 message = self.handlers[action]() if action in self.handlers else self._do(action)
         except NstfilterError as error:
             message = str(error)

@@ -304,9 +304,10 @@ class Server:
                 self._update()
             elif kind == "do":
                 action = str(message["action"])
+                on = True if message.get("on") else None
                 # the card waits for no style that is embedded and no snapshot that is written
                 async with contextlib.nullcontext() if action in ("card", "mute") else page.turn:
-                    await run_in_threadpool(self.studio.do, action)
+                    await run_in_threadpool(self.studio.do, action, on)
                 self._update()
             elif kind == "refresh":
                 self.studio.gallery.refresh()

@@ -139,9 +139,11 @@ class Studio:
                 checked[name] = self.mix(value).spelled
             else:
                 checked[name] = parameter.check(value)
+        # a background comes before all else and goes after it: the room is not seen in between
+        turn = {"background": 1 if checked.get("background") is None else -1}
         with self._lock:
-            for name, value in checked.items():
-                self.session.controls.set(name, value)
+            for name in sorted(checked, key=lambda name: turn.get(name, 0)):
+                self.session.controls.set(name, checked[name])
 
     def mix(self, text: Any) -> StyleMix:
         """The styles that `text` names, `wave` or `wave:0.7+mosaic:0.3`. Only styles of the gallery count:
@@ -175,9 +177,9 @@ class Studio:
         total = sum(weight for _, weight in parts)
         return StyleMix(tuple((style, weight / total) for style, weight in parts))
 
-    def do(self, action: str) -> None:
-        """Do an action of `controls.ACTIONS`, as its key does. Raises `UsageError` for an unknown one."""
-        self.session.controls.do(action)
+    def do(self, action: str, on: bool | None = None) -> None:
+        """As `Controls.do`. Raises `UsageError` for an unknown action."""
+        self.session.controls.do(action, on)
 
     def keep_style(self, key: str, name: str) -> None:
         """Keep an uploaded picture as a style of the user's own pack, under `name`. Raises `UsageError`."""

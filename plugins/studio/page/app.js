@@ -281,7 +281,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const { target, key } = event;
   if (target.closest("input:not([type=range]), select, textarea, dialog")) return;
-  const free = ["l", "c", "?", "/", "f", ...(link.state?.muted ? [] : ["u"])];
+  const free = ["l", "?", "/", "f", ...(link.state?.card ? [] : ["c"]), ...(link.state?.muted ? [] : ["u"])];
   const locked = link.state?.locked && !free.includes(key.toLowerCase());
   if (locked && (ACTIONS[key.toLowerCase()] || /^[1-9 ]$/.test(key))) toast("The keys are locked; L unlocks them");
   else if (key === " " && !target.closest("button, [role=slider], a")) link.do("plain");
@@ -291,7 +291,7 @@ document.addEventListener("keydown", (event) => {
   } else if (key === "?") help.showModal();
   else if (key.toLowerCase() === "f") preview.full();
   else if (/^[1-9]$/.test(key)) presets.press(Number(key));
-  else if (ACTIONS[key.toLowerCase()]) link.do(ACTIONS[key.toLowerCase()]);
+  else if (ACTIONS[key.toLowerCase()]) link.do(ACTIONS[key.toLowerCase()], link.state?.locked && key.toLowerCase() !== "l");
   else return;
   event.preventDefault();
 });

@@ -121,8 +121,9 @@ export class Link extends EventTarget {
     setTimeout(() => this.#flush(), 16);
   }
 
-  do(action) {
-    this.#send({ type: "do", action });
+  /** With `on`, a switch is turned on and never off. */
+  do(action, on) {
+    this.#send({ type: "do", action, on });
     this.#hurry();
   }
 
