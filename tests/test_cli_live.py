@@ -262,6 +262,7 @@ def test_a_quality_that_nothing_takes_is_refused(live):
 def test_sound_that_no_target_takes_is_said(live):
     line = "no target takes sound; it is in what the key r records"
     assert line in live("--from", video("a.mp4"), "--to", "virtualcam", "--sound", "hum").output
+    assert line in live("--from", "a.mp4", "--to", "b.gif", "--sound", "hum").output
     words = ["--to", "virtualcam", "--record-input", "c.mkv", "--sound", "hum"]
     assert line not in live("--from", "a.mp4", *words).output
 

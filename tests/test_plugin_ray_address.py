@@ -163,26 +163,41 @@ def test_a_real_cluster_with_a_token(tmp_path, listener):
     opening = [sys.executable, "-c", f"from nstfilter.manager import open_executor as o; o('ray:{address}')"]
 
     def said(**more):
-        done = subprocess.run(opening, env=plain | more, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            opening, env=plain | more, capture_output=True, text=True, check=False, timeout=600
+        )
         return done.stderr.splitlines()[-1] if done.returncode else "it opened"
 
+    log = tmp_path / "ray.log"
     with (
         temporary as folder,
+        log.open("wb") as output,
         subprocess.Popen(
             [*head, f"--temp-dir={folder}"],
             env=plain | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         ) as cluster,
     ):
         try:
-            if not any("Ray runtime started" in line for line in cluster.stdout):
+            for _ in range(600):
+                ended, told = cluster.poll() is not None, log.read_text()
+                if ended or "Ray runtime started" in told:
+                    break
+                time.sleep(0.5)
+            if "timed out during startup" in told:
                 pytest.skip("Ray gave its own start up: it lets a machine have thirty seconds for it")
-            while "has not answered for" in (told := said()):
+            assert "Ray runtime started" in told
+            for _ in range(60):
+                if "has not answered for" not in (told := said()):
+                    break
                 time.sleep(0.5)
             assert f"NstfilterError: the Ray cluster at {address} wants a token; " in told
             assert said(RAY_AUTH_TOKEN=TOKEN) == "it opened"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(cluster.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    cluster.wait(60)
+                os.killpg(cluster.pid, signal.SIGKILL)

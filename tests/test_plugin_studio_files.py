@@ -84,6 +84,21 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_has_is_not(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_cleared_away_before_it_is_locked_is_made_anew(tmp_path, monkeypatch):
+    here, other, opened = Scratch(tmp_path), Scratch(tmp_path), os.open
+
+    def open_late(path, *arguments, **options):
+        monkeypatch.setattr(os, "open", opened)
+        other.clear()
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_late)
+    new = here.new()
+    assert os.open is opened
+    other.clear()
+    assert list(tmp_path.iterdir()) == [new.parent]
+
+
 # the queue
 
 

@@ -306,6 +306,13 @@ def test_files_are_painted_compared_and_downloaded(open_page, run, size):
         )
     )
     page.get_by_role("dialog", name="Before and after").get_by_text("Close").click()
+    page.get_by_test_id("remove-garden.png").focus()
+    page.evaluate("document.activeElement.mark = 'the same'")
+    page.get_by_test_id("paint-files").set_input_files(
+        [{"name": "lake.png", "mimeType": "image/png", "buffer": photo()}]
+    )
+    page.get_by_test_id("compare-lake.png").wait_for()
+    assert page.evaluate("document.activeElement.mark") == "the same"
     with page.expect_download() as download:
         page.get_by_test_id("result-garden.png").click()
     assert download.value.suggested_filename == "garden-Ruby.png"
@@ -333,6 +340,35 @@ def test_a_file_that_waits_to_be_sent_leaves_the_list_when_it_is_cancelled(open_
     held.pop().continue_()
     page.get_by_test_id("render-one.png").wait_for()
     assert not held
+
+
+@pytest.mark.slow
+def test_what_has_not_changed_in_a_list_stays_under_a_press_and_the_keyboard(open_page):
+    page = open_page()
+    page.evaluate(
+        """async () => {
+            const { h, refill } = await import("/page/dom.js");
+            window.list = document.body.appendChild(h("div"));
+            Object.assign(list.style, { position: "fixed", top: 0, left: 0, zIndex: 99 });
+            window.clicks = [];
+            const click = (name) => () => clicks.push(name);
+            const one = (name) => h("button", { "data-testid": name, onclick: click(name) }, name);
+            window.draw = (...names) => refill(list, ...names.map(one));
+            draw("first", "second", "third");
+        }"""
+    )
+    second = page.get_by_test_id("second").element_handle()
+    second.hover()
+    page.mouse.down()
+    for names in (["first", "second", "third"], ["fresh", "second"], ["fresh", "second", "last"]):
+        page.evaluate("(names) => draw(...names)", names)
+    page.mouse.up()
+    assert page.evaluate("clicks") == ["second"]
+    assert page.evaluate("(second) => document.activeElement === second", second)
+    page.evaluate("draw('last', 'second', 'second', 'fresh')")
+    names = page.evaluate("[...list.children].map((one) => one.textContent)")
+    assert names == ["last", "second", "second", "fresh"]
+    assert focused(page) == "second"
 
 
 @pytest.mark.slow

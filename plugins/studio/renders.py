@@ -107,17 +107,12 @@ class Renders:
 
     def new_folder(self) -> Path:
         """Where a file may be received; `add` takes it from there. Raises `SinkError`."""
-        for left in (2, 1, 0):
-            try:
-                path = self._scratch.new()
-                path.mkdir()
-                return path
-            except OSError as error:
-                # another process may clear away what it takes for forgotten, before it is locked
-                if left and isinstance(error, FileNotFoundError):
-                    continue
-                raise SinkError(f"the queue cannot be kept in {self.folder}: {error.strerror}") from error
-        raise AssertionError
+        try:
+            path = self._scratch.new()
+            path.mkdir()
+        except OSError as error:
+            raise SinkError(f"the queue cannot be kept in {self.folder}: {error.strerror}") from error
+        return path
 
     def add(self, folder: Path, name: str, style: str, values: dict[str, Any]) -> Render:
         """Queue the file `upload` in `folder`, one that `new_folder` gave, to be painted with this look."""

@@ -27,9 +27,10 @@ class Scratch:
                 folder = self.parent / f".{secrets.token_hex(8)}"
                 folder.mkdir(parents=True)
                 lock = FileLock(folder / ".lock", thread_local=False)
-                with contextlib.suppress(Timeout):
+                # another process may take it for a left one, and clear it away, until it is locked
+                with contextlib.suppress(Timeout, FileNotFoundError):
                     lock.acquire(timeout=0)
-                    if (folder / ".lock").exists():  # else somebody took it for a left one just now
+                    if (folder / ".lock").exists():
                         self._own = folder, lock
             return self._own[0] / secrets.token_hex(8)
 

@@ -38,8 +38,6 @@ class VideoSink(JoiningSink):
     Raises `UsageError` for an impossible request, `SinkError` for a place that cannot be written or is full.
     """
 
-    takes_sound = True
-
     def __init__(
         self,
         target: str | os.PathLike[str],
@@ -71,6 +69,7 @@ class VideoSink(JoiningSink):
         if self.codec not in self.kind.codecs:
             raise UsageError(f"{suffix} does not take {codec}; it takes {', '.join(self.kind.codecs)}")
         check_crf(self.codec, crf)
+        self.takes_sound = self.kind.sound_for(self.codec) is not None
         self._check_place()
         self._written = 0
 

@@ -63,14 +63,21 @@ export const button = (name, label, attributes = {}, text = "") =>
 /** A message about a file, which may name it already. */
 export const about = (name, message) => (message.includes(name) ? message : `${name}: ${message}`);
 
-/** Fill `container` anew; who has come to one of its elements with the keyboard stays there. What has not changed is
-    left alone: a press and its release on two drawings of a button are no click. */
+/** Fill `container` anew; who has come to one of its elements with the keyboard stays there. Children that have not
+    changed are left alone: a press and its release on two drawings of a button are no click. */
 export function refill(container, ...children) {
-  const { children: there } = container;
-  if (children.length === there.length && children.every((child, k) => child.isEqualNode(there[k]))) return;
-  const { testid } = (container.contains(document.activeElement) && document.activeElement.dataset) || {};
-  container.replaceChildren(...children);
-  if (testid) container.querySelector(`[data-testid="${CSS.escape(testid)}"]`)?.focus();
+  const active = document.activeElement;
+  const testid = container.contains(active) && active.dataset.testid;
+  const there = [...container.children];
+  const kept = children.map((child) => {
+    const at = there.findIndex((one) => one === child || one.isEqualNode(child));
+    return at < 0 ? child : there.splice(at, 1)[0];
+  });
+  there.forEach((one) => one.remove());
+  kept.forEach((one, k) => {
+    if (container.children[k] !== one) container.insertBefore(one, container.children[k] ?? null);
+  });
+  if (testid && document.activeElement !== active) container.querySelector(`[data-testid="${CSS.escape(testid)}"]`)?.focus();
 }
 
 let toasts;

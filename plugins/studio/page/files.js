@@ -1,11 +1,12 @@
 // Pictures and videos to paint with the look of the moment; and what was recorded.
 
-import { h, icon, button, toast, about, bytes, post, api, send, sending } from "./dom.js";
+import { h, icon, button, toast, about, bytes, post, api, refill, send, sending } from "./dom.js";
 import { link } from "./link.js";
 
 const SAYS = { waiting: "Waiting", painting: "Painting", paused: "Paused", done: "Done", failed: "Failed" };
 
 class Files extends HTMLElement {
+  #rows = new Map();
   #sent = Promise.resolve(); // one after the other: a browser has six connections, and the page needs some
 
   connectedCallback() {
@@ -52,7 +53,8 @@ class Files extends HTMLElement {
     if (text !== this.filesShown) {
       this.filesShown = text;
       this.takenTitle.hidden = !files.length;
-      this.taken.replaceChildren(
+      refill(
+        this.taken,
         ...files.map((file) =>
           h(
             "div.item",
@@ -65,11 +67,13 @@ class Files extends HTMLElement {
       );
     }
     const renders = link.renders ?? [];
-    const shown = JSON.stringify(renders.map(({ key, state, error }) => [key, state, error]));
-    if (shown !== this.rendersShown) {
-      this.rendersShown = shown;
-      this.renders.replaceChildren(...renders.map((render) => this.#row(render)));
+    const rows = new Map();
+    for (const render of renders) {
+      const shown = JSON.stringify([render.key, render.state, render.error]);
+      rows.set(shown, this.#rows.get(shown) ?? this.#row(render));
     }
+    this.#rows = rows;
+    refill(this.renders, ...rows.values());
     for (const render of renders) this.#progress(render);
   }
 

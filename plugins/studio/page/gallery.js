@@ -1,6 +1,6 @@
 // Every style, painted on the picture of the moment. A click glides to it.
 
-import { h, icon, button, toast, about, kept, api } from "./dom.js";
+import { h, icon, button, toast, about, kept, api, refill } from "./dom.js";
 import { link } from "./link.js";
 
 export const DRAG = "application/x-nstfilter-style";
@@ -52,8 +52,9 @@ class Gallery extends HTMLElement {
   #build() {
     const packs = [...new Set(link.styles.map((style) => style.pack).filter(Boolean))];
     const chosen = this.pack.value;
-    this.pack.replaceChildren(h("option", { value: "" }, "All packs"), ...packs.map((pack) => h("option", { value: pack }, pack)));
-    if (link.styles.some((style) => !style.pack)) this.pack.append(h("option", { value: "-" }, "Your pictures"));
+    const options = [["", "All packs"], ...packs.map((pack) => [pack, pack])];
+    if (link.styles.some((style) => !style.pack)) options.push(["-", "Your pictures"]);
+    refill(this.pack, ...options.map(([value, text]) => h("option", { value }, text)));
     this.pack.value = [...this.pack.options].some((option) => option.value === chosen) ? chosen : "";
     this.pack.hidden = this.pack.options.length < 3;
     const tiles = new Map();
@@ -63,7 +64,7 @@ class Gallery extends HTMLElement {
     }
     this.#tiles = tiles;
     const upload = h("button.tile.upload", { type: "button", onclick: () => this.input.click(), "data-testid": "upload" }, h("span.picture", {}, icon("upload")), h("span.name", {}, "Your picture"));
-    this.grid.replaceChildren(h("div.cell", { role: "listitem" }, upload), ...tiles.values());
+    refill(this.grid, h("div.cell", { role: "listitem" }, upload), ...tiles.values());
     this.#filter();
     this.#mark();
   }

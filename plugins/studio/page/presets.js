@@ -1,6 +1,6 @@
 // Nine looks under nine keys: an empty place keeps the look of the moment, a full one brings it back.
 
-import { h, icon, button, toast, about, api, post } from "./dom.js";
+import { h, icon, button, toast, about, api, post, refill } from "./dom.js";
 import { link } from "./link.js";
 
 class Presets extends HTMLElement {
@@ -73,7 +73,6 @@ class Presets extends HTMLElement {
     const text = JSON.stringify(link.state.presets);
     if (text === this.shown && !again) return;
     this.shown = text;
-    const focused = this.places.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
     const places = [];
     for (let slot = 1; slot <= 9; slot++) {
       const preset = this.#at(slot);
@@ -92,14 +91,13 @@ class Presets extends HTMLElement {
         " ",
         preset && h("span.label", {}, preset.name),
       );
-      const more = preset && button("more", `Change preset ${slot}`, { "data-testid": `preset-${slot}-more`, onclick: () => this.#edit(preset) });
+      const more = preset && button("more", `Change preset ${slot}`, { "data-testid": `preset-${slot}-more`, onclick: () => this.#edit(this.#at(slot)) });
       places.push(h("div.place-cell", { role: "listitem" }, place, more ?? ""));
     }
-    this.places.replaceChildren(...places);
-    if (focused) this.places.querySelector(`[data-testid="${focused}"]`)?.focus();
+    refill(this.places, ...places);
     const others = link.state.presets.filter((preset) => !preset.slot);
     this.others.hidden = !others.length;
-    this.others.replaceChildren(h("option", { value: "" }, "Others"), ...others.map((preset) => h("option", { value: preset.key }, preset.name)));
+    refill(this.others, h("option", { value: "" }, "Others"), ...others.map((preset) => h("option", { value: preset.key }, preset.name)));
   }
 
   #dialog() {
