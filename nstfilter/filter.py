@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +18,7 @@ from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import manager, open_model, open_segmenter
 from nstfilter.models import (
     DEFAULT_MODEL,
+    AheadModel,
     PreparingModel,
     StyleModel,
     TeachableModel,
@@ -38,6 +42,8 @@ DEFAULT_SIZE = (480, 720)
 ONE_PIECE = 6_000_000
 # how much of the detail between the network's size and the frame's own is given back
 DETAIL = 0.6
+# how many frames of a video the network is ahead of what is done with its paintings
+AHEAD = 2
 
 
 Background = str | os.PathLike[str] | Style | StyleMix | np.ndarray | None
@@ -49,6 +55,23 @@ class _Behind(NamedTuple):
     named: Background = None
     backdrop: Backdrop | None = None
     embedding: np.ndarray | None = None
+
+
+class _Begun(NamedTuple):
+    """A frame that the network works on: `image`, `small` at the network's size, painted with `embedding`.
+    `finish` waits for it."""
+
+    image: np.ndarray
+    small: np.ndarray
+    embedding: np.ndarray
+    finish: Callable[[], np.ndarray]
+
+
+def _wait(begun: _Begun | None) -> None:
+    """Until the network has done with what is of no use any more: till then it writes into its memory."""
+    if begun:
+        with contextlib.suppress(Exception):
+            begun.finish()
 
 
 class StyleFilter:
@@ -114,6 +137,7 @@ class StyleFilter:
         self._size_fade, self._room_size_fade = SizeFade(), SizeFade()
         self._painted_before: Backdrop | None = None  # the backdrop of the frame before
         self._shape: tuple[int, ...] | None = None
+        self._begun: _Begun | None = None  # what is known of the frame that is being painted
         self._parts = Parts(lambda: _segmenter(segmenter, threads))
         self._style: StyleMix | np.ndarray
         mix = style if isinstance(style, np.ndarray) else _mix(style)  # a misspelt name need not load a model
@@ -295,6 +319,54 @@ class StyleFilter:
         np.copyto(out, result)
         return out
 
+    def stream(self, frames: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        """Paint the frames of a video, one after another, as the filter does when it is called with each.
+
+        It looks AHEAD frames ahead in `frames`: the network begins with them while the rest is done for the
+        one before, so that no core waits. A frame is left as it is until its painting is given; what is set
+        meanwhile takes effect on the next one. Raises what calling the filter raises, and what `frames` does.
+        """
+        begun: deque[tuple[np.ndarray, _Begun | None]] = deque()
+        try:
+            for frame in frames:
+                begun.append((frame, self._begin(frame)))
+                if len(begun) > AHEAD:
+                    yield self._finished(*begun.popleft())
+            while begun:
+                yield self._finished(*begun.popleft())
+        finally:
+            for _, ahead in begun:
+                _wait(ahead)
+
+    def _begin(self, frame: np.ndarray) -> _Begun | None:
+        """Have the network begin with `frame`; None where what it is to paint is not known yet."""
+        if self._strength == 0 or not self._parts.whole or self._behind.named is not None:
+            return None
+        image, _ = as_bgr(frame)
+        height, width = image.shape[:2]
+        inner = network_size(height, width, self._size)
+        if image is not frame or not isinstance(self.model, AheadModel) or inner[0] * inner[1] > ONE_PIECE:
+            return None
+        small = image if inner == (height, width) else _reduced(image, *inner)
+        return _Begun(image, small, self.embedding, self.model.begin(small, self.embedding))
+
+    def _finished(self, frame: np.ndarray, begun: _Begun | None) -> np.ndarray:
+        self._begun = begun
+        try:
+            return self(frame)
+        finally:
+            _wait(self._begun)
+            self._begun = None
+
+    def _take_begun(self, image: np.ndarray, embedding: np.ndarray, inner: tuple[int, int]) -> _Begun | None:
+        """What is begun, if that is `image` with this embedding at this size of the network, and nothing was
+        set since."""
+        begun, self._begun = self._begun, None
+        if begun and begun.image is image and begun.embedding is embedding and begun.small.shape[:2] == inner:
+            return begun
+        _wait(begun)
+        return None
+
     def prepare(self, height: int, width: int, size: int | None = None) -> None:
         """Compile ahead what frames of `height` by `width` need when the network works at `size`, as in
         `StyleFilter(size=...)`, so that the first of them takes no longer than the others.
@@ -336,14 +408,15 @@ class StyleFilter:
         enlarged, mixed."""
         height, width = image.shape[:2]
         inner = network_size(height, width, self._size)
+        begun = self._take_begun(image, embedding, inner)
         if inner == (height, width):
-            painted = self._stylize(image, embedding, stabilizer)
+            painted = self._stylize(image, embedding, stabilizer, begun)
             detail, gain, offset = 0.0, 1.0, 0.0
         else:
             # The result is painted + DETAIL * (image - small), everything at the frame's size. To enlarge
             # once, painted - DETAIL * small is enlarged, squeezed into the range of uint8.
-            small = _reduced(image, *inner)
-            painted = self._stylize(small, embedding, stabilizer)
+            small = begun.small if begun else _reduced(image, *inner)
+            painted = self._stylize(small, embedding, stabilizer, begun)
             detail, gain, offset = DETAIL, 1 + DETAIL, -255 * DETAIL
             painted = cv2.addWeighted(painted, 1 / gain, small, -DETAIL / gain, -offset / gain)
             painted = cv2.resize(painted, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -357,14 +430,16 @@ class StyleFilter:
             painted = cv2.addWeighted(image, own, painted, strength * gain, strength * offset, dst=painted)
         return fade(image, painted, inner)
 
-    def _stylize(self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer) -> np.ndarray:
+    def _stylize(
+        self, image: np.ndarray, embedding: np.ndarray, stabilizer: Stabilizer, begun: _Begun | None
+    ) -> np.ndarray:
         whole = image.shape[0] * image.shape[1] <= ONE_PIECE
+        paint = begun.finish if begun else partial(self.model.stylize, image, embedding)
         if whole and self._stability:
-            paint = partial(self.model.stylize, image, embedding)
             return stabilizer(image, paint, self._stability, embedding)
         stabilizer.reset()  # what it remembers would be old when it is used again
         if whole:
-            return self.model.stylize(image, embedding)
+            return paint()
         if isinstance(self.model, TilingModel):
             return stylize_in_tiles(self.model, image, embedding)
         raise ModelError(

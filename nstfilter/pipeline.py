@@ -10,8 +10,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
@@ -74,25 +75,29 @@ def run(
             for sink in sinks:
                 sink.open(source.info)
             with ExitStack() as threads:
-                reader = _Reader(source, most_frames(sinks, source.info))
+                most = most_frames(sinks, source.info)
+                reader = _Reader(source, most)
                 threads.callback(reader.stop)
-                if isinstance(filter, StyleFilter):  # compiles while the first frame is read
-                    filter.prepare(source.info.height, source.info.width, filter.size)
                 writers = [_Writer(sink, sink.most_frames(source.info)) for sink in sinks]
                 for writer in writers:
                     threads.callback(writer.stop)
-                for frame in reader:
-                    before = time.perf_counter()
-                    painted = replace(frame, image=filter(frame.image))
-                    report.filtering += time.perf_counter() - before
-                    check_painted(painted.image, frame.image)
+                if isinstance(filter, StyleFilter) and 1 not in (source.info.frames, most):
+                    painted = _painted_ahead(filter, reader)
+                else:
+                    painted = ((frame, filter(frame.image)) for frame in reader)
+                threads.enter_context(closing(painted))
+                since = time.perf_counter()
+                for frame, image in painted:
+                    report.filtering += time.perf_counter() - since - reader.waited
+                    check_painted(image, frame.image)
                     for writer in writers:
-                        writer.put(painted)
+                        writer.put(replace(frame, image=image))
                     report.frames += 1
                     if on_frame:
                         on_frame(report.frames)
                     if stop.is_set():
                         break
+                    reader.waited, since = 0.0, time.perf_counter()
                 for writer in writers:
                     writer.finish()
             for sink in sinks:
@@ -109,6 +114,22 @@ def run(
             for sink in sinks:
                 report.warnings += sink.warnings
     return report
+
+
+def _painted_ahead(
+    filter: StyleFilter, frames: Iterable[Frame]
+) -> Generator[tuple[Frame, np.ndarray], None, None]:
+    """Each frame and its painting; the network begins with the next frames before one is done."""
+    waiting: deque[Frame] = deque()
+
+    def images() -> Iterator[np.ndarray]:
+        for frame in frames:
+            waiting.append(frame)
+            yield frame.image
+
+    with closing(filter.stream(images())) as painted:
+        for image in painted:
+            yield waiting.popleft(), image
 
 
 def most_frames(sinks: Sequence[Sink], info: StreamInfo) -> int | None:
@@ -163,6 +184,7 @@ class _Reader:
 
     def __init__(self, source: Source, most: int | None) -> None:
         self.source, self.most = source, most
+        self.waited = 0.0  # seconds that were waited for frames
         self.hand = _Queue()
         self.thread = threading.Thread(target=self._read, name="nstfilter-read", daemon=True)
         self.thread.start()
@@ -177,7 +199,12 @@ class _Reader:
         self.hand.put(None)
 
     def __iter__(self) -> Iterator[Frame]:
-        while (frame := self.hand.queue.get()) is not None:
+        while True:
+            since = time.perf_counter()
+            frame = self.hand.queue.get()
+            self.waited += time.perf_counter() - since
+            if frame is None:
+                break
             yield frame
         if self.hand.error:
             raise self.hand.error

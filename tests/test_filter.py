@@ -314,3 +314,32 @@ def test_the_model_is_told_the_device_and_the_threads(monkeypatch, cache):
     assert told == [{}, {"device": "gpu", "threads": 3}]
     with pytest.raises(UsageError, match="device is 'tpu'; expected cpu or gpu or npu or auto"):
         StyleFilter(RED, device="tpu", cache=cache)
+
+
+@pytest.mark.parametrize("stability", [0.0, 0.8])
+def test_a_stream_paints_what_single_calls_paint(cache, stability):
+    """With the real network, at a size of its own, and with a style that changes on the way."""
+    frames = [np.roll(photo(90, 121), 3 * number, axis=1) for number in range(6)]
+
+    singles, ahead = (StyleFilter(RED, stability=stability, size=64, cache=cache) for _ in range(2))
+    expected = []
+    for number, frame in enumerate(frames):
+        singles.style = RED if number < 4 else photo(64, 64)
+        expected.append(singles(frame))
+    painted = []
+    for image in ahead.stream(iter(frames)):
+        painted.append(image)
+        ahead.style = RED if len(painted) < 4 else photo(64, 64)
+    for one, other in zip(expected, painted, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_a_stream_goes_on_after_a_frame_the_caller_wrote_into(cache):
+    """A painting belongs to the caller, also where the filter goes on from it."""
+    paint = StyleFilter(RED, stability=0.8, cache=cache)
+    frames = [photo(64, 80)] * 4
+    expected = [image.copy() for image in paint.stream(frames)]
+    paint.reset()
+    for image, wanted in zip(paint.stream(frames), expected, strict=True):
+        assert np.abs(image.astype(int) - wanted).max() <= 1
+        image[:] = 0

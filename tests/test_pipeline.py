@@ -223,18 +223,82 @@ def test_the_rate_is_held_where_the_size_is_free(size, governed):
     assert paint.size == governed
 
 
-def test_a_style_filter_is_prepared_before_the_first_frame(tmp_path):
-    calls = []
+class Ahead(FakeModel):
+    """Writes down when it begins with a frame, and when it is asked for it."""
 
-    class Preparing(FakeModel):
-        def prepare(self, height, width):
-            calls.append("prepare")
+    def __init__(self):
+        super().__init__()
+        self.calls = []
 
-        def stylize(self, frame, embedding, *, out=None):
-            calls.append("stylize")
-            return super().stylize(frame, embedding, out=out)
+    def begin(self, frame, embedding):
+        number = int(frame[0, 0, 0])
+        self.calls.append(f"begin {number}")
 
-    images = [np.full((40, 60, 3), 100, np.uint8)] * 2
-    paint = StyleFilter(images[0], model=Preparing(), cache=EmbeddingCache(tmp_path))
-    run(MemorySource(images), paint, MemorySink())
-    assert calls == ["prepare", "stylize", "stylize"]
+        def finish():
+            self.calls.append(f"finish {number}")
+            return self.stylize(frame, embedding)
+
+        return finish
+
+
+def painting_ahead(tmp_path):
+    model = Ahead()
+    return model, StyleFilter(frames(1)[0], model=model, cache=EmbeddingCache(tmp_path))
+
+
+def test_the_network_begins_with_the_next_frames_before_one_is_done(tmp_path):
+    model, paint = painting_ahead(tmp_path)
+    sink = MemorySink()
+    run(MemorySource(frames(4)), paint, sink)
+    painted = [frame.image for frame in sink.frames]
+    order = ["begin 0", "begin 1", "begin 2", "finish 0", "begin 3", "finish 1", "finish 2", "finish 3"]
+    assert model.calls == order
+    assert all((one == paint(image)).all() for one, image in zip(painted, frames(4), strict=True))
+
+
+def test_what_is_set_in_mid_run_holds_for_the_next_frame(tmp_path):
+    model, paint = painting_ahead(tmp_path)
+    blue = np.full((4, 6, 3), (200, 0, 0), np.uint8)
+
+    def turn_blue(done):
+        if done == 2:
+            paint.style = blue
+
+    sink = MemorySink()
+    run(MemorySource(frames(5)), paint, sink, on_frame=turn_blue)
+    before = StyleFilter(frames(1)[0], model=model, cache=EmbeddingCache(tmp_path))
+    for number, frame in enumerate(sink.frames):
+        expected = (before if number < 2 else paint)(frames(5)[number])
+        assert (frame.image == expected).all()
+    assert sorted(call for call in model.calls if call.startswith("finish")) == [
+        f"finish {n}" for n in range(5)
+    ]
+
+
+@pytest.mark.parametrize("where", ["stop", "sink"])
+def test_what_was_begun_is_waited_for_where_a_run_ends_early(tmp_path, where):
+    model, paint = painting_ahead(tmp_path)
+    stop = threading.Event()
+
+    class Full(MemorySink):
+        def _write(self, frame):
+            raise SinkError("the disk is full")
+
+    if where == "stop":
+        run(MemorySource(frames(9)), paint, MemorySink(), on_frame=lambda _: stop.set(), stop=stop)
+    else:
+        with pytest.raises(SinkError):
+            run(MemorySource(frames(9)), paint, Full())
+    begun, finished = ([c.split()[1] for c in model.calls if c.startswith(w)] for w in ("begin", "finish"))
+    assert begun
+    assert begun == finished
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_does_not_paint_all_of_a_frame_alike_is_not_begun(tmp_path, number):
+    """One picture alone takes all threads; and of people it is not known yet where they are."""
+    model, paint = painting_ahead(tmp_path)
+    if number > 1:
+        paint.face = 0.5
+    run(MemorySource(frames(number)), paint, MemorySink())
+    assert model.calls == []

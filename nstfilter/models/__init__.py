@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -130,6 +130,19 @@ class PreparingModel(StyleModel, Protocol):
 
         Called from any thread, also while another one is in `stylize`, which must not wait for it. A live run
         prepares every size that its governor may choose, about eight; a model keeps at least so many.
+        """
+        ...
+
+
+@runtime_checkable
+class AheadModel(StyleModel, Protocol):
+    """A model that can paint several frames at once, which uses a processor better than one after another."""
+
+    def begin(self, frame: np.ndarray, embedding: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin to paint: as `stylize`, but it returns at once, and what it returns waits for the painted
+        frame. That is called once, in the same thread, and `frame` stays as it is until then.
+
+        Called for frames of a video file, two of them ahead.
         """
         ...
 

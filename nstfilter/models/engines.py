@@ -31,6 +31,11 @@ PIXELS = 8_000_000
 # how many compiled graphs are kept on disk, for devices that take long to compile
 FILES = 64
 
+# How many things a graph computes at a time that is compiled for several. Threads that share one picture wait
+# for each other after every layer, and for whichever of them another program slows down; two pictures do not
+# wait for each other.
+ABREAST = 2
+
 PRECISIONS = ("f32", "bf16")
 DEVICES = ("cpu", "gpu", "npu", "auto")
 # the largest mean difference, in [0, 1], at which two pictures are the same to the eye
@@ -64,7 +69,8 @@ class Graph:
     def __init__(self, compiled: Any) -> None:
         output = compiled.outputs[0]
         self._shape, self._dtype = tuple(output.shape), output.element_type.to_dtype()
-        self._request = compiled.create_infer_request()
+        self._compiled = compiled
+        self._idle: list[Any] = []  # requests, of which each computes one thing at a time
         self._turn = threading.Lock()
 
     def __call__(self, *inputs: np.ndarray, out: np.ndarray | None = None) -> list[np.ndarray]:
@@ -73,15 +79,31 @@ class Graph:
         Arrays must be C-contiguous. The first output is written to `out` where that is given; the others are
         copies.
         """
+        with self._turn:
+            return self.begin(*inputs, out=out)()
+
+    def begin(self, *inputs: np.ndarray, out: np.ndarray | None = None) -> Callable[[], list[np.ndarray]]:
+        """As a call, but it returns at once, and what it returns waits for the outputs. That must be called,
+        once, for the arrays are in use until then."""
         if out is None:
             out = np.empty(self._shape, self._dtype)
-        with self._turn:
-            self._request.set_output_tensor(0, ov.Tensor(out, shared_memory=True))
-            for index, array in enumerate(inputs):
-                # OpenVINO shares memory with writeable arrays only, and copies others
-                self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=array.flags.writeable))
-            self._request.infer()
-            return [out, *(tensor.data.copy() for tensor in self._request.output_tensors[1:])]
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.set_output_tensor(0, ov.Tensor(out, shared_memory=True))
+        for index, array in enumerate(inputs):
+            # OpenVINO shares memory with writeable arrays only, and copies others
+            request.set_input_tensor(index, ov.Tensor(array, shared_memory=array.flags.writeable))
+        request.start_async()
+
+        def finish(_: object = inputs) -> list[np.ndarray]:  # they have to live as long
+            request.wait()
+            outputs = [out, *(tensor.data.copy() for tensor in request.output_tensors[1:])]
+            self._idle.append(request)
+            return outputs
+
+        return finish
 
 
 class Engine:
@@ -114,15 +136,22 @@ class Engine:
         self._lock = threading.Lock()
 
     def graph(
-        self, key: Hashable, build: Callable[[], Any], *, pixels: int = 0, target: Target = EXACT
+        self,
+        key: Hashable,
+        build: Callable[[], Any],
+        *,
+        pixels: int = 0,
+        target: Target = EXACT,
+        abreast: bool = False,
     ) -> Graph:
         """The graph of `key`, compiled for `target` when it is first asked for; `build` gives it as an
         `openvino.Model` with fixed shapes.
 
         Compiling takes about a tenth of a second and holds up only those who ask for the same key. `pixels`
-        counts towards PIXELS; the graphs used least recently are dropped.
+        counts towards PIXELS; the graphs used least recently are dropped. A graph that is to compute several
+        things at a time, `abreast`, is compiled for that: each gets a share of the threads.
         """
-        key = key, target
+        key = key, target, abreast
         with self._lock:
             entry = self._graphs.get(key)
             if entry:
@@ -137,7 +166,7 @@ class Engine:
         if entry:
             return entry[0].result()
         try:
-            future.set_result(Graph(self._compile(build(), target)))
+            future.set_result(Graph(self._compile(build(), target, abreast)))
         except BaseException as error:
             with self._lock:
                 self._graphs.pop(key, None)
@@ -196,8 +225,10 @@ class Engine:
     def _picture(self, build: Callable[[], Any], target: Target, *inputs: np.ndarray) -> np.ndarray:
         return Graph(self._compile(build(), target))(*inputs)[0]
 
-    def _compile(self, model: Any, target: Target) -> Any:
+    def _compile(self, model: Any, target: Target, abreast: bool = False) -> Any:
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if abreast and target.device == "cpu":
+            settings = {"NUM_STREAMS": ABREAST}
         if target.precision:
             settings["INFERENCE_PRECISION_HINT"] = target.precision
         if target.device != "cpu":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,20 +112,29 @@ class HubModel:
         The frame is extended by reflection on the right and below to a size that the network keeps, and
         the result is cropped. Raises `ModelError` for an embedding of another model's shape.
         """
+        height, width = frame.shape[:2]
+        painted = self._network.paint(self._extended(frame, embedding), embedding)[:height, :width]
+        if out is None:
+            return np.ascontiguousarray(painted)
+        np.copyto(out, painted)
+        return out
+
+    def begin(self, frame: np.ndarray, embedding: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin to paint; what it returns waits for the painted frame. See `AheadModel.begin`."""
+        height, width = frame.shape[:2]
+        finish = self._network.begin(self._extended(frame, embedding), embedding)
+        return lambda: np.ascontiguousarray(finish()[:height, :width])
+
+    def _extended(self, frame: np.ndarray, embedding: np.ndarray) -> np.ndarray:
         if embedding.shape != self.embedding_shape:
             raise ModelError(
                 f"an embedding of shape {embedding.shape} was not made by {self.name}; "
                 f"expected {self.embedding_shape}"
             )
-        height, width = frame.shape[:2]
-        below, right = (_extended(side) - side for side in (height, width))
+        below, right = (_extended(side) - side for side in frame.shape[:2])
         if below or right:
             frame = cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-        painted = self._network.paint(frame, embedding)[:height, :width]
-        if out is None:
-            return np.ascontiguousarray(painted)
-        np.copyto(out, painted)
-        return out
+        return frame
 
 
 def fingerprint(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,16 +41,22 @@ class HubInOpenVINO:
     def embed(self, picture: np.ndarray) -> np.ndarray:
         return self._engine.graph((self._name, "embed"), lambda: self._graphs.embedding)(picture)[0]
 
-    def prepare(self, height: int, width: int) -> Graph:
+    def prepare(self, height: int, width: int, abreast: bool = False) -> Graph:
         return self._engine.graph(
             (self._name, "paint", height, width),
             lambda: self._graphs.at(height, width),
             pixels=height * width,
             target=self._target,
+            abreast=abreast,
         )
 
     def paint(self, frame: np.ndarray, embedding: np.ndarray) -> np.ndarray:
         return self.prepare(*frame.shape[:2])(frame, embedding)[0]
+
+    def begin(self, frame: np.ndarray, embedding: np.ndarray) -> Callable[[], np.ndarray]:
+        height, width = frame.shape[:2]
+        finish = self.prepare(height, width, abreast=True).begin(frame, embedding)
+        return lambda: finish()[0]
 
 
 class _Graphs(NamedTuple):

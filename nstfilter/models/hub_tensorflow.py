@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class HubInTensorFlow:
         """The painted frame, of the same size."""
         painted: np.ndarray = self.painting(frame, embedding).numpy()
         return painted
+
+    def begin(self, frame: np.ndarray, embedding: np.ndarray) -> Callable[[], np.ndarray]:
+        """Nothing: TensorFlow computes when it is asked for the result."""
+        return lambda: self.paint(frame, embedding)
 
 
 def _trace(network: Network) -> tuple[Any, Any]:

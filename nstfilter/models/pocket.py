@@ -8,7 +8,7 @@ The network itself is in network.py; pocket_openvino.py and pocket_tensorflow.py
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -142,6 +142,14 @@ class PocketModel:
             return painted
         np.copyto(out, painted)
         return out
+
+    def begin(self, frame: np.ndarray, embedding: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin to paint; what it returns waits for the painted frame. See `AheadModel.begin`."""
+        condition = self._condition(embedding, None)
+        height, width = frame.shape[:2]
+        extended = np.ascontiguousarray(_extended(frame))[None]
+        finish = self._network.begin(extended, condition.weights, condition.scale, condition.shift)
+        return lambda: np.ascontiguousarray(finish()[0, :height, :width])
 
     def measure(self, patches: np.ndarray, embedding: np.ndarray) -> Statistics:
         """Normalization statistics over patches [n, h, w, 3] taken together."""

@@ -32,13 +32,14 @@ class PocketInOpenVINO:
         self._target = engine.choose(name, lambda: self._painting(frame.shape, False), frame, *inputs)
         self.device, self.precision = self._target
 
-    def prepare(self, shape: tuple[int, ...], measured: bool = False) -> Graph:
+    def prepare(self, shape: tuple[int, ...], measured: bool = False, abreast: bool = False) -> Graph:
         """The graph that paints frames of this shape, compiled."""
         return self._engine.graph(
             (self._name, "paint", shape, measured),
             lambda: self._painting(shape, measured),
             pixels=shape[0] * shape[1] * shape[2],
             target=self._target,
+            abreast=abreast,
         )
 
     def paint(
@@ -52,6 +53,13 @@ class PocketInOpenVINO:
     ) -> np.ndarray:
         self.prepare(frame.shape, measured)(frame, _map(scale), _map(shift), *_kernels(weights), out=out)
         return out
+
+    def begin(
+        self, frame: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray
+    ) -> Callable[[], np.ndarray]:
+        graph = self.prepare(frame.shape, abreast=True)
+        finish = graph.begin(frame, _map(scale), _map(shift), *_kernels(weights))
+        return lambda: finish()[0]
 
     def measure(
         self, frames: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray

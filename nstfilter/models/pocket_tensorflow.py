@@ -6,6 +6,7 @@ Frames are [n, h, w, 3] BGR uint8, scale and shift float32 [sum(CHANNELS)].
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,12 @@ class PocketInTensorFlow:
         paint = self._paint_measured if measured else self._paint
         np.copyto(out, paint(frame, _kernels(weights), scale, shift).numpy())
         return out
+
+    def begin(
+        self, frame: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray
+    ) -> Callable[[], np.ndarray]:
+        """Nothing: TensorFlow computes when it is asked for the result."""
+        return lambda: self.paint(frame, weights, scale, shift, False, np.empty_like(frame))
 
     def measure(
         self, frames: np.ndarray, weights: Weights, scale: np.ndarray, shift: np.ndarray

@@ -52,6 +52,11 @@ class Parts:
         self._segmenter = self._segmenter or self._open()
 
     @property
+    def whole(self) -> bool:
+        """Whether all of a frame is painted alike."""
+        return self.area == "all" and self.face == 1
+
+    @property
     def segmenter(self) -> Segmenter:
         self.load()
         assert self._segmenter
