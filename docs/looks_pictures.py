@@ -13,11 +13,11 @@ import numpy as np
 
 from nstfilter import StyleFilter, open_source
 from nstfilter.files import write_file
-from nstfilter.filter import as_bgr, read_picture
+from nstfilter.frames import as_bgr
 from nstfilter.graphics.sheet import contact_sheet
 from nstfilter.models.pocket import PocketModel
 from nstfilter.models.refining import RefiningModel
-from nstfilter.packs.reading import find_style, packs
+from nstfilter.packs.reading import find_style, packs, read_picture
 
 PICTURES = Path(__file__).parent / "pictures"
 TILE = 208, 117

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nstfilter.errors import FrameError, ModelError, SourceError, StyleError, UsageError
+from nstfilter.errors import ModelError, StyleError, UsageError
 from nstfilter.files import file_hash
+from nstfilter.frames import as_bgr, check_out, like, network_size, reduced
 from nstfilter.graphics.opencv import cv2
 from nstfilter.manager import manager, open_model, open_segmenter
 from nstfilter.models import (
@@ -27,7 +28,7 @@ from nstfilter.models import (
 )
 from nstfilter.models.embeddings import EmbeddingCache, picture_hash
 from nstfilter.models.tiles import stylize_in_tiles
-from nstfilter.packs.reading import open_picture, parse_style
+from nstfilter.packs.reading import parse_style, read_picture
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.parameters import PARAMETERS
 from nstfilter.people import DEFAULT_SEGMENTER, Segmenter
@@ -35,9 +36,6 @@ from nstfilter.people.backdrop import Backdrop
 from nstfilter.people.parts import Parts
 from nstfilter.stability import SizeFade, Stabilizer
 
-# where the user does not say, the network works at 480 pixels for a frame of 720, and at the square root of
-# the ratio for larger ones: strokes grow with the picture, and yet stay crisp
-DEFAULT_SIZE = (480, 720)
 # above this many pixels a network's activations no longer fit beside everything else in a laptop's memory
 ONE_PIECE = 6_000_000
 # how much of the detail between the network's size and the frame's own is given back
@@ -285,7 +283,7 @@ class StyleFilter:
             self.plain_frame = image
             return frame
         self.plain_frame = self._parts.unpainted(image, backdrop, self._stability)
-        return _like(frame, self.plain_frame, alpha)
+        return like(frame, self.plain_frame, alpha)
 
     @property
     def size(self) -> int | None:
@@ -304,14 +302,14 @@ class StyleFilter:
         """
         image, alpha = as_bgr(frame)
         if out is not None:
-            _check_out(out, frame)
+            check_out(out, frame)
         if self._shape not in (None, image.shape):  # another stream; another size of the network is none
             self.reset()
         self._shape = image.shape
         if self._strength == 0:
             result = self.unpainted(frame).copy()
         else:
-            result = _like(frame, self._parted(image), alpha)
+            result = like(frame, self._parted(image), alpha)
         if out is None:
             return result
         if self.plain_frame is not None and np.may_share_memory(self.plain_frame, out):
@@ -347,7 +345,7 @@ class StyleFilter:
         inner = network_size(height, width, self._size)
         if image is not frame or not isinstance(self.model, AheadModel) or inner[0] * inner[1] > ONE_PIECE:
             return None
-        small = image if inner == (height, width) else _reduced(image, *inner)
+        small = image if inner == (height, width) else reduced(image, *inner)
         return _Begun(image, small, self.embedding, self.model.begin(small, self.embedding))
 
     def _finished(self, frame: np.ndarray, begun: _Begun | None) -> np.ndarray:
@@ -415,7 +413,7 @@ class StyleFilter:
         else:
             # The result is painted + DETAIL * (image - small), everything at the frame's size. To enlarge
             # once, painted - DETAIL * small is enlarged, squeezed into the range of uint8.
-            small = begun.small if begun else _reduced(image, *inner)
+            small = begun.small if begun else reduced(image, *inner)
             painted = self._stylize(small, embedding, stabilizer, begun)
             detail, gain, offset = DETAIL, 1 + DETAIL, -255 * DETAIL
             painted = cv2.addWeighted(painted, 1 / gain, small, -DETAIL / gain, -offset / gain)
@@ -470,38 +468,12 @@ class StyleFilter:
         return self.cache.get(self.model, picture, partial(read_picture, style))
 
 
-def network_size(height: int, width: int, size: int | None = None) -> tuple[int, int]:
-    """Height and width, in pixels, that the network works at for a frame of `height` by `width`: those of
-    the frame, reduced so that the shorter is `size`, or `default_size` where that is None."""
-    scale = (size or default_size(height, width)) / min(height, width)
-    if scale >= 1:
-        return height, width
-    sides = (max(1, round(side * scale)) for side in (height, width))
-    # networks halve twice: other sizes they would have to extend first
-    return tuple(side // 4 * 4 if side >= 64 else side for side in sides)  # type: ignore[return-value]
-
-
 def _segmenter(segmenter: str | Segmenter, threads: int | None) -> Segmenter:
     if not isinstance(segmenter, str):
         return segmenter
     told = threads is not None and "threads" in manager().segmenters.options(segmenter)
     options = {"threads": threads} if told else {}
     return open_segmenter(segmenter, **options)
-
-
-def default_size(height: int, width: int) -> int:
-    """The shorter side, in pixels, that the network works at for a frame of this size."""
-    size, frame = DEFAULT_SIZE
-    return round(size * max(1.0, (min(height, width) / frame) ** 0.5))
-
-
-def _reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The image at a smaller size. Halved while it is more than twice as large, which is quick, and then
-    interpolated, which takes every pixel into account up to there and a tenth of the time of averaging."""
-    while min(image.shape[0] / height, image.shape[1] / width) > 2:
-        half = image.shape[1] // 2, image.shape[0] // 2
-        image = cv2.resize(image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _with_light_of(painted: np.ndarray, image: np.ndarray) -> np.ndarray:
@@ -513,62 +485,7 @@ def _with_light_of(painted: np.ndarray, image: np.ndarray) -> np.ndarray:
     return cv2.subtract(cv2.add(image, brighter, dst=brighter), darker, dst=darker)
 
 
-def read_picture(style: Style) -> np.ndarray:
-    """The style's picture, HxWx3 BGR uint8. Raises `StyleError` when it cannot be read."""
-    try:
-        with open_picture(style.path) as source:
-            for frame in source:
-                return as_bgr(frame.image)[0]
-    except (SourceError, UsageError) as error:
-        raise StyleError(f"{style.path.name} cannot be a style: {error}") from None
-    raise StyleError(f"{style.path} cannot be a style: it has no picture in it")
-
-
 def _mix(style: str | os.PathLike[str] | Style | StyleMix) -> StyleMix:
     if isinstance(style, StyleMix):
         return style
     return StyleMix(((style, 1.0),)) if isinstance(style, Style) else parse_style(style)
-
-
-def as_bgr(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The frame as contiguous HxWx3, and its alpha as HxW if it has one."""
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
-        kind = f"{frame.dtype} array" if isinstance(frame, np.ndarray) else type(frame).__name__
-        hint = " (cv2.imread gives None for a file it cannot read)" if frame is None else ""
-        raise FrameError(f"the frame is a {kind}; expected a uint8 array of shape HxWx3 (BGR){hint}")
-    channels = frame.shape[2] if frame.ndim == 3 else 1
-    if frame.ndim not in (2, 3) or channels not in (1, 3, 4) or 0 in frame.shape:
-        raise FrameError(f"the frame's shape is {frame.shape}; expected HxW, HxWx3 (BGR) or HxWx4 (BGRA)")
-    frame = np.ascontiguousarray(frame)
-    if channels == 1:
-        return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), None
-    if channels == 4:
-        return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR), frame[:, :, 3]
-    return frame, None
-
-
-def _check_out(out: np.ndarray, frame: np.ndarray) -> None:
-    """Raise `FrameError` for an `out` that the painted `frame` cannot be written into."""
-    if not isinstance(out, np.ndarray) or out.shape != frame.shape or out.dtype != np.uint8:
-        what = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
-        raise FrameError(f"out is {what}; expected uint8 {frame.shape}, like the frame")
-    if not out.flags.writeable:
-        raise FrameError("out is read-only; expected an array that can be written to, such as a copy of it")
-
-
-def check_painted(painted: np.ndarray, image: np.ndarray) -> None:
-    """Raise `FrameError` for what is no frame like `image`: a sink would take any array's bytes for one."""
-    shape: tuple[int, ...] = getattr(painted, "shape", ())
-    dtype = getattr(painted, "dtype", type(painted).__name__)
-    channels = shape[2] if len(shape) == 3 else 1
-    if shape[:2] != image.shape[:2] or len(shape) > 3 or channels not in (1, 3, 4) or dtype != "uint8":
-        raise FrameError(f"the filter made {dtype} {shape} of a frame; expected uint8 {image.shape}, like it")
-
-
-def _like(frame: np.ndarray, painted: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    if alpha is not None:
-        painted = cv2.cvtColor(painted, cv2.COLOR_BGR2BGRA)
-        painted[:, :, 3] = alpha
-    elif frame.ndim == 2 or frame.shape[2] == 1:
-        painted = cv2.cvtColor(painted, cv2.COLOR_BGR2GRAY).reshape(frame.shape)
-    return painted

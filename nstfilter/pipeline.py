@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.filter import StyleFilter, check_painted
+from nstfilter.filter import StyleFilter
+from nstfilter.frames import check_painted
 from nstfilter.live.governor import Governor
 from nstfilter.live.live import Live
 from nstfilter.live.stats import Figures

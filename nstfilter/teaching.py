@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from nstfilter.errors import NstfilterError, SourceError, StyleError, UsageError
 from nstfilter.files import write_file
-from nstfilter.filter import as_bgr, read_picture
+from nstfilter.frames import as_bgr
 from nstfilter.graphics.opencv import cv2
 from nstfilter.jobs.folders import walk
 from nstfilter.jobs.interrupts import interrupted_later
@@ -36,7 +36,7 @@ from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.lesson import Dials, Lesson, Progress
 from nstfilter.models.perceptual import middle
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
-from nstfilter.packs.reading import list_styles, packs, taught_file
+from nstfilter.packs.reading import list_styles, packs, read_picture, taught_file
 from nstfilter.packs.style import Style
 
 PICTURES = 60

@@ -32,6 +32,7 @@ TEXTS = [
 
 TESTED_ELSEWHERE = {
     "nstfilter/__init__.py": "here",
+    "nstfilter/frames.py": "test_filter.py: every shape and dtype, and the size of the network",
     "nstfilter/hookspecs.py": "here, and every hook in test_manager.py",
     "nstfilter/cli/live_report.py": "test_cli_live.py: what is printed, and --json",
     "nstfilter/cli/options.py": "test_cli_apply.py, test_cli_live.py: each option",

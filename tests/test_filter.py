@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import FrameError, ModelError, StyleError, UnknownNameError, UsageError
-from nstfilter.filter import DETAIL, ONE_PIECE, StyleFilter, default_size
+from nstfilter.filter import DETAIL, ONE_PIECE, StyleFilter
+from nstfilter.frames import default_size
 from nstfilter.models.embeddings import EmbeddingCache
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.testing import FakeModel

@@ -17,6 +17,7 @@ ROOMS = [
     "streams",
     "parameters",
     "graphics",
+    "frames",
     "hookspecs",
     "models",  # the contracts, in their __init__
     "people",

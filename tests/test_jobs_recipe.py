@@ -10,13 +10,12 @@ from PIL import Image
 
 from nstfilter import StyleFilter, hookimpl, open_sink, open_source, run
 from nstfilter.errors import ModelError, SourceError, UsageError
-from nstfilter.filter import read_picture
 from nstfilter.jobs.recipe import MAX_EMBEDDING, MAX_RECIPE, Recipe
 from nstfilter.jobs.task import Settings
 from nstfilter.jobs.work import filter_for
 from nstfilter.jobs.xmp import packet
 from nstfilter.manager import manager, open_model
-from nstfilter.packs.reading import find_style
+from nstfilter.packs.reading import find_style, read_picture
 from nstfilter.testing import FakeModel
 
 EMBEDDING = np.random.default_rng(5).normal(size=(4, 25)).astype(np.float32)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import ModelError
-from nstfilter.filter import StyleFilter, read_picture
+from nstfilter.filter import StyleFilter
 from nstfilter.models import eye
 from nstfilter.models.eye import LAYERS, WIDTHS, Eye
-from nstfilter.packs.reading import find_style
+from nstfilter.packs.reading import find_style, read_picture
 from nstfilter.score import style_loss
 
 

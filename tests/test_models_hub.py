@@ -19,6 +19,7 @@ from nstfilter.models.embeddings import cache_folder
 from nstfilter.models.hub import HubModel, fingerprint
 from nstfilter.models.hub_tensorflow import HubInTensorFlow
 from nstfilter.models.tensorflow import tf
+from nstfilter.testing import check_model
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +63,10 @@ def assert_within_one_level(a: np.ndarray, b: np.ndarray) -> None:
     assert a.shape == b.shape
     assert a.dtype == b.dtype == np.uint8
     assert cv2.absdiff(a, b).max() <= 1
+
+
+def test_it_keeps_the_contract(model: HubModel) -> None:
+    check_model(model)
 
 
 def test_it_paints_what_the_whole_model_paints(model: HubModel, folder: Path) -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import ModelError, UsageError
-from nstfilter.filter import read_picture
 from nstfilter.models import lesson, perceptual, taught
 from nstfilter.models.lesson import Dials, Lesson
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
-from nstfilter.packs.reading import find_style
+from nstfilter.packs.reading import find_style, read_picture
 
 pytestmark = pytest.mark.slow
 

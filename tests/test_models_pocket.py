@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import ModelError, UsageError
-from nstfilter.models import StyleModel, TilingModel
+from nstfilter.models import AheadModel, StyleModel, TilingModel
 from nstfilter.models.pocket import WEIGHTS, PocketModel
+from nstfilter.testing import check_model
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="OpenVINO has no wheel for this computer"
@@ -50,6 +51,8 @@ def style(color: tuple[int, int, int]) -> np.ndarray:
 def test_keeps_the_contract(pocket: PocketModel) -> None:
     assert isinstance(pocket, StyleModel)
     assert isinstance(pocket, TilingModel)
+    assert isinstance(pocket, AheadModel)
+    check_model(pocket)
     assert pocket.mixes
     assert int(pocket.fingerprint, 16) >= 0
 

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from nstfilter.errors import ModelError, UsageError
-from nstfilter.filter import read_picture
 from nstfilter.models import perceptual, refining
 from nstfilter.models.pocket import PocketModel
 from nstfilter.models.refining import RefiningModel
 from nstfilter.models.tensorflow import tf
-from nstfilter.packs.reading import find_style
+from nstfilter.packs.reading import find_style, read_picture
 
 pytestmark = pytest.mark.slow
 

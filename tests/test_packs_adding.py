@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from nstfilter.errors import StyleError, UnknownNameError, UsageError
-from nstfilter.filter import read_picture
 from nstfilter.hookspecs import Register, hookimpl
 from nstfilter.manager import manager
 from nstfilter.packs.adding import add_pack, check_picture, remove_pack
-from nstfilter.packs.reading import find_style, packs, read_packs, user_packs_folder
+from nstfilter.packs.reading import find_style, packs, read_packs, read_picture, user_packs_folder
 from nstfilter.packs.style import StylePack
 
 pytestmark = pytest.mark.usefixtures("own_packs_only")

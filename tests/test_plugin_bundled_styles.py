@@ -3,9 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import nstfilter.styles
-from nstfilter.filter import read_picture
 from nstfilter.manager import manager
-from nstfilter.packs.reading import find_style, packs, read_packs
+from nstfilter.packs.reading import find_style, packs, read_packs, read_picture
 
 
 def test_the_pack_comes_from_the_folder_of_styles_through_the_plugin_door():

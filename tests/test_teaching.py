@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from nstfilter import teaching
 from nstfilter.cli.app import build_app
 from nstfilter.errors import ModelError, NstfilterError, StyleError, UsageError
-from nstfilter.filter import StyleFilter, read_picture
+from nstfilter.filter import StyleFilter
 from nstfilter.models import taught
 from nstfilter.models.lesson import Dials, Progress
 from nstfilter.models.perceptual import style_picture
 from nstfilter.models.pocket import WEIGHTS, PocketModel, load
-from nstfilter.packs.reading import find_style, taught_file
+from nstfilter.packs.reading import find_style, read_picture, taught_file
 from nstfilter.teaching import teach
 
 pytestmark = pytest.mark.slow

@@ -79,6 +79,14 @@ class Moody(FakeModel):
         return super().embed(picture) + self.embedded
 
 
+class OneHand(FakeModel):
+    """Paints what it was asked for last."""
+
+    def begin(self, frame, embedding):
+        self.latest = frame
+        return lambda: self.stylize(self.latest, embedding)
+
+
 class Doubled(FakeModel):
     def embed(self, picture):
         return super().embed(picture).astype(np.float64)
@@ -94,6 +102,7 @@ class Doubled(FakeModel):
         (Deaf(), "returns the `out`"),
         (Moody(), "always has the same embedding"),
         (Doubled(), "is float32, not float64"),
+        (OneHand(), "what is begun is painted the same"),
     ],
 )
 def test_a_model_that_breaks_its_contract_is_told(model, rule):

@@ -336,7 +336,7 @@ def _card(text: str | None) -> str | np.ndarray:
     if text is None:
         return privacy_card.TEXT
     if os.path.isfile(text):
-        from nstfilter.filter import as_bgr
+        from nstfilter.frames import as_bgr
         from nstfilter.manager import open_source
 
         with open_source(text) as picture:

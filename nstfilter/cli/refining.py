@@ -64,8 +64,8 @@ class Refining(Executor):
     """
 
     def __init__(self, mix: StyleMix, steps: int, *, threads: int | None, device: str | None) -> None:
-        from nstfilter.filter import read_picture
         from nstfilter.models.refining import RefiningModel
+        from nstfilter.packs.reading import read_picture
 
         pictures = [(read_picture(style), share) for style, share in mix.parts]
         self.model = RefiningModel(pictures, steps=steps, threads=threads, device=device)

@@ -31,10 +31,11 @@ def score(
     """
     import numpy as np
 
-    from nstfilter.filter import StyleFilter, as_bgr, read_picture
+    from nstfilter.filter import StyleFilter
+    from nstfilter.frames import as_bgr
     from nstfilter.manager import open_source
     from nstfilter.models.eye import CONTENT_LAYER, Eye
-    from nstfilter.packs.reading import parse_style
+    from nstfilter.packs.reading import parse_style, read_picture
     from nstfilter.packs.style import StyleMix
     from nstfilter.score import Flicker, losses, style_score
 

@@ -234,7 +234,7 @@ def _label(style: Style, found: list[Style]) -> str:
 def _picture_for_sheet(target: str) -> np.ndarray:
     """The first frame, HxWx3 BGR, no larger than what models work at: tiles are smaller still."""
     from nstfilter.errors import SourceError
-    from nstfilter.filter import as_bgr, default_size
+    from nstfilter.frames import as_bgr, default_size
     from nstfilter.graphics.opencv import cv2
     from nstfilter.manager import open_source
 

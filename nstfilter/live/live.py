@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nstfilter.filter import as_bgr
+from nstfilter.frames import as_bgr
 from nstfilter.live import privacy_card
 from nstfilter.live.capture import Capture
 from nstfilter.live.governor import Governor

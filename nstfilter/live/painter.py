@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from nstfilter.filter import as_bgr, check_painted
+from nstfilter.frames import as_bgr, check_painted
 from nstfilter.live.governor import Governor
 from nstfilter.live.letterbox import Letterbox
 from nstfilter.live.mailbox import Clock

@@ -8,13 +8,17 @@ from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from nstfilter.errors import StyleError, UnknownNameError, UsageError
+from nstfilter.errors import SourceError, StyleError, UnknownNameError, UsageError
 from nstfilter.manager import manager, open_source
 from nstfilter.packs.style import MANIFEST, TAUGHT, Style, StyleMix, StylePack, if_file, taught_beside
 from nstfilter.streams import Source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_PIXELS = 64_000_000  # of a style's picture: the largest that cameras take, and 600 MB while it is read
 
@@ -188,3 +192,16 @@ def _is_path(text: str) -> bool:
 def _expanded(text: str) -> str:
     """With the user's folder for `~`; a text with a NUL, which expanduser raises ValueError for, as it is."""
     return text if "\0" in text else os.path.expanduser(text)
+
+
+def read_picture(style: Style) -> np.ndarray:
+    """The style's picture, HxWx3 BGR uint8. Raises `StyleError` when it cannot be read."""
+    from nstfilter.frames import as_bgr
+
+    try:
+        with open_picture(style.path) as source:
+            for frame in source:
+                return as_bgr(frame.image)[0]
+    except (SourceError, UsageError) as error:
+        raise StyleError(f"{style.path.name} cannot be a style: {error}") from None
+    raise StyleError(f"{style.path} cannot be a style: it has no picture in it")

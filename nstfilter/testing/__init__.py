@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nstfilter.models import StyleModel
+from nstfilter.models import AheadModel, StyleModel
 from nstfilter.people import Segmenter
 from nstfilter.streams import Frame, JoiningSink, Sink, Source, StreamInfo
 
@@ -144,6 +144,11 @@ def check_model(model: StyleModel) -> None:
         _expect(model.stylize(frame, first, out=out) is out, "stylize returns the `out` it was given")
         # threads may add up in another order
         _expect(np.allclose(out, painted, atol=1), "the same frame is painted the same, into `out` too")
+        if isinstance(model, AheadModel):
+            waiting = [model.begin(image, first) for image in (frame, 255 - frame)]
+            begun, _ = (wait() for wait in waiting)
+            same = begun.shape == painted.shape and np.allclose(begun, painted, atol=1)
+            _expect(same, "what is begun is painted the same, with another frame begun after it")
 
 
 def check_segmenter(segmenter: Segmenter) -> None:

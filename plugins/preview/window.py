@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from nstfilter.errors import MissingLibraryError
-from nstfilter.filter import as_bgr
+from nstfilter.frames import as_bgr
 from nstfilter.graphics.opencv import cv2
 from nstfilter.graphics.text import draw_overlay
 from nstfilter.streams import Closed, Frame, Sink, StreamInfo

@@ -9,7 +9,7 @@ from typing import Any
 import av
 
 from nstfilter.errors import SinkError
-from nstfilter.filter import as_bgr
+from nstfilter.frames import as_bgr
 from nstfilter.plugins.stream.address import missing, reason, shown
 from nstfilter.streams import Frame, Sink, StreamInfo
 

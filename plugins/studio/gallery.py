@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from nstfilter.errors import NstfilterError
-from nstfilter.filter import StyleFilter, read_picture
+from nstfilter.filter import StyleFilter
 from nstfilter.graphics.opencv import cv2
-from nstfilter.packs.reading import list_styles
+from nstfilter.packs.reading import list_styles, read_picture
 from nstfilter.packs.style import Style, StyleMix
 from nstfilter.plugins.studio.preview import jpeg
 from nstfilter.plugins.studio.uploads import UploadedStyles

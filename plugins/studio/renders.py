@@ -25,7 +25,8 @@ from filelock import FileLock, Timeout
 
 from nstfilter.errors import NstfilterError, SinkError, UsageError
 from nstfilter.files import NewFile
-from nstfilter.filter import StyleFilter, as_bgr
+from nstfilter.filter import StyleFilter
+from nstfilter.frames import as_bgr
 from nstfilter.jobs.planning import Job
 from nstfilter.jobs.recipe import Recipe
 from nstfilter.jobs.run import Progress, Result, render_all

@@ -155,7 +155,7 @@ class UploadedStyles:
         picture of a size that can be taken."""
         from PIL import Image
 
-        from nstfilter.filter import read_picture
+        from nstfilter.packs.reading import read_picture
 
         with upload.open("rb") as file:
             head = file.read(16)
