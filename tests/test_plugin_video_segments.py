@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_plugin_video import film
+from test_plugin_video import film, packets_of
 
 from nstfilter.plugins import video
 from nstfilter.streams import Frame
@@ -170,3 +170,22 @@ def test_damage_is_reported_where_it_is(tmp_path):
     with video.open_source(str(path)) as source:
         whole = list(source)
     assert [frame.pts for frame in frames] == [frame.pts for frame in whole]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_a_damaged_frame_beside_a_border_is_counted_once(tmp_path, monkeypatch, bframes, threads):
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    path = make(tmp_path / "whole.mp4", options=h264(bframes=bframes))
+    content, border = path.read_bytes(), 512 * 48  # a key frame
+    packets = packets_of(path, "video")
+    for number in (44, 45, 46, 47, 49, 50):
+        lost = next(data for time, data in packets if time == Fraction(number, 25))
+        path.write_bytes(content.replace(lost, b"\xff" * len(lost)))
+        skipped = []
+        for begin, end in ((0, border), (border, None)):
+            with video.open_source(str(path), begin=begin, end=end) as source:
+                list(source)
+                skipped.append([line for line in source.warnings if line.endswith("skipped")])
+        once = ["1 damaged frame was skipped"]
+        assert skipped == ([once, []] if number < 48 else [[], once]), number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -13,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import Capabilities
 from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, ColorTrc, VideoReformatter
 
@@ -269,14 +271,16 @@ class VideoSource(Source):
         # Frames come out in another order than packets go in. Where they have no pts (raw streams), or one
         # not to be trusted (AVI knows only the order of decoding), the k-th frame shown gets the k-th time.
         untimed = self.untimed
-        decode = self._decoder()
+        decode, delay = self._decoder(), self._delay()
         times: list[int] = []
         packets = frames = filled = skipped = repaired = 0
         last: int | None = None
+        decoding: deque[av.Packet[Any]] = deque(maxlen=delay + 1)
         self._forget_counts()
         for packet in self._packets():
             if packet is not None and packet.size:
                 packets += not packet.is_discard
+                decoding.append(packet)
                 if packet.dts is not None:
                     heappush(times, packet.dts)
             try:
@@ -284,11 +288,12 @@ class VideoSource(Source):
             except av.EOFError:
                 continue
             except av.FFmpegError:
-                if packet is None or self._is_own(packet.pts):
+                damaged = decoding[0] if packet is not None and packet.size else None
+                if damaged is None or self._is_own(damaged.pts):
                     skipped += 1
                     self._counted(skipped, "damaged frame", "skipped")
-                if times and packet is not None and packet.dts in times:
-                    times.remove(packet.dts)
+                if damaged is not None and damaged.dts in times:
+                    times.remove(damaged.dts)
                     heapify(times)
                 continue
             for frame in decoded:
@@ -336,12 +341,22 @@ class VideoSource(Source):
 
     def _decoder(self) -> Callable[[av.Packet[Any] | None], list[av.VideoFrame]]:
         """What decodes packets; a new one each time, since it remembers what came before."""
-        library = TRANSPARENT.get(self._stream.codec_context.codec.canonical_name)
-        if library and has_alpha(self._stream):
+        if library := self._library():
             with suppress(ValueError, av.FFmpegError):  # a build without it leaves the picture opaque
                 context: Any = av.CodecContext.create(library, "r")
                 return context.decode
         return self._stream.decode
+
+    def _library(self) -> str | None:
+        name = TRANSPARENT.get(self._stream.codec_context.codec.canonical_name)
+        return name if name and has_alpha(self._stream) else None
+
+    def _delay(self) -> int:
+        """How many packets later the decoder tells of a damaged one: where each thread has a frame of its
+        own, when its turn comes again."""
+        context = self._stream.codec_context
+        threaded = context.codec.capabilities & Capabilities.frame_threads
+        return context.thread_count - 1 if threaded and not self._library() else 0
 
     def _compare_with_header(self, last: int | None) -> None:
         """Matroska and its like do not count their frames: only the clock tells that the end is missing. A
