@@ -50,6 +50,14 @@ def test_it_begins_where_the_style_is_untaught_and_its_loss_falls(begin, model) 
     assert np.abs(model.stylize(CONTENT, pupil.vector).astype(int) - model.stylize(CONTENT, z)).mean() > 1
 
 
+def test_colors_that_the_style_lacks_are_part_of_the_loss(begin) -> None:
+    pupil = begin()
+    frames = CONTENT[None, :96, :96]
+    near = float(pupil._loss(frames))
+    pupil._colors = np.full_like(pupil._colors, -1)  # as far from everything as can be
+    assert float(pupil._loss(frames)) > near + lesson.PALETTE
+
+
 def test_a_loss_that_is_no_number_ends_it(begin) -> None:
     pupil = begin()
     pupil._update = lambda batch, rate: np.float32("nan")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nstfilter.models import network
-from nstfilter.models.perceptual import SECOND, Losses, weave
+from nstfilter.models.perceptual import SECOND, TOLERANCE, Losses, palette, strangeness, weave
 from nstfilter.models.pocket import WEIGHTS, load
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
@@ -59,3 +59,24 @@ def test_a_weave_costs_and_strokes_do_not() -> None:
     powers = [float(weave(tf.constant(0.5 + p[None], tf.float32))) for p in (woven, strokes)]
     assert powers[0] == pytest.approx((cell - cell.mean((0, 1))).var((0, 1)).mean(), rel=0.01)
     assert powers[1] < 0.05 * powers[0]
+
+
+def test_colors_of_the_style_cost_nothing_and_others_do() -> None:
+    pink, gold, turquoise = (180, 105, 255), (55, 175, 212), (208, 224, 64)
+    style = np.empty((200, 300, 3), np.uint8)
+    style[::2], style[1::2] = pink, gold
+    style[:, 150:] = pink
+    style[100:] = gold
+    colors = palette(style)
+    frame = np.full((1, 64, 64, 3), pink, np.float32)
+    frame[:, 32:] = gold
+    assert float(strangeness(tf.constant(frame / 255), colors)) == pytest.approx(0, abs=1e-3)
+    frame[:, :16, :16] = turquoise
+    nearest = min(np.linalg.norm(np.subtract(turquoise, color)) for color in (pink, gold)) / 255
+    strange = float(strangeness(tf.constant(frame / 255), colors))
+    assert strange == pytest.approx((nearest - TOLERANCE) / 16, rel=0.2)
+
+
+def test_a_picture_of_one_color_has_a_palette() -> None:
+    colors = palette(np.full((30, 900, 3), (10, 100, 200), np.uint8))
+    assert np.abs(colors * 255 - (10, 100, 200)).max() < 1

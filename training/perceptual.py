@@ -9,6 +9,7 @@ relu3_1 and relu4_1 at 1, 1/2, 1/4 and 1/8 of the size. Of the teacher's 16, 32,
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -127,6 +128,22 @@ def normalized(x: Tensor) -> Tensor:
 def content_loss(a: Tensor, b: Tensor) -> Tensor:
     """[n]: mean squared difference of normalized maps."""
     return (normalized(a) - normalized(b)).square().mean((1, 2, 3))
+
+
+def palette(picture: np.ndarray, count: int = 64) -> Tensor:
+    """[count, 3]: the colors that a picture (HxWx3 uint8) is made of, in [0, 1], by k-means."""
+    small = cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float32)
+    cv2.setRNGSeed(0)
+    ends = cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5
+    return torch.from_numpy(cv2.kmeans(small, count, None, ends, 1, cv2.KMEANS_PP_CENTERS)[2] / 255)
+
+
+def strangeness(picture: Tensor, colors: Tensor, tolerance: float = 0.1) -> Tensor:
+    """[n]: how far the means of 4x4 pixels are from the nearest of `colors`, beyond the tolerance. Statistics
+    over a whole map overlook a few pixels in a color that the style does not have."""
+    means = F.avg_pool2d(picture.float(), 4).permute(0, 2, 3, 1).flatten(1, 2)
+    nearest = torch.cdist(means, colors.expand(len(means), -1, -1)).amin(2)
+    return F.relu(nearest - tolerance).mean(1)
 
 
 def weave(picture: Tensor, cell: int = 4) -> Tensor:

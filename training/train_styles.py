@@ -81,6 +81,7 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
     with torch.no_grad():
         x = torch.from_numpy(whole).permute(2, 0, 1)[None].float() / 255
         wanted = [perceptual.gram(m) for m in eye(x.contiguous(memory_format=torch.channels_last))]
+    colors = perceptual.palette(picture)
     optimizer = torch.optim.Adam(student.parameters(), lr=args.rate, betas=(0.9, 0.99))
     random = np.random.default_rng(args.seed)
     log = (args.runs / "styles.log").open("a", buffering=1)
@@ -105,8 +106,10 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
             "content": perceptual.content_loss(maps[2], own).mean(),
             "light": perceptual.content_loss(light(out), light(x)).mean(),
             "weave": perceptual.weave(out).mean(),
+            "strange": perceptual.strangeness(out, colors).mean(),
         }
         loss = parts["style"] + c * parts["content"] + 0.3 * c * parts["light"] + args.weave * parts["weave"]
+        loss = loss + args.palette * parts["strange"]
         if step % 2:
             parts["size"] = at_other_size(student, x, out)
             loss = loss + args.size * parts["size"]
@@ -140,6 +143,7 @@ def teach(name: str, stroke: float, c: float, photos: list[np.ndarray], eye: tor
         "seed": args.seed,
         "eye": args.eye,
         "weave_weight": args.weave,
+        "palette_weight": args.palette,
         "size_weight": args.size,
         "calm_weight": args.calm,
         "practiced_on": "photographs, people, rooms",
@@ -163,6 +167,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=208)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--weave", type=float, default=200, help="weight against what repeats every 4 pixels")
+    parser.add_argument("--palette", type=float, default=3, help="weight against colors the style lacks")
     parser.add_argument("--eye", choices=("both", "vgg"), default="both")
     parser.add_argument("--size", type=float, default=0.8, help="weight of looking the same painted smaller")
     parser.add_argument("--calm", type=float, default=0.6, help="weight of painting a moved picture alike")

@@ -20,7 +20,15 @@ from nstfilter.errors import ModelError, UsageError
 from nstfilter.graphics.opencv import cv2
 from nstfilter.models import network, taught
 from nstfilter.models.network import Weights
-from nstfilter.models.perceptual import Losses, layout_loss, middle, style_picture, weave
+from nstfilter.models.perceptual import (
+    Losses,
+    layout_loss,
+    middle,
+    palette,
+    strangeness,
+    style_picture,
+    weave,
+)
 from nstfilter.models.pocket_tensorflow import TensorFlowOps
 from nstfilter.models.tensorflow import tf
 
@@ -35,6 +43,8 @@ LIGHT = 0.3
 """Weight of the light's loss as a share of the content's."""
 WEAVE = 200.0
 """Weight of the weave's power."""
+PALETTE = 3.0
+"""Weight of the distance from the style's colors."""
 WARM_UP = 30
 """Steps in which the rate rises to its full value."""
 
@@ -123,6 +133,7 @@ class Lesson:
             for a, b in map(taught.split, moments)
         ]
         self._wanted = self._see.grams(style_picture(picture, dials.stroke)[None])
+        self._colors = palette(picture)
         self._update = tf.function(self._update_eagerly, autograph=False)
 
     def step(self) -> float:
@@ -195,7 +206,8 @@ class Lesson:
         style, content = self._see.losses(painted * 255, self._wanted, layout)
         light = layout_loss(self._light(painted), self._light(frames / 255))
         content += LIGHT * light
-        return style + self._dials.content_weight * content + WEAVE * weave(painted)
+        apart = WEAVE * weave(painted) + PALETTE * strangeness(painted, self._colors)
+        return style + self._dials.content_weight * content + apart
 
     def _update_eagerly(self, frames: Any, rate: Any) -> Any:
         names = list(self._variables)

@@ -1,5 +1,5 @@
 """What a painting is judged by while it is learned, in TensorFlow: style and content through the eye of
-eye.py, style through pocket's encoder too, and the weave.
+eye.py, style through pocket's encoder too, the weave, and colors that the style lacks.
 
 Frames are [n, h, w, 3] BGR float32 with values in [0, 255], their sides multiples of 8 and at least 64.
 """
@@ -23,6 +23,10 @@ SECOND = (0, 1, 3)
 STYLE_SIZE = 512
 """Shorter side, in pixels, of the style's picture at a stroke of 1."""
 LARGEST_STYLE = 1536
+COLORS = 64
+"""How many colors stand for all of a style's."""
+TOLERANCE = 0.1
+"""How far from them a color may be, as a share of the range of a channel."""
 LONGEST = 16
 """How many times as long as wide a picture may be; of a longer one, its middle counts."""
 
@@ -106,6 +110,26 @@ def style_picture(picture: np.ndarray, stroke: float = 1.0) -> np.ndarray:
     height, width = (min(side, LARGEST_STYLE) // 8 * 8 for side in picture.shape[:2])
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return picture[top : top + height, left : left + width]
+
+
+def palette(picture: np.ndarray) -> np.ndarray:
+    """The COLORS that a picture (HxWx3 uint8) is made of, by k-means: float32 [COLORS, 3] in [0, 1]."""
+    small = cv2.resize(middle(picture), (96, 96), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    ends = cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5
+    cv2.setRNGSeed(0)
+    centers = cv2.kmeans(small.astype(np.float32), COLORS, None, ends, 1, cv2.KMEANS_PP_CENTERS)[2]
+    return np.asarray(centers / np.float32(255))
+
+
+def strangeness(frames: Any, colors: np.ndarray) -> Any:
+    """How far frames with values in [0, 1] are from a palette, by means of 4x4 pixels, beyond the TOLERANCE.
+
+    Statistics over a whole map overlook a few pixels in a color that the style does not have: highlights came
+    out turquoise in a style of pink and gold.
+    """
+    means = tf.reshape(tf.nn.avg_pool2d(frames, 4, 4, "VALID"), (-1, 1, 3))
+    nearest = tf.reduce_min(tf.reduce_sum(tf.math.squared_difference(means, colors), -1), -1)
+    return tf.reduce_mean(tf.nn.relu(tf.sqrt(nearest + 1e-8) - TOLERANCE))
 
 
 def weave(frames: Any) -> Any:
