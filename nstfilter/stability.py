@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -121,6 +121,7 @@ class Stabilizer(_Buffers):
 
     def __init__(self) -> None:
         super().__init__()
+        self._thread = ThreadPoolExecutor(1, "nstfilter-carry")  # it ends with this object
         # Between two presets of OpenCV's: MEDIUM takes three times as long for 5 per cent less flicker, and
         # FAST leaves 10 per cent more.
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -162,9 +163,11 @@ class Stabilizer(_Buffers):
             self._last = self._resized(self._last, small, frame)
             self._fading = FADE
         if self._last and stability > 0:
-            with ThreadPoolExecutor(1, "nstfilter-carry") as thread:
-                carrying = thread.submit(self._carry, self._last, small, gray)
+            carrying = self._thread.submit(self._carry, self._last, small, gray)
+            try:
                 painted = paint()
+            finally:
+                wait([carrying])  # it works in the buffers of this frame
             share = _share(stability) * (GLIDING if gliding else 1.0)
             painted = self._mixed(painted, *carrying.result(), share)
         else:

@@ -129,10 +129,16 @@ def test_what_goes_wrong_beside_the_painting_is_raised(monkeypatch):
     assert calm(frame, frame.copy, 1).shape == frame.shape
 
 
-def test_no_thread_stays_behind():
-    before = threading.active_count()
-    run(1, [scene(1)] * 3)
-    assert threading.active_count() == before
+def test_its_thread_ends_with_it():
+    calm = Stabilizer()
+    for _ in range(3):
+        calm(scene(1), scene(1).copy, 1)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("nstfilter-carry")]
+    assert threads
+    del calm
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_another_picture_of_another_size_is_a_cut_and_a_reset_another_stream():

@@ -37,7 +37,7 @@ BATCH = 2
 SMALLEST_CONTENT, LARGEST_CONTENT = 256, 480
 """Shorter side of the pictures that crops are taken from."""
 RATE = 2e-3
-CONTENT = 0.12
+CONTENT = 0.08
 """Weight of the content loss at a dial of 0.5; 0 and 1 are an eighth and eight times that."""
 LIGHT = 0.3
 """Weight of the light's loss as a share of the content's."""
