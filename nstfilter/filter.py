@@ -40,7 +40,8 @@ from nstfilter.stability import SizeFade, Stabilizer
 ONE_PIECE = 6_000_000
 # how much of the detail between the network's size and the frame's own is given back
 DETAIL = 0.6
-# how many frames of a video the network is ahead of what is done with its paintings
+# how many frames of a video the network is ahead of what is done with its paintings; only where three of them
+# take no more memory than the largest piece
 AHEAD = 2
 
 
@@ -343,7 +344,9 @@ class StyleFilter:
         image, _ = as_bgr(frame)
         height, width = image.shape[:2]
         inner = network_size(height, width, self._size)
-        if image is not frame or not isinstance(self.model, AheadModel) or inner[0] * inner[1] > ONE_PIECE:
+        if image is not frame or not isinstance(self.model, AheadModel):
+            return None
+        if inner[0] * inner[1] > ONE_PIECE // (AHEAD + 1):
             return None
         small = image if inner == (height, width) else reduced(image, *inner)
         return _Begun(image, small, self.embedding, self.model.begin(small, self.embedding))

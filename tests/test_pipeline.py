@@ -294,11 +294,14 @@ def test_what_was_begun_is_waited_for_where_a_run_ends_early(tmp_path, where):
     assert begun == finished
 
 
-@pytest.mark.parametrize("number", [1, 3])
-def test_what_does_not_paint_all_of_a_frame_alike_is_not_begun(tmp_path, number):
-    """One picture alone takes all threads; and of people it is not known yet where they are."""
+@pytest.mark.parametrize(("why", "number"), [("alone", 1), ("faces", 3), ("large", 3)])
+def test_not_everything_is_begun(tmp_path, monkeypatch, why, number):
+    """One picture alone takes all threads; of people it is not known yet where they are; and three large
+    frames take much memory."""
     model, paint = painting_ahead(tmp_path)
-    if number > 1:
+    if why == "faces":
         paint.face = 0.5
+    elif why == "large":
+        monkeypatch.setattr("nstfilter.filter.ONE_PIECE", 3 * 4 * 6 - 1)
     run(MemorySource(frames(number)), paint, MemorySink())
     assert model.calls == []
