@@ -129,16 +129,10 @@ def test_what_goes_wrong_beside_the_painting_is_raised(monkeypatch):
     assert calm(frame, frame.copy, 1).shape == frame.shape
 
 
-def test_its_thread_ends_with_it():
-    calm = Stabilizer()
+def test_one_thread_serves_all():
     for _ in range(3):
-        calm(scene(1), scene(1).copy, 1)
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("nstfilter-carry")]
-    assert threads
-    del calm
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
+        run(1, [scene(1)] * 3)
+    assert len([thread for thread in threading.enumerate() if thread.name.startswith("stability")]) == 1
 
 
 def test_another_picture_of_another_size_is_a_cut_and_a_reset_another_stream():
