@@ -74,8 +74,8 @@ def _share(stability: float) -> float:
     return float(CARRIED * stability**POWER)
 
 
-# One thread for the process, which stays, as OpenCV's do: a new one for every frame works in memory that is new
-# to it too, and takes 3 per cent of the frame's time more
+# One thread for the process, which stays, as OpenCV's do: a new one for every frame works in memory that is
+# new to it too, and takes 3 per cent of the frame's time more
 _beside = ThreadPoolExecutor(1, "stability")
 
 
